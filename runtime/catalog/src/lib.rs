@@ -1,0 +1,37 @@
+//! The vocabulary of Glovebox: ids, organisations, principals, datasets, fields, grades, filters and job manifests.
+//!
+//! Every other crate speaks in these words. Nothing here does I/O, reads a clock or draws randomness; what can be
+//! checked from the value alone is checked when the value is made.
+
+mod dataset;
+mod field;
+mod filter;
+mod grade;
+mod grant;
+mod id;
+mod key;
+mod manifest;
+mod organisation;
+mod purpose;
+mod refusal;
+mod scalar;
+mod time;
+
+pub use dataset::{Assessment, Dataset, Sharing, Snapshot};
+pub use field::{Code, Field, FieldType, Identifiability, Schema};
+pub use filter::{Comparison, RowFilter};
+pub use grade::{Category, Grade};
+pub use grant::{Approval, Budget, Capacity, DatasetScope, Grant, GrantState, GrantTerms, Recipient};
+pub use id::{
+    DatasetId, GrantId, IdError, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, ReservationId, SegmentId,
+};
+pub use key::{KeyDimension, KeyDomain};
+pub use manifest::{
+    ABI_VERSION, Door, InputColumn, InputType, Isolation, JobManifest, MANIFEST_SECTION, ManifestError, Output,
+    Parameter, Reducer,
+};
+pub use organisation::{Organisation, OrganisationKind, Principal, Role, RoleError};
+pub use purpose::{LegalBasis, Purpose};
+pub use refusal::Refusal;
+pub use scalar::Scalar;
+pub use time::{Timestamp, TimestampError};

@@ -1,0 +1,15 @@
+//! The wire types of the REST interface `/v1` that are not words of the catalogue: requests, views, pages, problems.
+//!
+//! Server and clients share them, so that a change of the interface is a change here and in the OpenAPI golden file.
+
+mod job;
+mod meters;
+mod page;
+mod problem;
+mod zone;
+
+pub use job::{JobEvent, JobState, JobView, ModuleView, SubmitJob};
+pub use meters::{FuelBucket, GrantMeters, LiveJob, LiveMeters, TimeBucket};
+pub use page::Page;
+pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
+pub use zone::{Decision, EnclaveKey, IngestionReport, NewPrincipal, QuarantineReason, SourceFormat, WhoAmI};

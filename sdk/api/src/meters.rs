@@ -1,0 +1,80 @@
+//! Meters on the wire. Developers get buckets; suppliers, operators and regulators get figures.
+
+use glovebox_catalog::{Budget, GrantId, Isolation, JobId, OrganisationId, Timestamp};
+use glovebox_meter::Amounts;
+use serde::{Deserialize, Serialize};
+
+/// Running time, coarse enough to carry nothing about a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeBucket {
+    /// Up to a minute.
+    Minute,
+    /// Up to ten minutes.
+    TenMinutes,
+    /// Longer.
+    Longer,
+}
+
+/// Fuel, as a power of ten that depends on rows and persons read, not on their values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct FuelBucket {
+    /// The job was charged at most ten to this power, in wasmtime units.
+    pub at_most_ten_to_the: u8,
+}
+
+/// Budget and use of one grant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct GrantMeters {
+    /// The grant.
+    pub grant: GrantId,
+    /// Its budget.
+    pub budget: Budget,
+    /// What is used up for good. Rounded up to two significant digits when a developer asks.
+    pub committed: Amounts,
+    /// What running jobs hold.
+    pub reserved: Amounts,
+}
+
+/// One job as an operator watches it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LiveJob {
+    /// The job.
+    pub job: JobId,
+    /// Whose it is.
+    pub organisation: OrganisationId,
+    /// Isolation of its module.
+    pub isolation: Isolation,
+    /// When it started; absent while queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// Rows read so far.
+    pub rows_read: u64,
+    /// Fuel burnt so far, in wasmtime units.
+    pub fuel_units: u64,
+}
+
+/// What an operator sees at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LiveMeters {
+    /// The moment.
+    pub at: Timestamp,
+    /// Jobs that run.
+    pub running: Vec<LiveJob>,
+    /// Jobs that wait.
+    pub queued: Vec<LiveJob>,
+    /// Resident memory of the process, in bytes.
+    pub resident_bytes: u64,
+    /// Fuel burnt since the start, in wasmtime units.
+    pub fuel_units: u64,
+    /// Rows read since the start.
+    pub rows_read: u64,
+    /// Releases since the start.
+    pub releases: u64,
+    /// Cells withheld since the start.
+    pub cells_withheld: u64,
+    /// Refusals since the start, by code.
+    pub refusals: std::collections::BTreeMap<String, u64>,
+    /// Budgets of active grants.
+    pub grants: Vec<GrantMeters>,
+}
