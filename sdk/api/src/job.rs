@@ -122,3 +122,24 @@ pub struct JobEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_position: Option<u32>,
 }
+
+/// A release as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ReleaseSummary {
+    /// Its id.
+    pub id: ReleaseId,
+    /// The job that made it.
+    pub job: JobId,
+    /// The grant it left under.
+    pub grant: GrantId,
+    /// The dataset it was computed on.
+    pub dataset: DatasetId,
+    /// Organisation it was released to.
+    pub organisation: OrganisationId,
+    /// When it left.
+    pub released_at: Timestamp,
+    /// Cells that left.
+    pub cells_released: u64,
+    /// Cells that were withheld.
+    pub cells_withheld: u64,
+}

@@ -8,7 +8,7 @@ mod page;
 mod problem;
 mod zone;
 
-pub use job::{JobEvent, JobState, JobView, ModuleView, SubmitJob};
+pub use job::{JobEvent, JobState, JobView, ModuleView, ReleaseSummary, SubmitJob};
 pub use meters::{FuelBucket, GrantMeters, LiveJob, LiveMeters, TimeBucket};
 pub use page::Page;
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
