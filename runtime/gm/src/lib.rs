@@ -1,1 +1,22 @@
-//! .
+//! Chinese commercial cryptography (SM2, SM3, SM4), key types, and the certificates of mutual TLS.
+//!
+//! One file an algorithm. Nothing here does I/O or reads a clock; randomness is drawn only to make keys and serial
+//! numbers. Secrets are wiped when dropped and have neither `Serialize` nor a `Debug` that shows them.
+
+mod digest;
+mod error;
+mod hex;
+mod kdf;
+mod key;
+pub mod pki;
+mod sm2;
+mod sm3;
+mod sm4;
+
+pub use digest::Digest;
+pub use error::GmError;
+pub use kdf::{hkdf_sm3_128, hkdf_sm3_256, hmac_sm3, passphrase_key};
+pub use key::{Key128, Key256};
+pub use sm2::{Signature, SigningKey, VerifyingKey};
+pub use sm3::{Sm3Hasher, sm3};
+pub use sm4::{NONCE_LENGTH_BYTES, Sm4Gcm, TAG_LENGTH_BYTES};
