@@ -138,6 +138,9 @@ pub struct Grant {
     pub suppliers: BTreeSet<OrganisationId>,
     /// Decisions so far.
     pub approvals: Vec<Approval>,
+    /// Suppliers whose suspension stands; each lifts its own and no other's.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub suspended_by: BTreeSet<OrganisationId>,
     /// Where it stands.
     pub state: GrantState,
 }

@@ -1,1 +1,30 @@
-//! .
+//! Who may do what: the life of grants, approvals, and Cedar decisions that end in a [`Permit`].
+//!
+//! Pure: no I/O, no clock, no randomness; time is a parameter. The rules about people and resources are data, in
+//! `policies/*.cedar`; the rules about a grant's states are one table, [`TRANSITIONS`]; what a job may read of a
+//! dataset is decided in [`Authoriser::permit`], the only place that makes a [`Permit`].
+
+mod action;
+mod authoriser;
+mod error;
+mod filing;
+mod life;
+mod permit;
+mod proposal;
+mod request;
+
+pub use action::Action;
+pub use authoriser::Authoriser;
+pub use error::PolicyError;
+pub use filing::{check_filing, roles_of};
+pub use life::{GrantEvent, TRANSITIONS, Transition, decide, diagram, resume, revoke, suspend};
+pub use permit::{Permit, PermitRequest};
+pub use proposal::propose;
+pub use request::{Context, Decision, Request, ResourceKind, ResourceRef};
+
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod fixtures;

@@ -1,0 +1,152 @@
+//! Why a grant, a principal or a set of policies can't be accepted.
+
+use glovebox_catalog::{
+    Capacity, DatasetId, GrantState, OrganisationId, OrganisationKind, Refusal, Role, RoleError, Timestamp,
+};
+use thiserror::Error;
+
+use crate::GrantEvent;
+
+/// Everything that can be wrong with what this crate is given.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PolicyError {
+    /// The policies or their schema don't parse or don't validate.
+    #[error("the policies can't be loaded: {detail}")]
+    Policies {
+        /// What Cedar said; it names policy and position.
+        detail: String,
+    },
+    /// A part of the terms breaks a rule.
+    #[error("`{place}`: {rule}")]
+    Terms {
+        /// The part.
+        place: String,
+        /// The rule, and what was expected.
+        rule: String,
+    },
+    /// The terms name a dataset that is not filed.
+    #[error("dataset `{dataset}` is not in the catalogue")]
+    UnknownDataset {
+        /// The dataset.
+        dataset: DatasetId,
+    },
+    /// The dataset is listed, but not shared.
+    #[error("dataset `{dataset}` has sharing type none; its supplier grants nothing on it")]
+    NotShared {
+        /// The dataset.
+        dataset: DatasetId,
+    },
+    /// The scope asks for a field that no grant can open.
+    #[error("dataset `{dataset}`, field `{field}`: {rule}")]
+    Field {
+        /// The dataset.
+        dataset: DatasetId,
+        /// The field.
+        field: String,
+        /// The rule.
+        rule: &'static str,
+    },
+    /// The state of the grant does not allow the event.
+    #[error("a grant that is {state:?} can't take `{event}`")]
+    State {
+        /// Where the grant stands.
+        state: GrantState,
+        /// What was tried.
+        event: GrantEvent,
+    },
+    /// The principal may not act in this capacity.
+    #[error("a {capacity:?} decision needs the role of that name")]
+    Capacity {
+        /// The capacity.
+        capacity: Capacity,
+    },
+    /// The organisation is not the one that may.
+    #[error("organisation `{organisation}` is not one that may do this")]
+    WrongOrganisation {
+        /// The organisation of the principal.
+        organisation: OrganisationId,
+    },
+    /// The proposer decides on their own grant.
+    #[error("nobody decides on a grant that they proposed")]
+    SelfApproval,
+    /// A reviewer decides on a grant of their own organisation.
+    #[error("a reviewer decides on grants of other organisations only")]
+    OwnOrganisation,
+    /// One person decides twice.
+    #[error("one person decides on a grant once, in one capacity")]
+    SamePerson,
+    /// The organisation has decided in this capacity.
+    #[error("organisation `{organisation}` has decided in this capacity")]
+    AlreadyDecided {
+        /// The organisation.
+        organisation: OrganisationId,
+    },
+    /// The term is over.
+    #[error("the grant's term ended at {until}")]
+    TermOver {
+        /// Its end.
+        until: Timestamp,
+    },
+    /// The principal has left.
+    #[error("the principal is no longer active")]
+    Inactive,
+    /// The principal's roles can't be held together.
+    #[error(transparent)]
+    Roles(#[from] RoleError),
+    /// An organisation of this kind has no such role.
+    #[error("an organisation of kind {kind:?} has no {role:?}")]
+    RoleOfKind {
+        /// The role.
+        role: Role,
+        /// The kind.
+        kind: OrganisationKind,
+    },
+}
+
+impl PolicyError {
+    /// Stable code of the fault.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Policies { .. } => "policy.policies-invalid",
+            Self::Terms { .. } => "policy.terms-invalid",
+            Self::UnknownDataset { .. } => "policy.dataset-unknown",
+            Self::NotShared { .. } => "policy.dataset-not-shared",
+            Self::Field { .. } => "policy.field-not-grantable",
+            Self::State { .. } => "policy.grant-state",
+            Self::Capacity { .. } => "policy.capacity",
+            Self::WrongOrganisation { .. } => "policy.wrong-organisation",
+            Self::SelfApproval => "policy.self-approval",
+            Self::OwnOrganisation => "policy.own-organisation",
+            Self::SamePerson => "policy.same-person",
+            Self::AlreadyDecided { .. } => "policy.already-decided",
+            Self::TermOver { .. } => "policy.grant-expired",
+            Self::Inactive => "policy.principal-inactive",
+            Self::Roles(_) | Self::RoleOfKind { .. } => "policy.roles",
+        }
+    }
+
+    /// The fault as a refusal, met at `place`.
+    #[must_use]
+    pub fn refusal(&self, place: impl Into<String>) -> Refusal {
+        Refusal::new(self.code(), self.to_string(), place, self.remedy())
+    }
+
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::Policies { .. } => "correct the policies and load them again",
+            Self::Terms { .. } | Self::UnknownDataset { .. } => "correct the terms and propose again",
+            Self::NotShared { .. } => "ask the supplier to change the sharing type",
+            Self::Field { .. } => "leave the field out of the scope",
+            Self::State { .. } => "read the grant's state; final states need a new grant",
+            Self::Capacity { .. } => "decide in the capacity of a role that you hold",
+            Self::WrongOrganisation { .. } => "ask an organisation that is party to it",
+            Self::SelfApproval | Self::OwnOrganisation => "ask a reviewer of another organisation",
+            Self::SamePerson => "ask a second person",
+            Self::AlreadyDecided { .. } => "nothing is left to do in this capacity",
+            Self::TermOver { .. } => "propose a grant with a new term",
+            Self::Inactive => "ask the security officer",
+            Self::Roles(_) | Self::RoleOfKind { .. } => "file the principal with roles that go together",
+        }
+    }
+}
