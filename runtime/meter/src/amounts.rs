@@ -1,0 +1,135 @@
+//! Amounts of everything that is metered.
+
+use glovebox_catalog::Budget;
+use serde::{Deserialize, Serialize};
+
+use crate::Meter;
+
+/// Amounts of everything that is metered; also the balance of an account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Amounts {
+    /// Jobs started.
+    pub jobs: u64,
+    /// Releases that left.
+    pub releases: u64,
+    /// Cells that left.
+    pub cells: u64,
+    /// Bytes that left.
+    pub bytes_out: u64,
+    /// Fuel burnt, in wasmtime units.
+    pub fuel_units: u64,
+    /// Rows read.
+    pub rows_read: u64,
+    /// Plaintext bytes decrypted.
+    pub bytes_read: u64,
+    /// CPU time, in milliseconds.
+    pub cpu_ms: u64,
+    /// Peak memory of guests, in bytes; combined by maximum, not by sum.
+    pub memory_peak_bytes: u64,
+}
+
+impl Amounts {
+    /// No limit on anything.
+    pub const UNLIMITED: Self = Self {
+        jobs: u64::MAX,
+        releases: u64::MAX,
+        cells: u64::MAX,
+        bytes_out: u64::MAX,
+        fuel_units: u64::MAX,
+        rows_read: u64::MAX,
+        bytes_read: u64::MAX,
+        cpu_ms: u64::MAX,
+        memory_peak_bytes: u64::MAX,
+    };
+
+    /// Both together: saturating sums, and the maximum of peaks.
+    #[must_use]
+    pub fn add(&self, other: &Self) -> Self {
+        self.combined(other, |meter, mine, theirs| {
+            if meter.is_peak() { mine.max(theirs) } else { mine.saturating_add(theirs) }
+        })
+    }
+
+    /// What is left of `self` after `other`, never below nothing. A peak is no stock: it stays as it is.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        self.combined(other, |meter, mine, theirs| if meter.is_peak() { mine } else { mine.saturating_sub(theirs) })
+    }
+
+    /// Whether every amount is at most that of `limit`.
+    #[must_use]
+    pub fn fits_within(&self, limit: &Self) -> bool {
+        Meter::ALL.into_iter().all(|meter| meter.of(self) <= meter.of(limit))
+    }
+
+    fn combined(&self, other: &Self, combine: impl Fn(Meter, u64, u64) -> u64) -> Self {
+        let mut result = *self;
+        for meter in Meter::ALL {
+            *meter.of_mut(&mut result) = combine(meter, meter.of(self), meter.of(other));
+        }
+        result
+    }
+}
+
+/// A grant's budget as limits; meters for which a budget says nothing are unlimited.
+impl From<&Budget> for Amounts {
+    fn from(budget: &Budget) -> Self {
+        Self {
+            jobs: budget.jobs_max,
+            releases: budget.releases_max,
+            cells: budget.cells_max,
+            bytes_out: budget.bytes_out_max,
+            fuel_units: budget.fuel_max_units,
+            rows_read: budget.rows_max,
+            ..Self::UNLIMITED
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_saturate_and_peaks_take_the_maximum() {
+        let a = Amounts { jobs: 1, fuel_units: u64::MAX - 1, memory_peak_bytes: 7, ..Amounts::default() };
+        let b = Amounts { jobs: 2, fuel_units: 5, memory_peak_bytes: 4, ..Amounts::default() };
+        let sum = a.add(&b);
+        assert_eq!((sum.jobs, sum.fuel_units, sum.memory_peak_bytes), (3, u64::MAX, 7));
+        let left = b.minus(&a);
+        assert_eq!((left.jobs, left.fuel_units, left.memory_peak_bytes), (1, 0, 4));
+    }
+
+    #[test]
+    fn one_meter_too_much_does_not_fit() {
+        let limit = Amounts { cells: 10, rows_read: 5, ..Amounts::UNLIMITED };
+        assert!(Amounts { cells: 10, rows_read: 5, ..Amounts::default() }.fits_within(&limit));
+        assert!(!Amounts { cells: 11, ..Amounts::default() }.fits_within(&limit));
+        assert!(!Amounts { rows_read: 6, ..Amounts::default() }.fits_within(&limit));
+    }
+
+    #[test]
+    fn a_budget_limits_what_it_names_and_nothing_else() {
+        let budget = Budget {
+            jobs_max: 1,
+            releases_max: 2,
+            cells_max: 3,
+            bytes_out_max: 4,
+            fuel_max_units: 5,
+            rows_max: 6,
+        };
+        let limits = Amounts::from(&budget);
+        let named =
+            [limits.jobs, limits.releases, limits.cells, limits.bytes_out, limits.fuel_units, limits.rows_read];
+        assert_eq!(named, [1, 2, 3, 4, 5, 6]);
+        assert_eq!([limits.bytes_read, limits.cpu_ms, limits.memory_peak_bytes], [u64::MAX; 3]);
+    }
+
+    #[test]
+    fn json_leaves_nothing_unknown_and_fills_what_is_absent() {
+        let amounts: Amounts = serde_json::from_str(r#"{"jobs":3}"#).unwrap();
+        assert_eq!(amounts, Amounts { jobs: 3, ..Amounts::default() });
+        assert!(serde_json::from_str::<Amounts>(r#"{"epsilon":3}"#).is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! The meters by name.
+
+use crate::Amounts;
+
+/// One thing that is metered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Meter {
+    /// Jobs started.
+    Jobs,
+    /// Releases that left.
+    Releases,
+    /// Cells that left.
+    Cells,
+    /// Bytes that left.
+    BytesOut,
+    /// Fuel burnt.
+    Fuel,
+    /// Rows read.
+    Rows,
+    /// Plaintext bytes decrypted.
+    BytesRead,
+    /// CPU time.
+    Cpu,
+    /// Peak memory.
+    Memory,
+}
+
+impl Meter {
+    /// Every meter, in the order in which a reservation checks them.
+    pub const ALL: [Self; 9] = [
+        Self::Jobs,
+        Self::Releases,
+        Self::Cells,
+        Self::BytesOut,
+        Self::Fuel,
+        Self::Rows,
+        Self::BytesRead,
+        Self::Cpu,
+        Self::Memory,
+    ];
+
+    /// Its name in refusal codes: `meter.<name>-exhausted`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Jobs => "jobs",
+            Self::Releases => "releases",
+            Self::Cells => "cells",
+            Self::BytesOut => "bytes-out",
+            Self::Fuel => "fuel",
+            Self::Rows => "rows",
+            Self::BytesRead => "bytes-read",
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// Its unit, as people read it.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Jobs => "jobs",
+            Self::Releases => "releases",
+            Self::Cells => "cells",
+            Self::BytesOut => "bytes out",
+            Self::Fuel => "units of fuel",
+            Self::Rows => "rows read",
+            Self::BytesRead => "bytes decrypted",
+            Self::Cpu => "milliseconds of CPU time",
+            Self::Memory => "bytes of peak memory",
+        }
+    }
+
+    /// Whether amounts combine by maximum rather than by sum.
+    #[must_use]
+    pub fn is_peak(self) -> bool {
+        self == Self::Memory
+    }
+
+    /// Its amount.
+    #[must_use]
+    pub fn of(self, amounts: &Amounts) -> u64 {
+        match self {
+            Self::Jobs => amounts.jobs,
+            Self::Releases => amounts.releases,
+            Self::Cells => amounts.cells,
+            Self::BytesOut => amounts.bytes_out,
+            Self::Fuel => amounts.fuel_units,
+            Self::Rows => amounts.rows_read,
+            Self::BytesRead => amounts.bytes_read,
+            Self::Cpu => amounts.cpu_ms,
+            Self::Memory => amounts.memory_peak_bytes,
+        }
+    }
+
+    /// Its amount, to change.
+    pub fn of_mut(self, amounts: &mut Amounts) -> &mut u64 {
+        match self {
+            Self::Jobs => &mut amounts.jobs,
+            Self::Releases => &mut amounts.releases,
+            Self::Cells => &mut amounts.cells,
+            Self::BytesOut => &mut amounts.bytes_out,
+            Self::Fuel => &mut amounts.fuel_units,
+            Self::Rows => &mut amounts.rows_read,
+            Self::BytesRead => &mut amounts.bytes_read,
+            Self::Cpu => &mut amounts.cpu_ms,
+            Self::Memory => &mut amounts.memory_peak_bytes,
+        }
+    }
+}
