@@ -1,1 +1,22 @@
-//! .
+//! The record of what was decided and changed: events, the Merkle log over them, signed tree heads, receipts.
+//!
+//! Pure: no I/O, no clock, no randomness. Whoever verifies needs this crate, the enclave's public key and nothing of
+//! the enclave itself. Formats are described in docs/receipts.md.
+
+mod canonical;
+mod error;
+mod event;
+mod export;
+mod head;
+mod log;
+mod proof;
+mod receipt;
+
+pub use canonical::canonical_json;
+pub use error::{AuditError, VerifyError};
+pub use event::{Actor, Draft, Event, Outcome};
+pub use export::{ExportSummary, verify_export};
+pub use head::{SignedTreeHead, TreeHead};
+pub use log::Log;
+pub use proof::{ConsistencyProof, InclusionProof};
+pub use receipt::{RECEIPT_VERSION, Receipt, STATEMENT_DETAIL, Statement};

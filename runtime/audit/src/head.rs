@@ -1,0 +1,75 @@
+//! Tree heads: what the log was at one moment, in one digest, signed.
+
+use glovebox_catalog::Timestamp;
+use glovebox_gm::{Digest, Signature, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::canonical::canonical_value;
+use crate::{AuditError, VerifyError, canonical_json};
+
+/// Goes before what is signed, so that no signature of one kind passes for one of another.
+const CONTEXT: &[u8] = b"glovebox/tree-head/v1\n";
+
+/// The log at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TreeHead {
+    /// Which log.
+    pub log_id: String,
+    /// How many events.
+    pub size: u64,
+    /// Root of the Merkle tree over them (RFC 9162, section 2.1.1, with SM3).
+    pub root: Digest,
+    /// When the head was made.
+    pub at: Timestamp,
+}
+
+impl TreeHead {
+    /// Signs this head.
+    ///
+    /// # Errors
+    /// [`AuditError::Signing`] when the signature can't be made.
+    pub fn sign(self, key: &SigningKey) -> Result<SignedTreeHead, AuditError> {
+        let signature = key.sign(&self.signed_bytes()?)?;
+        Ok(SignedTreeHead { head: self, signature })
+    }
+
+    fn signed_bytes(&self) -> Result<Vec<u8>, AuditError> {
+        Ok([CONTEXT, &canonical_json(self)?].concat())
+    }
+}
+
+/// A tree head with the enclave's signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignedTreeHead {
+    /// The head.
+    pub head: TreeHead,
+    /// SM2 signature over `glovebox/tree-head/v1`, a line feed and the head's canonical JSON.
+    pub signature: Signature,
+}
+
+impl SignedTreeHead {
+    /// Checks the signature.
+    ///
+    /// # Errors
+    /// [`VerifyError::Signature`] when it is not of `key` over this head.
+    pub fn verify(&self, key: &VerifyingKey) -> Result<(), VerifyError> {
+        let fault = VerifyError::Signature { what: "tree head" };
+        let bytes = self.head.signed_bytes().map_err(|_| fault.clone())?;
+        key.verify(&bytes, &self.signature).map_err(|_| fault)
+    }
+
+    /// The last line of an export, with its line feed.
+    ///
+    /// # Errors
+    /// [`AuditError::Json`] when the head can't be written.
+    pub fn export_line(&self) -> Result<Vec<u8>, AuditError> {
+        let head = serde_json::to_value(self).map_err(|error| AuditError::Json(error.to_string()))?;
+        let line: serde_json::Map<_, _> = [("head".to_owned(), head)].into_iter().collect();
+        let mut line = canonical_value(&Value::Object(line));
+        line.push(b'\n');
+        Ok(line)
+    }
+}
