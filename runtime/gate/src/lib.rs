@@ -1,1 +1,23 @@
-//! .
+//! What may leave: trusted reducers with exact contributor sets, and the disclosure rules between them and a release.
+//!
+//! A guest's numbers are contributions, never results. [`Reduction`] bounds and adds them up, [`disclose`] decides cell
+//! by cell what is shown, and only it makes a [`Release`]. No I/O, no clock, no randomness: the same contributions under
+//! the same profile give the same bytes. docs/disclosure.md explains every rule to people.
+
+mod cell;
+mod disclose;
+mod error;
+mod profile;
+mod reducers;
+mod reduction;
+mod release;
+mod rules;
+mod scale;
+mod shape;
+
+pub use disclose::disclose;
+pub use error::GateError;
+pub use profile::{Dominance, Profile};
+pub use reduction::{Contribution, Dropped, Reduced, Reduction, cells_max};
+pub use release::{Cell, Release, ReleaseDocument, Table, Verdict};
+pub use shape::Dimension;

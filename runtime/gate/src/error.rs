@@ -1,0 +1,52 @@
+//! What can go wrong before anything is disclosed.
+
+use glovebox_catalog::ManifestError;
+use thiserror::Error;
+
+/// Why contributions or a profile can't be taken. No message holds a value of a row.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum GateError {
+    /// The guest named an output that its manifest does not declare.
+    #[error("the guest contributed to output {output}, expected a number below {outputs}; correct the module")]
+    UnknownOutput {
+        /// What it named.
+        output: u32,
+        /// How many outputs the manifest declares.
+        outputs: usize,
+    },
+    /// The guest named a cell outside the output's keys. The number is not told: a guest may compute it from a row.
+    #[error("the guest contributed to a cell of `{output}` outside 0 to {cells} (exclusive); correct the module")]
+    UnknownCell {
+        /// The output.
+        output: String,
+        /// How many cells the guest can address in it.
+        cells: usize,
+    },
+    /// The caller did not cluster rows by person.
+    #[error("persons of output `{output}` do not come in ascending order; read the view sorted by person")]
+    PersonsOutOfOrder {
+        /// The output.
+        output: String,
+    },
+    /// Columns of a batch differ in length.
+    #[error("batch for output `{output}`: columns differ in length; pass one person, cell and value a row")]
+    Ragged {
+        /// The output.
+        output: String,
+    },
+    /// Bounds of a sum or mean that the host can't compute with.
+    #[error("bounds of output `{output}` are out of reach; declare a range between 1e-100 and 1e100 wide")]
+    Bounds {
+        /// The output.
+        output: String,
+    },
+    /// The manifest is faulty.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A disclosure profile that can't be read.
+    #[error("the disclosure profile is not valid: {detail}")]
+    Profile {
+        /// What is wrong with it; a profile holds no data of persons.
+        detail: String,
+    },
+}

@@ -1,0 +1,42 @@
+//! Mean of values, each clamped to the declared bounds; over contributions, not over persons.
+
+use super::{Additivity, Statistic};
+use crate::Profile;
+use crate::cell::CellStatistics;
+use crate::rules::{Figure, digits_of, published_count};
+use crate::scale::Scale;
+
+pub(crate) struct Mean {
+    pub(crate) scale: Scale,
+    pub(crate) contributions_max: u32,
+}
+
+impl Statistic for Mean {
+    fn name(&self) -> &'static str {
+        "mean"
+    }
+
+    fn parameters(&self) -> u32 {
+        1
+    }
+
+    fn dominance(&self) -> bool {
+        true
+    }
+
+    fn additivity(&self) -> Additivity {
+        Additivity::Measures
+    }
+
+    fn figure(&self, cell: &CellStatistics, profile: &Profile) -> Figure {
+        let one_person =
+            f64::from(self.contributions_max) * self.scale.range() / published_count(cell.count, profile);
+        let step = one_person.max(digits_of(self.scale.range(), profile)).min(self.scale.range());
+        let mean = self.scale.sum(cell.count, cell.offset_sum) / cell.count.max(1) as f64;
+        Figure::measure(mean, step)
+    }
+
+    fn total(&self, union: &CellStatistics, _figures: &[Figure], profile: &Profile) -> Figure {
+        self.figure(union, profile)
+    }
+}

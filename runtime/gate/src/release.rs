@@ -1,0 +1,124 @@
+//! What leaves, and what is said when nothing does.
+
+use glovebox_catalog::Refusal;
+use serde::{Deserialize, Serialize};
+
+use crate::Dimension;
+
+/// One cell or margin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Cell {
+    /// A label per dimension; `*` for the total over it.
+    pub keys: Vec<String>,
+    /// The value; absent when suppressed.
+    pub value: Option<f64>,
+    /// What the value is a multiple of; absent when suppressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounded_to: Option<f64>,
+    /// Why it is suppressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppression: Option<Refusal>,
+}
+
+/// One output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Table {
+    /// Name of the output.
+    pub output: String,
+    /// Its reducer: `count`, `distinct-persons`, `sum`, `mean` or `histogram`.
+    pub reducer: String,
+    /// Its dimensions, outermost first.
+    pub dimensions: Vec<Dimension>,
+    /// Cells, row-major: one for every combination of labels.
+    pub cells: Vec<Cell>,
+    /// Margins: for tables of two dimensions and more one per value of every dimension, in order; then the grand total.
+    pub margins: Vec<Cell>,
+}
+
+/// A release: tables that passed the rules of a profile.
+///
+/// Only [`crate::disclose`] makes one:
+/// ```compile_fail
+/// let forged = glovebox_gate::Release { tables: vec![], profile: String::new(), cells_released: 0, cells_withheld: 0 };
+/// ```
+/// ```compile_fail
+/// let forged: glovebox_gate::Release = serde_json::from_str("{}").unwrap();
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Release {
+    tables: Vec<Table>,
+    profile: String,
+    cells_released: u64,
+    cells_withheld: u64,
+}
+
+impl Release {
+    pub(crate) fn new(tables: Vec<Table>, profile: String) -> Self {
+        let cells = || tables.iter().flat_map(|table| table.cells.iter().chain(&table.margins));
+        let cells_released = cells().filter(|cell| cell.value.is_some()).count() as u64;
+        let cells_withheld = cells().filter(|cell| cell.value.is_none()).count() as u64;
+        Self { tables, profile, cells_released, cells_withheld }
+    }
+
+    /// Its tables, in the order of the manifest's outputs.
+    #[must_use]
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// Name of the profile that it passed.
+    #[must_use]
+    pub fn profile(&self) -> &str {
+        &self.profile
+    }
+
+    /// Cells and margins with a value.
+    #[must_use]
+    pub fn cells_released(&self) -> u64 {
+        self.cells_released
+    }
+
+    /// Cells and margins without.
+    #[must_use]
+    pub fn cells_withheld(&self) -> u64 {
+        self.cells_withheld
+    }
+}
+
+/// A release as a client reads it: the same JSON, made by anyone, proving nothing without its receipt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ReleaseDocument {
+    /// See [`Release::tables`].
+    pub tables: Vec<Table>,
+    /// See [`Release::profile`].
+    pub profile: String,
+    /// See [`Release::cells_released`].
+    pub cells_released: u64,
+    /// See [`Release::cells_withheld`].
+    pub cells_withheld: u64,
+}
+
+impl From<&Release> for ReleaseDocument {
+    fn from(release: &Release) -> Self {
+        Self {
+            tables: release.tables.clone(),
+            profile: release.profile.clone(),
+            cells_released: release.cells_released,
+            cells_withheld: release.cells_withheld,
+        }
+    }
+}
+
+/// What the gate decided.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// At least one figure may leave.
+    Release(Release),
+    /// Nothing may leave.
+    Withheld {
+        /// Why: `gate.all-cells-withheld`, then the rules met, once per output.
+        reasons: Vec<Refusal>,
+        /// Cells and margins without a value: all of them.
+        cells_withheld: u64,
+    },
+}

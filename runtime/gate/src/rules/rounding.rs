@@ -1,0 +1,122 @@
+//! Rounding, so that one person moves no figure by more than a step, and digits carry nothing else.
+
+use crate::Profile;
+
+/// A rounded figure and what it is a multiple of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Figure {
+    pub(crate) value: f64,
+    pub(crate) step: f64,
+    /// Decimal exponent of the digits of `value`: the value is a whole number of ten to this power.
+    exponent: i32,
+}
+
+impl Figure {
+    /// A rounded count.
+    pub(crate) fn count(value: u64, step: u64) -> Self {
+        Self { value: value as f64, step: step as f64, exponent: 0 }
+    }
+
+    /// `value` rounded to a multiple of the smallest 1, 2 or 5 times a power of ten that is at least `step`.
+    pub(crate) fn measure(value: f64, step: f64) -> Self {
+        let (digit, exponent) = nice(step);
+        let step = decimal(digit, exponent);
+        Self { value: decimal((value / step).round() as i64 * digit, exponent), step, exponent }
+    }
+
+    /// The sum of rounded figures: a multiple of the finest of their steps.
+    pub(crate) fn sum(figures: &[Self]) -> Self {
+        let Some(finest) = figures.iter().min_by(|a, b| a.step.total_cmp(&b.step)) else {
+            return Self::count(0, 1);
+        };
+        // Adding whole numbers of the finest power of ten leaves no trace of binary fractions. Every figure is such a
+        // number, well below 2^53 of them.
+        let unit = decimal(1, finest.exponent);
+        let units: f64 = figures.iter().map(|figure| (figure.value / unit).round()).sum();
+        Self { value: decimal(units as i64, finest.exponent), ..*finest }
+    }
+}
+
+/// Step of counts: the smallest multiple of the base that one person's contributions do not exceed.
+pub(crate) fn count_step(profile: &Profile, contributions_max: u32) -> u64 {
+    let base = u64::from(profile.round_base).max(1);
+    u64::from(contributions_max).max(1).div_ceil(base) * base
+}
+
+/// `count` rounded to the nearest multiple of `step`, half way up.
+pub(crate) fn round_count(count: u64, step: u64) -> u64 {
+    let step = step.max(1);
+    count.saturating_add(step / 2) / step * step
+}
+
+/// The number of contributions as far as a rounding step may depend on it: rounded like a count itself.
+pub(crate) fn published_count(count: u64, profile: &Profile) -> f64 {
+    round_count(count, count_step(profile, 1)).max(u64::from(profile.threshold)) as f64
+}
+
+/// The last digit that is shown of a figure in a range of this width.
+pub(crate) fn digits_of(range: f64, profile: &Profile) -> f64 {
+    (0..profile.value_digits).fold(range, |digit, _| digit / 10.0)
+}
+
+/// The smallest of 1, 2 or 5 times a power of ten that is at least `step`, as digit and exponent. Works on the shortest
+/// decimal form, so that it does not depend on a library's logarithm.
+fn nice(step: f64) -> (i64, i32) {
+    let text = format!("{step:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or(("1", "0"));
+    let (digits, exponent) = (digits.parse::<f64>().unwrap_or(1.0), exponent.parse::<i32>().unwrap_or(0));
+    match [1, 2, 5].into_iter().find(|nice| digits <= *nice as f64) {
+        Some(digit) => (digit, exponent),
+        None => (1, exponent + 1),
+    }
+}
+
+/// The number nearest to `digits` times ten to `exponent`; never a negative zero.
+fn decimal(digits: i64, exponent: i32) -> f64 {
+    format!("{digits}e{exponent}").parse().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_round_to_the_nearest_multiple() {
+        let rounded: Vec<_> = [0, 2, 3, 7, 8, 12, 13].map(|count| round_count(count, 5)).into();
+        assert_eq!(rounded, [0, 0, 5, 5, 10, 10, 15]);
+        assert_eq!(round_count(u64::MAX, 5) % 5, 0);
+    }
+
+    #[test]
+    fn a_person_moves_no_count_by_more_than_a_step() {
+        let profile = Profile::shipped_default();
+        let steps: Vec<_> = [1, 5, 6, 4_096].map(|bound| count_step(&profile, bound)).into();
+        assert_eq!(steps, [5, 5, 10, 4_100]);
+    }
+
+    #[test]
+    fn measures_are_short_decimals() {
+        let cases = [
+            (28.437, 0.07, 28.4, 0.1),
+            (28.437, 0.0004, 28.437, 0.0005),
+            (-0.04, 0.1, 0.0, 0.1),
+            (0.3, 0.1, 0.3, 0.1),
+            (12_345.0, 600.0, 12_000.0, 1_000.0),
+            (1e-9, 3e-10, 1e-9, 5e-10),
+        ];
+        for (value, step, rounded, rounded_to) in cases {
+            let figure = Figure::measure(value, step);
+            assert_eq!((figure.value, figure.step), (rounded, rounded_to), "{value} by {step}");
+            assert!(figure.value.is_sign_positive());
+        }
+    }
+
+    #[test]
+    fn sums_of_figures_have_no_tail_of_digits() {
+        let figures = [Figure::measure(0.1, 0.1), Figure::measure(0.2, 0.1), Figure::measure(3.5, 0.5)];
+        assert_eq!(0.1 + 0.2, 0.300_000_000_000_000_04);
+        let sum = Figure::sum(&figures);
+        assert_eq!((sum.value, sum.step), (3.8, 0.1));
+        assert_eq!(Figure::sum(&[]).value, 0.0);
+    }
+}

@@ -1,0 +1,138 @@
+//! Dimensions of a table and the lines of cells that its margins add up.
+
+use glovebox_catalog::{JobManifest, Output, Reducer};
+use serde::{Deserialize, Serialize};
+
+/// Key that stands for the total over a dimension.
+pub(crate) const TOTAL: &str = "*";
+/// Name of the innermost dimension of a histogram.
+const BIN: &str = "bin";
+
+/// One dimension of a released table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Dimension {
+    /// Name of the key; `bin` for the bins of a histogram, which are innermost.
+    pub name: String,
+    /// Its values, in order.
+    pub labels: Vec<String>,
+}
+
+/// Row-major arithmetic over the dimensions of one output, the first dimension outermost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) dimensions: Vec<Dimension>,
+}
+
+impl Shape {
+    pub(crate) fn of(manifest: &JobManifest, output: &Output) -> Self {
+        let mut dimensions: Vec<_> = manifest
+            .dimensions(output)
+            .into_iter()
+            .map(|key| Dimension {
+                name: key.name.clone(),
+                labels: (0..key.domain.len()).filter_map(|index| key.domain.label(index)).collect(),
+            })
+            .collect();
+        if let Reducer::Histogram { edges } = &output.reducer {
+            let bins = edges.iter().zip(edges.iter().skip(1));
+            let labels = bins.map(|(lower, upper)| format!("[{lower}, {upper})")).collect();
+            dimensions.push(Dimension { name: BIN.into(), labels });
+        }
+        Self { dimensions }
+    }
+
+    /// Cells in all; 1 without dimensions.
+    pub(crate) fn len(&self) -> usize {
+        self.dimensions.iter().map(|dimension| dimension.labels.len()).product()
+    }
+
+    /// How many values dimension `dimension` has.
+    pub(crate) fn size(&self, dimension: usize) -> usize {
+        self.dimensions.get(dimension).map_or(1, |dimension| dimension.labels.len())
+    }
+
+    /// The index of cell `cell` along dimension `dimension`.
+    pub(crate) fn index(&self, cell: usize, dimension: usize) -> usize {
+        let inner: usize = self.dimensions.iter().skip(dimension + 1).map(|inner| inner.labels.len()).product();
+        (cell / inner.max(1)) % self.size(dimension).max(1)
+    }
+
+    /// Cells whose index along `dimension` is 0, 1, …: one line for each, in order, cells ascending.
+    pub(crate) fn lines(&self, dimension: usize) -> Vec<Vec<usize>> {
+        let mut lines = vec![Vec::new(); self.size(dimension)];
+        for cell in 0..self.len() {
+            if let Some(line) = lines.get_mut(self.index(cell, dimension)) {
+                line.push(cell);
+            }
+        }
+        lines
+    }
+
+    /// Labels of cell `cell`, one per dimension.
+    pub(crate) fn keys(&self, cell: usize) -> Vec<String> {
+        let label = |(at, dimension): (usize, &Dimension)| dimension.labels.get(self.index(cell, at)).cloned();
+        self.dimensions.iter().enumerate().filter_map(label).collect()
+    }
+
+    /// Keys of the margin over all dimensions but `dimension`, at its value `index`.
+    pub(crate) fn margin_keys(&self, dimension: usize, index: usize) -> Vec<String> {
+        let key = |(at, other): (usize, &Dimension)| match other.labels.get(index) {
+            Some(label) if at == dimension => label.clone(),
+            _ => TOTAL.to_string(),
+        };
+        self.dimensions.iter().enumerate().map(key).collect()
+    }
+
+    /// Keys of the grand total.
+    pub(crate) fn total_keys(&self) -> Vec<String> {
+        vec![TOTAL.to_string(); self.dimensions.len()]
+    }
+
+    /// Where a cell is, in words: `sex=female, age_band=*`.
+    pub(crate) fn place(&self, keys: &[String]) -> String {
+        let pairs = self.dimensions.iter().zip(keys).map(|(dimension, key)| format!("{}={key}", dimension.name));
+        let place = pairs.collect::<Vec<_>>().join(", ");
+        if place.is_empty() { "overall".into() } else { place }
+    }
+
+    /// Margins of this table: one per value of every dimension and a grand total; a table of one dimension has the
+    /// total alone, a table without dimensions none.
+    pub(crate) fn margin_count(&self) -> usize {
+        match self.dimensions.len() {
+            0 => 0,
+            1 => 1,
+            _ => 1 + self.dimensions.iter().map(|dimension| dimension.labels.len()).sum::<usize>(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(sizes: &[usize]) -> Shape {
+        let dimension = |(at, size): (usize, &usize)| Dimension {
+            name: format!("d{at}"),
+            labels: (0..*size).map(|value| format!("v{value}")).collect(),
+        };
+        Shape { dimensions: sizes.iter().enumerate().map(dimension).collect() }
+    }
+
+    #[test]
+    fn cells_are_row_major() {
+        let shape = shape(&[2, 3]);
+        assert_eq!(shape.lines(0), [vec![0, 1, 2], vec![3, 4, 5]]);
+        assert_eq!(shape.lines(1), [vec![0, 3], vec![1, 4], vec![2, 5]]);
+        assert_eq!(shape.keys(5), ["v1", "v2"]);
+        assert_eq!(shape.margin_keys(1, 2), ["*", "v2"]);
+        assert_eq!(shape.place(&shape.keys(3)), "d0=v1, d1=v0");
+        assert_eq!(shape.margin_count(), 6);
+    }
+
+    #[test]
+    fn a_table_without_dimensions_is_one_cell() {
+        let shape = shape(&[]);
+        assert_eq!((shape.len(), shape.margin_count(), shape.keys(0)), (1, 0, Vec::new()));
+        assert_eq!(shape.place(&[]), "overall");
+    }
+}
