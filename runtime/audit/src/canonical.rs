@@ -97,13 +97,18 @@ fn float_text(float: f64) -> String {
     if float == 0.0 {
         return "0".to_owned();
     }
-    let shortest = format!("{:e}", float.abs());
+    // serde_json picks, like ECMAScript, the even one of two equally near shortest forms; `{:e}` does not.
+    let shortest = Value::from(float.abs()).to_string();
     let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all_digits = format!("{whole}{fraction}");
+    let significant = all_digits.trim_start_matches('0');
+    let digits = significant.trim_end_matches('0');
+    // How many digits stand before the decimal point; zero or less when the number is below one tenth.
+    let length = |text: &str| i32::try_from(text.len()).unwrap_or(i32::MAX);
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    let digit_count = i32::try_from(digits.len()).unwrap_or(i32::MAX);
-    // Digits before the decimal point; zero or less when the number is below one.
-    let point = exponent + 1;
+    let point = length(whole) + exponent - (length(&all_digits) - length(significant));
+    let digit_count = length(digits);
     let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
     let split = |at: i32| digits.split_at(usize::try_from(at).unwrap_or(0).min(digits.len()));
     let magnitude = match point {
@@ -116,7 +121,7 @@ fn float_text(float: f64) -> String {
         _ => {
             let (first, rest) = split(1);
             let fraction = if rest.is_empty() { String::new() } else { format!(".{rest}") };
-            format!("{first}{fraction}e{exponent:+}")
+            format!("{first}{fraction}e{:+}", point - 1)
         }
     };
     if float < 0.0 { format!("-{magnitude}") } else { magnitude }

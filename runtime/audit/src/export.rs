@@ -123,3 +123,178 @@ impl<R: BufRead> ExportReader<R> {
         if head.export_line().as_ref() == Ok(&bytes) { Ok(Some(Line::Head(head))) } else { Err(fault) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use glovebox_gm::SigningKey;
+
+    use super::*;
+    use crate::samples::{LOG_ID, at, event, export, head, key, log, public, signed_head};
+    use crate::{Actor, Draft};
+
+    fn verify(export: &[u8]) -> Result<ExportSummary, VerifyError> {
+        verify_export(export, &public(), None)
+    }
+
+    fn lines(export: &[u8]) -> Vec<Vec<u8>> {
+        export.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+    }
+
+    #[test]
+    fn exports_of_every_size_verify() {
+        for size in 0..=64 {
+            let summary = verify(&export(size)).unwrap();
+            assert_eq!(summary.head, head(&log(size)));
+            assert_eq!(summary.refused, (0..size).filter(|sequence| sequence % 3 == 2).count() as u64);
+        }
+        let summary = verify(&export(5)).unwrap();
+        assert_eq!((summary.first_at, summary.last_at), (Some(at(0)), Some(at(4))));
+        assert_eq!(verify(&export(0)).unwrap().first_at, None);
+    }
+
+    #[test]
+    fn every_changed_byte_is_found() {
+        let export = export(4);
+        for place in 0..export.len() {
+            for change in [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff] {
+                let mut forged = export.clone();
+                forged[place] ^= change;
+                assert!(verify(&forged).is_err(), "byte {place} xor {change:02x}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_removed_and_every_inserted_byte_is_found() {
+        let export = export(4);
+        for place in 0..export.len() {
+            let mut forged = export.clone();
+            forged.remove(place);
+            assert!(verify(&forged).is_err(), "without byte {place}");
+            assert!(verify(&export[..place]).is_err(), "cut at {place}");
+        }
+        for place in 0..=export.len() {
+            for inserted in [b' ', b'\n', b'0', b'"', 0] {
+                let mut forged = export.clone();
+                forged.insert(place, inserted);
+                assert!(verify(&forged).is_err(), "byte {inserted} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn missing_doubled_and_moved_lines_are_found() {
+        let whole = lines(&export(6));
+        for one in 0..6 {
+            let mut forged = whole.clone();
+            forged.remove(one);
+            let expected = match one {
+                5 => VerifyError::Size { expected: 6, found: 5 },
+                _ => VerifyError::Order { line: one as u64 + 1, expected: one as u64, found: one as u64 + 1 },
+            };
+            assert_eq!(verify(&forged.concat()), Err(expected));
+            let mut forged = whole.clone();
+            forged.insert(one, whole[one].clone());
+            assert!(matches!(verify(&forged.concat()), Err(VerifyError::Order { .. })));
+            for other in 0..one {
+                let mut forged = whole.clone();
+                forged.swap(one, other);
+                assert!(matches!(verify(&forged.concat()), Err(VerifyError::Order { .. })));
+            }
+        }
+    }
+
+    #[test]
+    fn a_well_formed_but_other_event_changes_the_root() {
+        for place in 0..6 {
+            let mut forged = lines(&export(6));
+            let mut other = event(place);
+            other.resource = "grant/other".into();
+            forged[place as usize] = [other.leaf(), b"\n".to_vec()].concat();
+            assert_eq!(verify(&forged.concat()), Err(VerifyError::Root));
+        }
+    }
+
+    #[test]
+    fn an_export_ends_with_its_head() {
+        let whole = lines(&export(3));
+        assert_eq!(verify(&whole[..3].concat()), Err(VerifyError::NoHead));
+        assert_eq!(verify(b""), Err(VerifyError::NoHead));
+        for more in [whole[0].clone(), whole[3].clone()] {
+            assert_eq!(verify(&[whole.concat(), more].concat()), Err(VerifyError::NoHead));
+        }
+        let mut longer = whole.clone();
+        longer.insert(3, [event(3).leaf(), b"\n".to_vec()].concat());
+        assert_eq!(verify(&longer.concat()), Err(VerifyError::Size { expected: 3, found: 4 }));
+    }
+
+    #[test]
+    fn another_key_is_refused() {
+        let other = SigningKey::generate().unwrap();
+        let fault = Err(VerifyError::Signature { what: "tree head" });
+        assert_eq!(verify_export(export(3).as_slice(), other.verifying_key(), None), fault);
+        // The log copied and signed by someone else.
+        let mut forged = lines(&export(3));
+        forged[3] = head(&log(3)).sign(&other).unwrap().export_line().unwrap();
+        assert_eq!(verify(&forged.concat()), fault);
+    }
+
+    #[test]
+    fn an_older_head_is_held_to() {
+        let check = |size, expected: &SignedTreeHead| verify_export(export(size).as_slice(), &public(), Some(expected));
+        for new_size in 0..=20 {
+            for old_size in 0..=20 {
+                let outcome = check(new_size, &signed_head(&log(old_size)));
+                if old_size <= new_size {
+                    assert_eq!(outcome.map(|summary| summary.head.size), Ok(new_size));
+                } else {
+                    // Cut back, with a head that was true once.
+                    assert_eq!(outcome, Err(VerifyError::Size { expected: old_size, found: new_size }));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_fork_is_found_against_an_older_head() {
+        for old_size in 1..=12 {
+            for changed in 0..old_size {
+                let mut fork = Log::new(LOG_ID);
+                for sequence in 0..old_size {
+                    let other = Draft::done(at(9), Actor::default(), "grant.revoke", "grant/other");
+                    let event = if sequence == changed { other.at_sequence(sequence) } else { event(sequence) };
+                    fork.append(&event).unwrap();
+                }
+                let outcome = verify_export(export(12).as_slice(), &public(), Some(&signed_head(&fork)));
+                assert_eq!(outcome, Err(VerifyError::Forked { old_size }));
+            }
+        }
+    }
+
+    #[test]
+    fn an_older_head_of_another_log_or_key_is_refused() {
+        let export = export(4);
+        let check = |expected: &SignedTreeHead| verify_export(export.as_slice(), &public(), Some(expected));
+        let elsewhere = TreeHead { log_id: "log-2".into(), ..head(&log(2)) }.sign(&key()).unwrap();
+        let fault = VerifyError::OtherLog { expected: "log-2".into(), found: LOG_ID.into() };
+        assert_eq!(check(&elsewhere), Err(fault));
+        let foreign = head(&log(2)).sign(&SigningKey::generate().unwrap()).unwrap();
+        assert_eq!(check(&foreign), Err(VerifyError::Signature { what: "tree head" }));
+        let foreign_longer = head(&log(9)).sign(&SigningKey::generate().unwrap()).unwrap();
+        assert_eq!(check(&foreign_longer), Err(VerifyError::Signature { what: "tree head" }));
+    }
+
+    #[test]
+    fn endless_lines_and_broken_readers_end() {
+        let endless = std::io::BufReader::new(std::io::repeat(b'a'));
+        assert_eq!(verify_export(endless, &public(), None), Err(VerifyError::Line { line: 1 }));
+        struct Broken;
+        impl std::io::Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::TimedOut.into())
+            }
+        }
+        let broken = std::io::BufReader::new(Broken);
+        assert_eq!(verify_export(broken, &public(), None), Err(VerifyError::Read(std::io::ErrorKind::TimedOut)));
+    }
+}

@@ -73,3 +73,53 @@ impl SignedTreeHead {
         Ok(line)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use glovebox_gm::sm3;
+
+    use super::*;
+    use crate::samples::{at, head, key, log, public, signed_head};
+
+    #[test]
+    fn a_signed_head_verifies_with_its_key_only() {
+        let signed = signed_head(&log(3));
+        assert_eq!(signed.verify(&public()), Ok(()));
+        let other = SigningKey::generate().unwrap();
+        assert_eq!(signed.verify(other.verifying_key()), Err(VerifyError::Signature { what: "tree head" }));
+    }
+
+    #[test]
+    fn every_part_of_a_head_is_signed() {
+        let signed = signed_head(&log(3));
+        let changes: [fn(&mut TreeHead); 4] = [
+            |head| head.log_id = "log-2".into(),
+            |head| head.size += 1,
+            |head| head.root = sm3(b"forged"),
+            |head| head.at = at(1001),
+        ];
+        for change in changes {
+            let mut forged = signed.clone();
+            change(&mut forged.head);
+            assert_eq!(forged.verify(&public()), Err(VerifyError::Signature { what: "tree head" }));
+        }
+    }
+
+    /// Without the context line a head and another document with the same JSON would share signatures.
+    #[test]
+    fn a_signature_over_the_bare_json_does_not_pass() {
+        let head = head(&log(3));
+        let signature = key().sign(&canonical_json(&head).unwrap()).unwrap();
+        assert!(SignedTreeHead { head, signature }.verify(&public()).is_err());
+    }
+
+    #[test]
+    fn the_signed_bytes_are_as_documented() {
+        let head = TreeHead { log_id: "log-1".into(), size: 0, root: sm3(b""), at: Timestamp::from_unix_ms(0) };
+        assert_eq!(
+            String::from_utf8(head.signed_bytes().unwrap()).unwrap(),
+            "glovebox/tree-head/v1\n{\"at\":\"1970-01-01T00:00:00.000Z\",\"log_id\":\"log-1\",\"root\":\
+             \"1ab21d8355cfa17f8e61194831e81a8f22bec8c728fefb747ed035eb5082aa2b\",\"size\":0}"
+        );
+    }
+}

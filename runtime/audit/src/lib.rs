@@ -11,6 +11,8 @@ mod head;
 mod log;
 mod proof;
 mod receipt;
+#[cfg(test)]
+mod samples;
 
 pub use canonical::canonical_json;
 pub use error::{AuditError, VerifyError};

@@ -182,3 +182,90 @@ fn hash_parent(left: &Digest, right: &Digest) -> Digest {
     hasher.update(right.as_ref());
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use ::sm3::{Digest as _, Sm3};
+    use ct_merkle::mem_backed_tree::MemoryBackedTree;
+
+    use super::*;
+    use crate::samples::{event, log};
+
+    /// The largest tree tried: every shape of the right edge up to six levels.
+    const SIZE_MAX: u64 = 64;
+
+    fn reference(size: u64) -> MemoryBackedTree<Sm3, Vec<u8>> {
+        let mut tree = MemoryBackedTree::new();
+        (0..size).for_each(|sequence| tree.push(event(sequence).leaf()));
+        tree
+    }
+
+    fn bytes(hashes: &[Digest]) -> Vec<u8> {
+        hashes.iter().flat_map(|hash| *hash.as_bytes()).collect()
+    }
+
+    /// RFC 9162, section 2.1.1, by its recursive definition.
+    fn tree_hash(leaves: &[Vec<u8>]) -> Vec<u8> {
+        match leaves {
+            [] => Sm3::digest(b"").to_vec(),
+            [leaf] => Sm3::digest([&[0][..], leaf].concat()).to_vec(),
+            _ => {
+                let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+                Sm3::digest([&[1][..], &tree_hash(left), &tree_hash(right)].concat()).to_vec()
+            }
+        }
+    }
+
+    #[test]
+    fn roots_follow_the_definition_at_every_size() {
+        let leaves: Vec<_> = (0..SIZE_MAX).map(|sequence| event(sequence).leaf()).collect();
+        let whole = log(SIZE_MAX);
+        for size in 0..=SIZE_MAX {
+            let expected = tree_hash(&leaves[..size as usize]);
+            assert_eq!(log(size).root().as_ref(), expected, "{size}");
+            assert_eq!(whole.root_at(size).unwrap().as_ref(), expected, "{size} of {SIZE_MAX}");
+        }
+        assert_eq!(log(0).root().to_string(), "1ab21d8355cfa17f8e61194831e81a8f22bec8c728fefb747ed035eb5082aa2b");
+    }
+
+    #[test]
+    fn proofs_equal_those_of_the_library() {
+        let whole = log(SIZE_MAX);
+        for size in 1..=SIZE_MAX {
+            let tree = reference(size);
+            assert_eq!(whole.root_at(size).unwrap().as_ref(), tree.root().as_bytes().as_slice());
+            for sequence in 0..size {
+                let proof = whole.inclusion_proof_at(sequence, size).unwrap();
+                assert_eq!(bytes(&proof.hashes), tree.prove_inclusion(sequence as usize).as_bytes());
+                let proof = whole.consistency_proof_at(sequence + 1, size).unwrap();
+                assert_eq!(bytes(&proof.hashes), tree.prove_consistency((size - sequence - 1) as usize).as_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn events_are_appended_once_and_in_order() {
+        let mut log = log(3);
+        for found in [0, 2, 4, u64::MAX] {
+            assert_eq!(log.append(&event(found)), Err(AuditError::Sequence { expected: 3, found }));
+        }
+        let root = log.root();
+        assert_eq!(log.append(&event(3)), Ok(()));
+        assert_eq!(log.size(), 4);
+        assert_ne!(log.root(), root);
+    }
+
+    #[test]
+    fn what_the_log_has_not_can_not_be_proven() {
+        let log = log(5);
+        for (sequence, size) in [(5, 5), (0, 6), (u64::MAX, u64::MAX), (0, 0)] {
+            assert!(matches!(log.inclusion_proof_at(sequence, size), Err(AuditError::OutOfRange { size: 5, .. })));
+        }
+        for (old, new) in [(6, 6), (3, 2), (0, u64::MAX), (u64::MAX, u64::MAX)] {
+            assert!(matches!(log.consistency_proof_at(old, new), Err(AuditError::OutOfRange { size: 5, .. })));
+        }
+        assert!(log.inclusion_proof(5).is_err());
+        assert!(log.root_at(6).is_err());
+        assert!(Log::new("empty").inclusion_proof(0).is_err());
+    }
+}

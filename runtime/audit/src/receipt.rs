@@ -168,3 +168,210 @@ impl Receipt {
         if self.statement.output_sm3 == Some(sm3(output)) { Ok(()) } else { Err(VerifyError::OtherOutput) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::samples::{LOG_ID, at, event, key, log, public, receipt, signed_head};
+    use crate::{Actor, Draft, TreeHead};
+
+    #[test]
+    fn a_receipt_verifies_and_survives_json() {
+        let receipt = receipt();
+        assert_eq!(receipt.verify(&public()), Ok(()));
+        let json = serde_json::to_string_pretty(&receipt).unwrap();
+        let read: Receipt = serde_json::from_str(&json).unwrap();
+        assert_eq!(read, receipt);
+        assert_eq!(read.verify(&public()), Ok(()));
+    }
+
+    /// Paths to every leaf of a JSON value.
+    fn leaves(value: &Value, path: String) -> Vec<String> {
+        match value {
+            Value::Object(members) => {
+                members.iter().flat_map(|(name, value)| leaves(value, format!("{path}/{name}"))).collect()
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().flat_map(|(at, value)| leaves(value, format!("{path}/{at}"))).collect()
+            }
+            _ => vec![path],
+        }
+    }
+
+    fn refused(json: Value, why: &str) {
+        // A value outside its type is refused on reading; one inside must be found by verification.
+        if let Ok(forged) = serde_json::from_value::<Receipt>(json) {
+            assert!(forged.verify(&public()).is_err(), "{why}");
+        }
+    }
+
+    #[test]
+    fn every_changed_field_is_found() {
+        let json = serde_json::to_value(receipt()).unwrap();
+        let paths = leaves(&json, String::new());
+        assert!(paths.len() > 45, "{}", paths.len());
+        for path in paths {
+            let mutations: Vec<Value> = match json.pointer(&path).unwrap() {
+                Value::Number(number) => {
+                    vec![(number.as_f64().unwrap() + 1.0).into(), (number.as_u64().unwrap_or(0) + 1).into(), 0.into()]
+                }
+                Value::String(text) => {
+                    let last = text.chars().last().unwrap();
+                    let swapped = if last == '1' { '2' } else { '1' };
+                    let stem = &text[..text.len() - last.len_utf8()];
+                    let later = text.replace("2026", "2027");
+                    vec![format!("{stem}{swapped}").into(), format!("{text}1").into(), "".into(), later.into()]
+                }
+                other => panic!("unexpected leaf {other}"),
+            };
+            for mutation in mutations {
+                let mut forged = json.clone();
+                if forged.pointer(&path) == Some(&mutation) {
+                    continue;
+                }
+                *forged.pointer_mut(&path).unwrap() = mutation.clone();
+                if serde_json::from_value::<Receipt>(forged.clone()).ok() == Some(receipt()) {
+                    // 3 and 3.0 are one number.
+                    continue;
+                }
+                refused(forged, &format!("{path} = {mutation}"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_mutation_of_a_whole_number_or_text_parses_or_is_refused_for_its_type() {
+        // Guards the test above: most mutations must reach verification rather than fail to parse.
+        let mut json = serde_json::to_value(receipt()).unwrap();
+        json["statement"]["cells_released"] = 13.into();
+        let forged: Receipt = serde_json::from_value(json).unwrap();
+        assert_eq!(forged.verify(&public()), Err(VerifyError::Signature { what: "statement" }));
+    }
+
+    #[test]
+    fn removed_and_added_members_are_found() {
+        let json = serde_json::to_value(receipt()).unwrap();
+        let objects = ["", "/statement", "/statement/parameters", "/statement/meters", "/event", "/event/actor"];
+        for path in objects.into_iter().chain(["/event/detail", "/inclusion", "/head", "/head/head"]) {
+            let mut forged = json.clone();
+            let members = forged.pointer_mut(path).unwrap().as_object_mut().unwrap();
+            members.insert("principal".into(), "1".into());
+            refused(forged, path);
+            let names: Vec<_> = json.pointer(path).unwrap().as_object().unwrap().keys().cloned().collect();
+            for name in names {
+                let mut forged = json.clone();
+                forged.pointer_mut(path).unwrap().as_object_mut().unwrap().remove(&name);
+                refused(forged, &format!("{path}/{name}"));
+            }
+        }
+    }
+
+    #[test]
+    fn another_key_another_enclave() {
+        let other = SigningKey::generate().unwrap();
+        assert!(matches!(receipt().verify(other.verifying_key()), Err(VerifyError::OtherEnclave { .. })));
+        let mut forged = receipt();
+        forged.statement.enclave_fingerprint = other.verifying_key().fingerprint();
+        assert!(matches!(forged.verify(&public()), Err(VerifyError::OtherEnclave { .. })));
+        // Signed anew by the other key, but the log is the first one's.
+        forged.signature = forged.statement.sign(&other).unwrap();
+        assert!(matches!(forged.verify(other.verifying_key()), Err(VerifyError::StatementNotRecorded { .. })));
+        let recorded = forged.statement.digest().unwrap().to_string();
+        forged.event.detail.insert(STATEMENT_DETAIL.into(), recorded);
+        assert_eq!(forged.verify(other.verifying_key()), Err(VerifyError::Signature { what: "tree head" }));
+    }
+
+    #[test]
+    fn a_statement_that_the_log_does_not_record_is_no_receipt() {
+        let mut forged = receipt();
+        forged.statement.cells_released = 99;
+        forged.signature = forged.statement.sign(&key()).unwrap();
+        assert_eq!(forged.verify(&public()), Err(VerifyError::StatementNotRecorded { sequence: 5 }));
+        let recorded = forged.statement.digest().unwrap().to_string();
+        forged.event.detail.insert(STATEMENT_DETAIL.into(), recorded);
+        assert_eq!(forged.verify(&public()), Err(VerifyError::NotIncluded { sequence: 5, size: 9 }));
+    }
+
+    /// One key may sign two logs: a receipt of the one does not stand in the other.
+    #[test]
+    fn another_log_of_the_same_enclave_is_refused() {
+        let mut forged = receipt();
+        let head = TreeHead { log_id: "log-2".into(), ..forged.head.head.clone() };
+        forged.head = head.sign(&key()).unwrap();
+        let expected = VerifyError::OtherLog { expected: LOG_ID.into(), found: "log-2".into() };
+        assert_eq!(forged.verify(&public()), Err(expected));
+    }
+
+    #[test]
+    fn a_head_of_another_size_or_a_fork_is_refused() {
+        let mut forged = receipt();
+        forged.head = signed_head(&log(8));
+        assert_eq!(forged.verify(&public()), Err(VerifyError::ProofSize { expected: 8, found: 9 }));
+        forged.head = signed_head(&log(9));
+        assert_eq!(forged.verify(&public()), Err(VerifyError::NotIncluded { sequence: 5, size: 9 }));
+        let mut forged = receipt();
+        forged.event = event(5);
+        assert_eq!(forged.verify(&public()), Err(VerifyError::StatementNotRecorded { sequence: 5 }));
+    }
+
+    #[test]
+    fn a_signature_of_one_kind_is_none_of_the_other() {
+        let mut forged = receipt();
+        let bare = forged.statement.canonical().unwrap();
+        forged.signature = key().sign(&bare).unwrap();
+        assert_eq!(forged.verify(&public()), Err(VerifyError::Signature { what: "statement" }));
+        forged.signature = forged.head.signature;
+        assert_eq!(forged.verify(&public()), Err(VerifyError::Signature { what: "statement" }));
+    }
+
+    #[test]
+    fn versions_ahead_are_told_apart_from_forgery() {
+        let mut newer = receipt();
+        newer.statement.receipt_version = 2;
+        newer.signature = newer.statement.sign(&key()).unwrap();
+        assert_eq!(newer.verify(&public()), Err(VerifyError::Version { known: 1, found: 2 }));
+    }
+
+    #[test]
+    fn the_output_is_the_one_stated() {
+        let mut receipt = receipt();
+        assert_eq!(receipt.verify_output(b"output"), Ok(()));
+        assert_eq!(receipt.verify_output(b"outpuT"), Err(VerifyError::OtherOutput));
+        receipt.statement.output_sm3 = None;
+        assert_eq!(receipt.verify_output(b"output"), Err(VerifyError::OtherOutput));
+        assert_eq!(receipt.verify_output(b""), Err(VerifyError::OtherOutput));
+    }
+
+    #[test]
+    fn what_json_can_not_write_is_not_signed() {
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut statement = receipt().statement;
+            statement.parameters.insert("x".into(), odd);
+            let fault = AuditError::NotFinite { field: "parameters.x".into() };
+            assert_eq!(statement.canonical(), Err(fault.clone()));
+            assert_eq!(statement.sign(&key()), Err(fault));
+        }
+    }
+
+    /// Receipts outlive versions of this code: the signed bytes are pinned.
+    #[test]
+    fn canonical_statements_do_not_drift() {
+        let text = String::from_utf8(receipt().statement.canonical().unwrap()).unwrap();
+        assert!(text.starts_with(r#"{"cells_released":12,"cells_withheld":2,"dataset":"nhanes-2017","developer":"#));
+        assert!(text.contains(r#""parameters":{"age_min":18,"bmi_max":39.5},"policy_sm3":"#));
+        assert!(text.ends_with(r#""snapshot_sm3":"f81d2b70580a626109f918e41f8b9d083d4584c963a658abd47614348471c4d9","started_at":"2026-11-23T00:00:01.000Z"}"#));
+        assert_eq!(
+            receipt().statement.digest().unwrap().to_string(),
+            "ac1b8ace905d61e53a2ea4165fe9ae43369beb4d0c34fc337b73416472e5ed56"
+        );
+    }
+
+    #[test]
+    fn a_draft_names_its_statement() {
+        let digest = receipt().statement.digest().unwrap();
+        let draft = Draft::done(at(5), Actor::default(), "job.release", "job/job-1").with(STATEMENT_DETAIL, digest);
+        assert_eq!(draft.detail.get("statement_sm3"), Some(&digest.to_string()));
+    }
+}

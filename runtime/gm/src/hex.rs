@@ -22,6 +22,13 @@ pub(crate) fn decode<const N: usize>(text: &str) -> Result<[u8; N], GmError> {
     Ok(bytes)
 }
 
+/// Bytes of a test vector, in either case, spaces allowed.
+#[cfg(test)]
+pub(crate) fn vector(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

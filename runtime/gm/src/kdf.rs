@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(hmac_sm3(&key(7), b"text"), hmac_by_definition(&[7; 32], b"text"));
     }
 
-    /// GM/T 0042-2015 appendix D.3, first test: key 01..20, fifty bytes 0xcd is its second; the first is "abc" twice.
+    /// GM/T 0042-2015, appendix D.3, example 1.
     #[test]
     fn hmac_vector_of_gmt_0042() {
         let secret: Vec<u8> = (1..=32).collect();

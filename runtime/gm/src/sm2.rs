@@ -213,3 +213,103 @@ impl From<Signature> for String {
         signature.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hex::vector;
+
+    /// GB/T 32918.5-2017, appendix A.2.
+    const PRIVATE: &str = "3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8";
+    const PUBLIC: &str = "04 09F9DF311E5421A150DD7D161E4BC5C672179FAD1833FC076BB08FF356F35020
+        CCEA490CE26775A52DC6EA718CC1AA600AED05FBF35E084A6632F6072DA9AD13";
+    const SIGNATURE: &str = "F5A03B0648D2C4630EEAC513E1BB81A15944DA3827D5B74143AC7EACEEE720B3
+        B1B6AA29DF212FD8763182BC0D421CA1BB9038FD1F7F42D4840B69C485BBC1AA";
+
+    fn standard_key() -> SigningKey {
+        SigningKey::new(SecretKey::from_slice(&vector(PRIVATE)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn standard_vector_verifies() {
+        let key = standard_key();
+        assert_eq!(key.verifying_key().key.to_sec1_bytes().as_ref(), vector(PUBLIC));
+        let signature = Signature::from_bytes(vector(SIGNATURE).try_into().unwrap());
+        assert_eq!(key.verifying_key().verify(b"message digest", &signature), Ok(()));
+        assert_eq!(key.verifying_key().verify(b"message digesT", &signature), Err(GmError::Signature));
+    }
+
+    #[test]
+    fn signatures_are_deterministic_and_differ_by_message() {
+        let key = standard_key();
+        let signature = key.sign(b"message digest").unwrap();
+        assert_eq!(key.verifying_key().verify(b"message digest", &signature), Ok(()));
+        assert_eq!(key.sign(b"message digest").unwrap(), signature);
+        let other = key.sign(b"another message").unwrap();
+        assert_ne!(other.as_bytes()[..32], signature.as_bytes()[..32], "a repeated r would give the key away");
+    }
+
+    #[test]
+    fn any_changed_bit_is_found() {
+        let key = SigningKey::generate().unwrap();
+        let signature = key.sign(b"message").unwrap();
+        for bit in 0..512 {
+            let mut changed = signature.0;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(key.verifying_key().verify(b"message", &Signature(changed)), Err(GmError::Signature));
+        }
+        let other = SigningKey::generate().unwrap();
+        assert_eq!(other.verifying_key().verify(b"message", &signature), Err(GmError::Signature));
+        for extreme in [[0; 64], [0xff; 64]] {
+            assert_eq!(key.verifying_key().verify(b"message", &Signature(extreme)), Err(GmError::Signature));
+        }
+    }
+
+    #[test]
+    fn keys_round_trip_as_pem() {
+        let key = SigningKey::generate().unwrap();
+        let pem = key.to_pkcs8_pem().unwrap();
+        assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+        let read = SigningKey::from_pkcs8_pem(&pem).unwrap();
+        assert_eq!(read.sign(b"m").unwrap(), key.sign(b"m").unwrap());
+        let public = VerifyingKey::from_pem(&key.verifying_key().to_pem().unwrap()).unwrap();
+        assert_eq!(&public, key.verifying_key());
+        assert_eq!(VerifyingKey::from_der(public.to_der()).unwrap().fingerprint(), public.fingerprint());
+    }
+
+    #[test]
+    fn foreign_and_broken_keys_are_refused() {
+        let p256 = rcgen::KeyPair::generate().unwrap();
+        assert_eq!(SigningKey::from_pkcs8_pem(&p256.serialize_pem()).err(), Some(GmError::PrivateKey));
+        assert_eq!(VerifyingKey::from_pem(&p256.public_key_pem()).err(), Some(GmError::PublicKey));
+        let pem = standard_key().to_pkcs8_pem().unwrap();
+        assert!(SigningKey::from_pkcs8_pem(&pem[..pem.len() / 2]).is_err());
+        let mut off_curve = standard_key().verifying_key().to_der().to_vec();
+        *off_curve.last_mut().unwrap() ^= 1;
+        assert_eq!(VerifyingKey::from_der(&off_curve).err(), Some(GmError::PublicKey));
+    }
+
+    /// GB/T 32918.1-2016, section 6.1: a private key is in 1 to n − 2.
+    #[test]
+    fn the_largest_scalar_is_no_key() {
+        let largest = "FFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54122";
+        let secret = SecretKey::from_slice(&vector(largest)).unwrap();
+        assert_eq!(SigningKey::new(secret).err(), Some(GmError::PrivateKey));
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let shown = format!("{:?}", standard_key()).to_uppercase();
+        assert!(shown.starts_with("SIGNINGKEY(SECRET OF "));
+        assert!(!shown.contains(&PRIVATE[..8]));
+    }
+
+    #[test]
+    fn signatures_are_hexadecimal_in_json() {
+        let signature = Signature::from_bytes(vector(SIGNATURE).try_into().unwrap());
+        let json = serde_json::to_string(&signature).unwrap();
+        assert_eq!(json.len(), 130);
+        assert!(json.starts_with("\"f5a03b06"));
+        assert_eq!(serde_json::from_str::<Signature>(&json).unwrap(), signature);
+    }
+}

@@ -57,7 +57,7 @@ impl Identity {
 /// Parses one certificate and nothing after it.
 pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, GmError> {
     match X509Certificate::from_der(der) {
-        Ok((rest, certificate)) if rest.is_empty() => Ok(certificate),
+        Ok(([], certificate)) => Ok(certificate),
         _ => Err(GmError::Certificate { what: "expected one X.509 certificate in DER" }),
     }
 }

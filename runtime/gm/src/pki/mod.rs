@@ -11,3 +11,8 @@ pub use identity::Identity;
 /// What stands between roles where one OU names several. The certificate library writes one value an attribute type,
 /// so an authority of ours writes them together; another authority may write an OU a role. Both are read.
 const ROLE_SEPARATOR: char = ',';
+
+#[cfg(test)]
+mod handshake_tests;
+#[cfg(test)]
+mod tests;

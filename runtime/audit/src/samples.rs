@@ -1,0 +1,127 @@
+//! Events, logs and receipts for the tests.
+
+use std::collections::BTreeMap;
+
+use glovebox_catalog::{
+    DatasetId, GrantId, Isolation, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, Timestamp,
+};
+use glovebox_gm::{Digest, SigningKey, VerifyingKey, sm3};
+
+use crate::{
+    Actor, Draft, Event, Log, RECEIPT_VERSION, Receipt, STATEMENT_DETAIL, SignedTreeHead, Statement, TreeHead,
+};
+
+pub(crate) const LOG_ID: &str = "log-1";
+
+pub(crate) fn key() -> SigningKey {
+    // A fixed key, made by OpenSSL, keeps the tests repeatable.
+    SigningKey::from_pkcs8_pem(
+        "-----BEGIN PRIVATE KEY-----\n\
+         MIGHAgEAMBMGByqGSM49AgEGCCqBHM9VAYItBG0wawIBAQQgVyz3SX5ZJKCKwZOF\n\
+         bcaRZ+azkhUZrzbrdsiSFbFlPlyhRANCAAQmPO8NPz6+VXNteWbB1EQdtlApYcM9\n\
+         XG00zprjaZVyGnWLsJTA5xxtl0lAT61t5iGyVo6g0m1bLnTMzz98uTvl\n\
+         -----END PRIVATE KEY-----\n",
+    )
+    .unwrap()
+}
+
+pub(crate) fn public() -> VerifyingKey {
+    key().verifying_key().clone()
+}
+
+pub(crate) fn at(unix_s: i64) -> Timestamp {
+    Timestamp::from_unix_ms(1_795_392_000_000 + unix_s * 1000)
+}
+
+pub(crate) fn actor() -> Actor {
+    Actor {
+        principal: Some(PrincipalId::new("lin.wei").unwrap()),
+        organisation: Some(OrganisationId::new("hospital-a").unwrap()),
+        address: Some("192.0.2.7".into()),
+    }
+}
+
+pub(crate) fn event(sequence: u64) -> Event {
+    let resource = format!("grant/g-{sequence}");
+    let time = at(i64::try_from(sequence % 1000).unwrap());
+    let draft = match sequence % 3 {
+        2 => Draft::refused(time, actor(), "grant.approve", resource, "policy.not-permitted"),
+        1 => Draft::done(time, Actor::default(), "enclave.start", resource),
+        _ => Draft::done(time, actor(), "grant.approve", resource).with("count", sequence),
+    };
+    draft.at_sequence(sequence)
+}
+
+pub(crate) fn log(size: u64) -> Log {
+    let mut log = Log::new(LOG_ID);
+    (0..size).for_each(|sequence| log.append(&event(sequence)).unwrap());
+    log
+}
+
+pub(crate) fn head(log: &Log) -> TreeHead {
+    log.head(at(1000))
+}
+
+pub(crate) fn signed_head(log: &Log) -> SignedTreeHead {
+    head(log).sign(&key()).unwrap()
+}
+
+pub(crate) fn export(size: u64) -> Vec<u8> {
+    let mut lines: Vec<u8> = (0..size).flat_map(|sequence| [event(sequence).leaf(), b"\n".to_vec()].concat()).collect();
+    lines.extend(signed_head(&log(size)).export_line().unwrap());
+    lines
+}
+
+pub(crate) fn digest(text: &str) -> Digest {
+    sm3(text.as_bytes())
+}
+
+pub(crate) fn statement() -> Statement {
+    Statement {
+        receipt_version: RECEIPT_VERSION,
+        enclave_fingerprint: public().fingerprint(),
+        log_id: LOG_ID.into(),
+        job: JobId::new("job-1").unwrap(),
+        release: Some(ReleaseId::new("rel-1").unwrap()),
+        outcome: "released".into(),
+        developer: PrincipalId::new("chen.fang").unwrap(),
+        organisation: OrganisationId::new("pharma-b").unwrap(),
+        grant: GrantId::new("grt-1").unwrap(),
+        grant_terms_sm3: digest("terms"),
+        policy_sm3: digest("policy"),
+        disclosure_profile: "default".into(),
+        disclosure_profile_sm3: digest("profile"),
+        dataset: DatasetId::new("nhanes-2017").unwrap(),
+        snapshot: 3,
+        snapshot_sm3: digest("snapshot"),
+        module: ModuleId::new(digest("module").to_string()).unwrap(),
+        module_sha256: "ab".repeat(32),
+        isolation: Isolation::Row,
+        mechanism: "disclosure-rules".into(),
+        parameters: BTreeMap::from([("age_min".into(), 18.0), ("bmi_max".into(), 39.5)]),
+        output_sm3: Some(digest("output")),
+        cells_released: 12,
+        cells_withheld: 2,
+        meters: BTreeMap::from([("fuel_units".into(), 1_000_000), ("rows_read".into(), 8366)]),
+        started_at: at(1),
+        ended_at: at(2),
+    }
+}
+
+/// A receipt in a log of nine events, recorded as event 5.
+pub(crate) fn receipt() -> Receipt {
+    let statement = statement();
+    let mut log = log(5);
+    let recorded = Draft::done(at(5), Actor::default(), "job.release", "job/job-1")
+        .with(STATEMENT_DETAIL, statement.digest().unwrap())
+        .at_sequence(5);
+    log.append(&recorded).unwrap();
+    (6..9).for_each(|sequence| log.append(&event(sequence)).unwrap());
+    Receipt {
+        signature: statement.sign(&key()).unwrap(),
+        statement,
+        event: recorded,
+        inclusion: log.inclusion_proof(5).unwrap(),
+        head: signed_head(&log),
+    }
+}
