@@ -1,1 +1,28 @@
-//! .
+//! Inspection and execution of job modules: what a guest is allowed to be, and what it is allowed to do.
+//!
+//! [`inspect`] decides from a module's bytes alone whether it may run at all, and proves for isolation `row` that it keeps
+//! no state. [`Sandbox`] compiles what passed, [`Run`] drives it over batches of a view and hands contributions to a
+//! [`ContributionSink`]. Nothing ambient reaches a guest: no clock, randomness, files, network or logs.
+//! The interface that guests speak is in sdk/wit; the argument why it bounds what can leave, in docs/isolation.md.
+
+mod caps;
+mod columns;
+mod component;
+mod driver;
+mod error;
+mod guest;
+mod host;
+mod inspect;
+mod limits;
+mod person;
+mod row;
+mod run;
+
+pub use caps::{
+    COMPONENT_SIZE_MAX_BYTES, MODULE_SIZE_MAX_BYTES, RECORD_FUEL_UNITS, RECORDS_PER_PERSON_MAX, ROWS_PER_BLOCK,
+};
+pub use error::{FailureClass, RunError, SandboxError, SinkError};
+pub use host::{Compiled, Config, Sandbox};
+pub use inspect::{Inspected, inspect};
+pub use limits::{CancelFlag, Faults, Limits, Progress, RunMeters};
+pub use run::{ContributionSink, Run};

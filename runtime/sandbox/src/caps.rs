@@ -1,0 +1,50 @@
+//! Caps on what a module may be, each with the reason for its size.
+//!
+//! They bound the work of inspection and compilation, which happen before any fuel is counted, and straight-line work that
+//! fuel and epochs can't interrupt, since both are checked only where a function starts and where a loop turns.
+
+/// Core modules: what a Rust, C or SQL job takes is below 100 KiB; compiling costs about 1 ms of CPU per KiB.
+pub const MODULE_SIZE_MAX_BYTES: usize = 4 << 20;
+/// Components: an interpreter inside (Python 18 MB, JavaScript 12 MB) is the largest that is known.
+pub const COMPONENT_SIZE_MAX_BYTES: usize = 32 << 20;
+/// Records that one person may return. Each is 16 bytes of guest memory, so a batch of them stays below 1 MiB.
+pub const RECORDS_PER_PERSON_MAX: usize = 65_536;
+/// Fuel charged for each record that the host reads: a guest gets no host work for free.
+pub const RECORD_FUEL_UNITS: u64 = 16;
+/// Rows that the driver of a `row` job takes at a time: 64 columns of 12 bytes still fit in a level-2 cache of 4 MiB,
+/// ordinary jobs in 256 KiB.
+pub const ROWS_PER_BLOCK: usize = 4096;
+
+/// Functions of all embedded core modules together.
+pub(crate) const FUNCTIONS_MAX: u32 = 100_000;
+/// One function's body: compilation is worse than linear in it.
+pub(crate) const FUNCTION_SIZE_MAX_BYTES: usize = 512 << 10;
+/// Locals of one function, parameters included.
+pub(crate) const LOCALS_MAX: u32 = 10_000;
+/// Nesting of blocks: a `match` of n arms nests n blocks.
+pub(crate) const NESTING_MAX: u32 = 4_096;
+/// Targets of all `br_table` of one function.
+pub(crate) const BRANCH_TARGETS_MAX: u64 = 65_536;
+/// Operators in one function that move or fill many bytes: between two checks of fuel and clock they do at most this many
+/// times the memory cap.
+pub(crate) const BULK_OPERATORS_MAX: u32 = 1_024;
+/// Types, globals, exports, segments: each kind.
+pub(crate) const ITEMS_MAX: u32 = 100_000;
+/// Tables of one core module.
+pub(crate) const TABLES_MAX: u32 = 4;
+/// Elements of one table at the start.
+pub(crate) const TABLE_ELEMENTS_MAX: u64 = 32_768;
+/// Memory of one core module at the start, in pages of 64 KiB: 64 MiB.
+pub(crate) const MEMORY_PAGES_MAX: u64 = 1_024;
+/// Custom sections together (names, producers); debugging information does not belong in a submitted module.
+pub(crate) const CUSTOM_SECTIONS_MAX_BYTES: usize = 4 << 20;
+/// The manifest.
+pub(crate) const MANIFEST_MAX_BYTES: usize = 1 << 20;
+/// Core modules in one component.
+pub(crate) const CORE_MODULES_MAX: u32 = 16;
+/// Core instances in one component.
+pub(crate) const CORE_INSTANCES_MAX: u32 = 32;
+/// Memories that a component may hold over all its instances.
+pub(crate) const MEMORIES_PER_COMPONENT_MAX: u32 = 2;
+/// Tables that a component may hold over all its instances.
+pub(crate) const TABLES_PER_COMPONENT_MAX: u32 = 16;

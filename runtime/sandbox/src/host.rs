@@ -1,0 +1,240 @@
+//! The engine that all runs share: its configuration, the clock behind deadlines, and the cache of compiled modules.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use glovebox_catalog::{Door, Isolation, JobManifest};
+use glovebox_gm::{Digest, sm3};
+use wasmtime::{
+    Engine, InstanceAllocationStrategy, Module, OperatorCost, OptLevel, PoolingAllocationConfig, WasmFeatures,
+};
+
+use crate::caps;
+use crate::component::ComponentJob;
+use crate::inspect::FEATURES;
+use crate::person::PersonJob;
+use crate::row::RowJob;
+use crate::{Inspected, SandboxError};
+
+/// How often running guests look at deadline and cancellation.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// Bounds of a sandbox. They hold for all runs together and can't be exceeded by the limits of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Runs at the same time. More than that fail to start with an error of the host.
+    pub runs_max: u32,
+    /// Memory that any guest instance may grow to.
+    pub memory_max_bytes: usize,
+    /// Stack of a guest. The thread that drives a run needs this much and 256 KiB more.
+    pub stack_max_bytes: usize,
+    /// Compiled modules that are kept, in bytes of machine code; the longest unused goes first.
+    pub cache_max_bytes: usize,
+}
+
+impl Default for Config {
+    /// 16 runs, 256 MiB of memory, 512 KiB of stack, 256 MiB of compiled modules.
+    fn default() -> Self {
+        Self { runs_max: 16, memory_max_bytes: 256 << 20, stack_max_bytes: 512 << 10, cache_max_bytes: 256 << 20 }
+    }
+}
+
+/// Compiles modules and holds what their runs share. Cheap to clone.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Shared>);
+
+struct Shared {
+    engine: Engine,
+    cache: Mutex<Cache>,
+}
+
+impl Sandbox {
+    /// A sandbox, with the thread that advances its clock.
+    ///
+    /// # Errors
+    /// [`SandboxError::Host`] when memory for the pool can't be reserved or the thread not be started.
+    pub fn new(config: &Config) -> Result<Self, SandboxError> {
+        let engine = Engine::new(&engine_config(config)).map_err(host("reserve its pool"))?;
+        start_ticker(&engine)?;
+        let cache = Cache { max_bytes: config.cache_max_bytes, entries: VecDeque::new() };
+        Ok(Self(Arc::new(Shared { engine, cache: Mutex::new(cache) })))
+    }
+
+    /// Compiles a module that passed inspection, or takes it from the cache.
+    ///
+    /// # Errors
+    /// [`SandboxError::NotInspected`] when `bytes` are others than were inspected, [`SandboxError::Host`] when the compiler
+    /// fails.
+    pub fn compile(&self, inspected: &Inspected, bytes: &[u8]) -> Result<Compiled, SandboxError> {
+        let digest = sm3(bytes);
+        if digest != *inspected.module_sm3() {
+            return Err(SandboxError::NotInspected);
+        }
+        if let Some(compiled) = self.lock().find(&digest) {
+            return Ok(compiled);
+        }
+        // Not under the lock: compiling takes milliseconds to seconds. Two may compile the same; the later one stays.
+        let compiled = Compiled::new(&self.0.engine, inspected, bytes)?;
+        self.lock().keep(digest, compiled.clone());
+        Ok(compiled)
+    }
+
+    /// Machine code held by the cache, in bytes.
+    #[must_use]
+    pub fn cached_bytes(&self) -> usize {
+        self.lock().entries.iter().map(|(_, compiled)| compiled.0.code_bytes).sum()
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Cache> {
+        // The cache holds no invariant that a panic elsewhere could have broken.
+        self.0.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A compiled module, ready to run any number of times. Cheap to clone.
+#[derive(Clone)]
+pub struct Compiled(Arc<CompiledJob>);
+
+struct CompiledJob {
+    manifest: JobManifest,
+    code_bytes: usize,
+    job: Job,
+}
+
+/// How a job runs: isolation and door.
+pub(crate) enum Job {
+    Row(RowJob),
+    Person(PersonJob),
+    Component(ComponentJob),
+}
+
+impl Compiled {
+    fn new(engine: &Engine, inspected: &Inspected, bytes: &[u8]) -> Result<Self, SandboxError> {
+        let manifest = inspected.manifest().clone();
+        let (code_bytes, job) = match (inspected.door(), manifest.isolation) {
+            (Door::Columnar, isolation) => {
+                let module = Module::from_binary(engine, bytes).map_err(host("compile the module"))?;
+                let code = module.image_range();
+                let job = match isolation {
+                    Isolation::Row => Job::Row(RowJob::new(engine, module, &manifest)?),
+                    Isolation::Person => Job::Person(PersonJob::new(engine, &module)?),
+                };
+                (code.end as usize - code.start as usize, job)
+            }
+            (Door::Component, _) => {
+                let component = wasmtime::component::Component::from_binary(engine, bytes)
+                    .map_err(host("compile the component"))?;
+                let code = component.image_range();
+                (code.end as usize - code.start as usize, Job::Component(ComponentJob::new(engine, &component)?))
+            }
+        };
+        Ok(Self(Arc::new(CompiledJob { manifest, code_bytes, job })))
+    }
+
+    /// The manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &JobManifest {
+        &self.0.manifest
+    }
+
+    pub(crate) fn job(&self) -> &Job {
+        &self.0.job
+    }
+}
+
+/// Compiled modules, the longest unused first.
+struct Cache {
+    max_bytes: usize,
+    entries: VecDeque<(Digest, Compiled)>,
+}
+
+impl Cache {
+    fn find(&mut self, digest: &Digest) -> Option<Compiled> {
+        let position = self.entries.iter().position(|(cached, _)| cached == digest)?;
+        let entry = self.entries.remove(position)?;
+        let compiled = entry.1.clone();
+        self.entries.push_back(entry);
+        Some(compiled)
+    }
+
+    fn keep(&mut self, digest: Digest, compiled: Compiled) {
+        self.entries.retain(|(cached, _)| *cached != digest);
+        self.entries.push_back((digest, compiled));
+        let mut bytes: usize = self.entries.iter().map(|(_, compiled)| compiled.0.code_bytes).sum();
+        while bytes > self.max_bytes {
+            let Some((_, dropped)) = self.entries.pop_front() else { break };
+            bytes -= dropped.0.code_bytes;
+        }
+    }
+}
+
+/// Everything that bears on determinism and containment, in one place.
+fn engine_config(config: &Config) -> wasmtime::Config {
+    let mut engine = wasmtime::Config::new();
+    engine.wasm_features(WasmFeatures::all(), false);
+    engine.wasm_features(FEATURES | WasmFeatures::COMPONENT_MODEL, true);
+    engine.consume_fuel(true);
+    let mut cost = OperatorCost::new();
+    // A page is 64 KiB that the kernel must clear; memory.copy and the like are charged per byte by default.
+    cost.variable.memory_grow_per_page = u8::MAX;
+    engine.operator_cost(cost);
+    engine.epoch_interruption(true);
+    engine.max_wasm_stack(config.stack_max_bytes);
+    engine.cranelift_opt_level(OptLevel::Speed);
+    // Inside it costs 2 to 9 times; NaNs are made canonical where values leave the guest.
+    engine.cranelift_nan_canonicalization(false);
+    // A trap's class is all that is told, so no time goes into its backtrace.
+    engine.wasm_backtrace_max_frames(None);
+    engine.generate_address_map(false);
+    engine.memory_init_cow(true);
+    engine.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
+    engine
+}
+
+/// Slots for `runs_max` runs: each holds one guest at a time, a component several core instances.
+fn pool(config: &Config) -> PoolingAllocationConfig {
+    let runs = config.runs_max.max(1);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(runs);
+    pool.total_core_instances(runs.saturating_mul(caps::CORE_INSTANCES_MAX));
+    pool.total_memories(runs.saturating_mul(caps::MEMORIES_PER_COMPONENT_MAX));
+    pool.total_tables(runs.saturating_mul(caps::TABLES_PER_COMPONENT_MAX));
+    pool.max_core_instances_per_component(caps::CORE_INSTANCES_MAX);
+    pool.max_memories_per_component(caps::MEMORIES_PER_COMPONENT_MAX);
+    pool.max_tables_per_component(caps::TABLES_PER_COMPONENT_MAX);
+    pool.max_tables_per_module(caps::TABLES_MAX);
+    pool.max_memories_per_module(1);
+    pool.table_elements(usize::try_from(caps::TABLE_ELEMENTS_MAX).unwrap_or(usize::MAX));
+    pool.max_memory_size(config.memory_max_bytes);
+    pool.max_core_instance_size(4 << 20);
+    pool.max_component_instance_size(8 << 20);
+    // What a small guest touches is cleared by memset instead of a system call and new page faults: 4 µs, not 13.
+    pool.linear_memory_keep_resident(16 << 10);
+    pool.table_keep_resident(16 << 10);
+    pool
+}
+
+/// One thread advances the epoch that deadlines and cancellation are checked at; it ends with the engine.
+fn start_ticker(engine: &Engine) -> Result<(), SandboxError> {
+    let engine = engine.weak();
+    std::thread::Builder::new()
+        .name("sandbox-ticker".to_owned())
+        .spawn(move || {
+            while let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(TICK);
+            }
+        })
+        .map(drop)
+        .map_err(host("start its clock"))
+}
+
+pub(crate) fn host<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> SandboxError {
+    move |error| SandboxError::Host { what, detail: format!("{error:#}") }
+}

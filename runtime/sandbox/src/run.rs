@@ -1,0 +1,242 @@
+//! A run: batches of a view in, contributions out, limits and meters kept.
+
+use arrow::array::RecordBatch;
+use glovebox_catalog::JobManifest;
+
+use crate::columns::{Column, columns};
+use crate::component::ComponentRun;
+use crate::guest::{Ending, Watch};
+use crate::host::{Compiled, Job, Sandbox};
+use crate::person::{PersonRun, cell_counts};
+use crate::row::RowRun;
+use crate::{CancelFlag, FailureClass, Faults, Limits, Progress, RunError, RunMeters, SinkError};
+
+/// Takes contributions. Outputs and cells are within the manifest, NaNs are canonical; the gate checks once more.
+pub trait ContributionSink {
+    /// One contribution of a person, from a `person` job.
+    ///
+    /// # Errors
+    /// [`SinkError`] ends the run.
+    fn contribute(&mut self, person: u32, output: u32, cell: u32, value: f64) -> Result<(), SinkError>;
+
+    /// Contributions of rows to one output, from a `row` job; the slices are equally long. Cell -1 contributes nothing;
+    /// the values of outputs whose reducer takes none are 0.
+    ///
+    /// # Errors
+    /// [`SinkError`] ends the run.
+    fn contribute_rows(&mut self, output: u32, persons: &[u32], cells: &[i32], values: &[f64])
+    -> Result<(), SinkError>;
+}
+
+/// A job under way. It is driven from a blocking thread, one batch after another.
+pub struct Run {
+    frame: Frame,
+    guest: Guests,
+    compiled: Compiled,
+}
+
+enum Guests {
+    Row(Box<RowRun>),
+    Person(PersonRun),
+    Component(ComponentRun),
+}
+
+impl Run {
+    /// Starts a run. `parameters` come in manifest order, as many as the manifest has.
+    ///
+    /// # Errors
+    /// [`RunError::Input`] when the number of parameters differs or one lies outside its bounds, [`RunError::Host`] when no
+    /// instance can be made, [`RunError::Failed`] when a `row` guest's initialisation fails.
+    pub fn start(
+        sandbox: &Sandbox,
+        compiled: &Compiled,
+        parameters: &[f64],
+        limits: &Limits,
+        cancel: &CancelFlag,
+        progress: &Progress,
+    ) -> Result<Self, RunError> {
+        check_parameters(compiled.manifest(), parameters)?;
+        let mut frame = Frame {
+            limits: *limits,
+            watch: Watch::new(limits, cancel),
+            progress: progress.clone(),
+            meters: RunMeters::default(),
+            cell_counts: cell_counts(compiled.manifest()),
+            cpu_ns: 0,
+            last_person: None,
+        };
+        let guest = match compiled.job() {
+            Job::Row(job) => {
+                let run = RowRun::start(sandbox.engine(), job, compiled.manifest(), parameters, &mut frame)?;
+                Guests::Row(Box::new(run))
+            }
+            Job::Person(_) => Guests::Person(PersonRun::start(parameters)),
+            Job::Component(_) => Guests::Component(ComponentRun::start(parameters)),
+        };
+        Ok(Self { frame, guest, compiled: compiled.clone() })
+    }
+
+    /// Runs one batch. `ordinals` are the persons of its rows, ascending; a person's rows never straddle two batches.
+    ///
+    /// # Errors
+    /// [`RunError`]; the run is over then, only [`Run::finish`] may follow.
+    pub fn batch(
+        &mut self,
+        ordinals: &[u32],
+        batch: &RecordBatch,
+        sink: &mut dyn ContributionSink,
+    ) -> Result<(), RunError> {
+        let before = thread_cpu_ns();
+        let result = self.batch_inner(ordinals, batch, sink);
+        self.frame.cpu_ns = self.frame.cpu_ns.saturating_add(thread_cpu_ns().saturating_sub(before));
+        self.frame.meters.cpu_ms = self.frame.cpu_ns / 1_000_000;
+        self.frame.progress.show(&self.frame.meters);
+        result
+    }
+
+    fn batch_inner(
+        &mut self,
+        ordinals: &[u32],
+        batch: &RecordBatch,
+        sink: &mut dyn ContributionSink,
+    ) -> Result<(), RunError> {
+        let manifest = self.compiled.manifest();
+        self.frame.check_persons(ordinals, batch)?;
+        let columns = columns(manifest, batch)?;
+        match (&mut self.guest, self.compiled.job()) {
+            (Guests::Row(run), Job::Row(job)) => run.batch(job, &mut self.frame, ordinals, &columns, sink),
+            (Guests::Person(run), Job::Person(job)) => {
+                self.frame.each_person(ordinals, &columns, |frame, person| run.person(job, frame, person, sink))
+            }
+            (Guests::Component(run), Job::Component(job)) => {
+                self.frame.each_person(ordinals, &columns, |frame, person| run.person(job, frame, person, sink))
+            }
+            _ => Err(RunError::host("find the job's door", "guest and module differ")),
+        }
+    }
+
+    /// What the run has used so far.
+    #[must_use]
+    pub fn meters(&self) -> &RunMeters {
+        &self.frame.meters
+    }
+
+    /// Ends the run.
+    #[must_use]
+    pub fn finish(self) -> RunMeters {
+        self.frame.meters
+    }
+}
+
+/// What every door shares during a run.
+pub(crate) struct Frame {
+    pub(crate) limits: Limits,
+    pub(crate) watch: Watch,
+    pub(crate) progress: Progress,
+    pub(crate) meters: RunMeters,
+    /// Cells of each output.
+    pub(crate) cell_counts: Vec<u32>,
+    cpu_ns: u64,
+    last_person: Option<u32>,
+}
+
+/// The rows of one person in a batch.
+pub(crate) struct Person<'a> {
+    pub(crate) ordinal: u32,
+    pub(crate) columns: &'a [Column<'a>],
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl Frame {
+    /// Fuel for one row or person: its limit, or what is left of the total.
+    pub(crate) fn fuel(&self) -> Result<u64, RunError> {
+        match self.limits.fuel_total_units.saturating_sub(self.meters.fuel_units) {
+            0 => Err(RunError::Failed(FailureClass::OutOfFuel)),
+            left => Ok(left.min(self.limits.fuel_per_unit)),
+        }
+    }
+
+    /// Counts a fault of a row or person, or ends the run.
+    pub(crate) fn fault(&mut self, ending: Ending) -> Result<(), RunError> {
+        match ending {
+            Ending::Run(error) => Err(error),
+            // Less fuel than a full share was given: it is the total that ran out, and the run with it.
+            Ending::Fault(FailureClass::OutOfFuel) if self.is_fuel_spent() => {
+                Err(RunError::Failed(FailureClass::OutOfFuel))
+            }
+            Ending::Fault(class) => match self.limits.faults {
+                Faults::Stop => Err(RunError::Failed(class)),
+                Faults::Drop => {
+                    *self.meters.faults.entry(class).or_default() += 1;
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    fn is_fuel_spent(&self) -> bool {
+        self.meters.fuel_units >= self.limits.fuel_total_units
+    }
+
+    fn check_persons(&mut self, ordinals: &[u32], batch: &RecordBatch) -> Result<(), RunError> {
+        if ordinals.len() != batch.num_rows() {
+            let detail = format!("{} ordinals for {} rows", ordinals.len(), batch.num_rows());
+            return Err(RunError::Input { detail });
+        }
+        let clustered = ordinals.iter().zip(ordinals.iter().skip(1)).all(|(a, b)| a <= b);
+        let apart = self.last_person.is_none_or(|last| ordinals.first().is_none_or(|first| last < *first));
+        if !(clustered && apart) {
+            return Err(RunError::Input { detail: "persons do not ascend, or straddle two batches".to_owned() });
+        }
+        self.last_person = ordinals.last().copied().or(self.last_person);
+        Ok(())
+    }
+
+    /// Calls `run` for each person of a batch, counting persons and rows.
+    fn each_person(
+        &mut self,
+        ordinals: &[u32],
+        columns: &[Column<'_>],
+        mut run: impl FnMut(&mut Self, &Person<'_>) -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
+        let mut start = 0;
+        for rows in ordinals.chunk_by(|a, b| a == b) {
+            let end = start + rows.len();
+            let ordinal = rows.first().copied().unwrap_or_default();
+            self.watch.check()?;
+            run(self, &Person { ordinal, columns, start, end })?;
+            self.meters.persons += 1;
+            self.meters.rows += rows.len() as u64;
+            self.progress.show(&self.meters);
+            start = end;
+        }
+        Ok(())
+    }
+}
+
+/// NaN in its one canonical form: the other 2^52 would carry bits out.
+pub(crate) fn canonical(value: f64) -> f64 {
+    if value.is_nan() { f64::NAN } else { value }
+}
+
+fn check_parameters(manifest: &JobManifest, parameters: &[f64]) -> Result<(), RunError> {
+    if manifest.parameters.len() != parameters.len() {
+        let detail = format!("{} parameters, expected {}", parameters.len(), manifest.parameters.len());
+        return Err(RunError::Input { detail });
+    }
+    let outside = manifest.parameters.iter().zip(parameters).find(|(p, value)| !(p.min..=p.max).contains(value));
+    match outside {
+        None => Ok(()),
+        Some((parameter, _)) => {
+            let detail = format!("parameter `{}` outside {} to {}", parameter.name, parameter.min, parameter.max);
+            Err(RunError::Input { detail })
+        }
+    }
+}
+
+/// CPU time of this thread so far.
+fn thread_cpu_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    u64::try_from(time.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000) + u64::try_from(time.tv_nsec).unwrap_or(0)
+}
