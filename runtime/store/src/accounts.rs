@@ -1,0 +1,138 @@
+//! Accounts: one per grant; and the end of a job, in which account, release, receipt and state change at once.
+
+use glovebox_audit::{Draft, Event, STATEMENT_DETAIL, Statement};
+use glovebox_catalog::{GrantId, JobId, Refusal, Timestamp};
+use glovebox_gm::Signature;
+use glovebox_meter::{Account, Amounts};
+
+use crate::changes::Changes;
+use crate::jobs::{JobRow, conflict, in_state};
+use crate::receipts::{ReceiptRecord, ReleaseRow};
+use crate::records::{self, Table};
+use crate::{Store, StoreError};
+
+/// How a job that holds a reservation ends.
+#[derive(Debug, Clone)]
+pub struct Settlement<'a> {
+    /// The job.
+    pub job: JobId,
+    /// States that it may stand in before.
+    pub from: &'a [&'a str],
+    /// Its final state.
+    pub to: &'a str,
+    /// Why it was withheld or failed.
+    pub reasons: Vec<Refusal>,
+    /// What is committed of its reservation; the rest is free again. What may have left is used, come what may.
+    pub used: Amounts,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// What leaves.
+    pub release: Option<ReleaseRow>,
+    /// The statement of its receipt, and the enclave's signature over it.
+    pub statement: Option<(Statement, Signature)>,
+}
+
+impl Store {
+    /// Sets `amounts` of the grant's budget aside for a job that is queued or running and holds no reservation.
+    /// `limit` follows from the grant's terms.
+    ///
+    /// # Errors
+    /// [`StoreError::Exhausted`] when the budget does not suffice, [`StoreError::Conflict`] when the job has ended or
+    /// holds a reservation; nothing is then reserved.
+    pub fn reserve(
+        &self,
+        grant: &GrantId,
+        limit: &Amounts,
+        amounts: Amounts,
+        job: &JobId,
+        audit: Draft,
+    ) -> Result<Event, StoreError> {
+        let reserved = self.write(audit, |changes| {
+            let mut row = in_state(changes, job, &["queued", "running"])?;
+            if row.reservation.is_some() {
+                return Err(conflict(job, "without a reservation", "holding one"));
+            }
+            if &row.grant != grant {
+                return Err(conflict(job, &format!("under grant `{grant}`"), row.grant.as_str()));
+            }
+            let found: Option<Account> = changes.find(Table::Accounts, grant.as_str())?;
+            let is_new = found.is_none();
+            let mut account = found.unwrap_or_else(|| Account::new(*limit));
+            account.limit = *limit;
+            account.reserve(amounts)?;
+            if is_new {
+                changes.insert(Table::Accounts, grant.as_str(), &account)?;
+            } else {
+                changes.update(Table::Accounts, grant.as_str(), &account)?;
+            }
+            row.reservation = Some(amounts);
+            changes.update(Table::Jobs, job.as_str(), &row)
+        });
+        reserved.map(|((), event)| event)
+    }
+
+    /// Ends a job that holds a reservation: commits what was used, refunds the rest, keeps release and receipt, sets the
+    /// final state and records the event, all in one transaction. The event gets the statement's digest.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the job stands elsewhere or holds no reservation; nothing has then changed.
+    pub fn settle(&self, settlement: Settlement<'_>, audit: Draft) -> Result<(JobRow, Event), StoreError> {
+        let Settlement { job: id, from, to, reasons, used, ended_at, release, statement } = settlement;
+        self.write(audit, |changes| {
+            let mut job = in_state(changes, &id, from)?;
+            let (mut account, reserved) = held(changes, &mut job)?;
+            account.commit(reserved, used);
+            changes.update(Table::Accounts, job.grant.as_str(), &account)?;
+            job.state = to.to_owned();
+            job.reasons = reasons;
+            job.used = Some(used);
+            job.ended_at = Some(ended_at);
+            job.release = release.as_ref().map(|release| release.id.clone());
+            changes.update(Table::Jobs, id.as_str(), &job)?;
+            if let Some(release) = release {
+                changes.insert(Table::Releases, release.id.as_str(), &release)?;
+            }
+            if let Some((statement, signature)) = statement {
+                changes.detail(STATEMENT_DETAIL, statement.digest()?.to_string());
+                let release = job.release.clone();
+                changes.insert(Table::Receipts, id.as_str(), &ReceiptRecord { release, statement, signature })?;
+                let sequence = changes.sequence().cast_signed();
+                changes
+                    .connection()
+                    .prepare_cached("INSERT INTO receipt_events (job, sequence) VALUES (?1, ?2)")?
+                    .execute(rusqlite::params![id.as_str(), sequence])?;
+            }
+            Ok(job)
+        })
+    }
+
+    /// Gives back the whole reservation of a job of which nothing ran yet. The job stays in its state.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the job has ended or holds no reservation.
+    pub fn refund(&self, id: &JobId, audit: Draft) -> Result<Event, StoreError> {
+        let refunded = self.write(audit, |changes| {
+            let mut job = in_state(changes, id, &["queued", "running"])?;
+            let (mut account, reserved) = held(changes, &mut job)?;
+            account.refund(reserved);
+            changes.update(Table::Accounts, job.grant.as_str(), &account)?;
+            changes.update(Table::Jobs, id.as_str(), &job)
+        });
+        refunded.map(|((), event)| event)
+    }
+
+    /// The account of a grant; none before its first reservation.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn account(&self, grant: &GrantId) -> Result<Option<Account>, StoreError> {
+        self.read(|connection| records::find(connection, Table::Accounts, grant.as_str()))
+    }
+}
+
+/// Takes the reservation out of the job's row, with the account that it weighs on.
+fn held(changes: &Changes<'_>, job: &mut JobRow) -> Result<(Account, Amounts), StoreError> {
+    let reserved = job.reservation.take().ok_or_else(|| conflict(&job.id, "holding a reservation", "without one"))?;
+    let account = changes.known(Table::Accounts, job.grant.as_str())?;
+    Ok((account, reserved))
+}

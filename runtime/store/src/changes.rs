@@ -1,0 +1,132 @@
+//! One transaction: the change, its event, the new state of the log.
+
+use std::collections::BTreeMap;
+
+use glovebox_audit::{Draft, Event, Log};
+use glovebox_gm::Digest;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::records::{self, DIGEST_DETAIL, Table};
+use crate::{Shared, Store, StoreError, start};
+
+/// A transaction under way, which notes the digest of every record that it writes.
+pub(crate) struct Changes<'a> {
+    transaction: &'a Transaction<'a>,
+    digests: BTreeMap<String, Digest>,
+    /// Details that the change itself adds to its event.
+    details: BTreeMap<String, String>,
+    /// Sequence that the event will have.
+    sequence: u64,
+}
+
+impl Changes<'_> {
+    pub(crate) fn connection(&self) -> &Connection {
+        self.transaction
+    }
+
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    pub(crate) fn insert<T: Serialize>(&mut self, table: Table, id: &str, record: &T) -> Result<(), StoreError> {
+        let digest = records::insert(self.transaction, table, id, record)?;
+        self.digests.insert(table.detail(id), digest);
+        Ok(())
+    }
+
+    pub(crate) fn update<T: Serialize>(&mut self, table: Table, id: &str, record: &T) -> Result<(), StoreError> {
+        let digest = records::update(self.transaction, table, id, record)?;
+        self.digests.insert(table.detail(id), digest);
+        Ok(())
+    }
+
+    pub(crate) fn find<T: DeserializeOwned>(&self, table: Table, id: &str) -> Result<Option<T>, StoreError> {
+        records::find(self.transaction, table, id)
+    }
+
+    pub(crate) fn known<T: DeserializeOwned>(&self, table: Table, id: &str) -> Result<T, StoreError> {
+        records::known(self.transaction, table, id)
+    }
+
+    pub(crate) fn detail(&mut self, name: &str, value: String) {
+        self.details.insert(name.to_owned(), value);
+    }
+}
+
+impl Store {
+    /// Runs `change` and records `audit`, in one transaction. The event takes the digests of what was written.
+    pub(crate) fn write<T>(
+        &self,
+        audit: Draft,
+        change: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreError>,
+    ) -> Result<(T, Event), StoreError> {
+        let mut shared = self.lock();
+        let Shared { connection, log } = &mut *shared;
+        // Out of its place until the commit: whatever ends this function before leaves none, and the next call rebuilds.
+        let mut working = match log.take() {
+            Some(log) => log,
+            None => start::verified_log(connection)?,
+        };
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut changes = Changes {
+            transaction: &transaction,
+            digests: BTreeMap::new(),
+            details: BTreeMap::new(),
+            sequence: working.size(),
+        };
+        let outcome = match change(&mut changes) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                // Nothing was appended yet.
+                drop(transaction);
+                *log = Some(working);
+                return Err(error);
+            }
+        };
+        let Changes { digests, details, .. } = changes;
+        let mut draft = audit;
+        // Digests are the store's to write; a detail of that name from elsewhere would pass for one at the next start.
+        draft.detail.retain(|name, _| !name.starts_with(DIGEST_DETAIL));
+        draft.detail.extend(details);
+        draft.detail.extend(digests.into_iter().map(|(name, digest)| (name, digest.to_string())));
+        let event = append(&transaction, &mut working, draft)?;
+        transaction.commit()?;
+        *log = Some(working);
+        Ok((outcome, event))
+    }
+
+    /// Runs `read` on the connection.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        read(&self.lock().connection)
+    }
+
+    /// Runs `read` on the connection and the log.
+    pub(crate) fn read_log<T>(
+        &self,
+        read: impl FnOnce(&Connection, &Log) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut shared = self.lock();
+        let Shared { connection, log } = &mut *shared;
+        let log = match log {
+            Some(log) => log,
+            None => log.insert(start::verified_log(connection)?),
+        };
+        read(connection, log)
+    }
+}
+
+fn append(transaction: &Transaction<'_>, log: &mut Log, draft: Draft) -> Result<Event, StoreError> {
+    let event = draft.at_sequence(log.size());
+    let leaf = event.leaf();
+    log.append_leaf(event.sequence, &leaf)?;
+    let leaf = String::from_utf8(leaf).map_err(|_| StoreError::corrupt("an event that is no UTF-8"))?;
+    transaction
+        .prepare_cached("INSERT INTO events (sequence, leaf) VALUES (?1, ?2)")?
+        .execute(params![event.sequence.cast_signed(), leaf])?;
+    transaction
+        .prepare_cached("UPDATE log_state SET size = ?1, root = ?2 WHERE only_row = 1")?
+        .execute(params![log.size().cast_signed(), log.root().to_string()])?;
+    Ok(event)
+}

@@ -1,0 +1,81 @@
+//! Grants.
+
+use glovebox_audit::{Draft, Event};
+use glovebox_catalog::{Grant, GrantId, GrantState, OrganisationId};
+
+use crate::records::{self, Table};
+use crate::{Page, Slice, Store, StoreError};
+
+impl Store {
+    /// Files a grant that was proposed.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when its id is taken.
+    pub fn put_grant(&self, grant: &Grant, audit: Draft) -> Result<Event, StoreError> {
+        let filed = self.write(audit, |changes| {
+            let id = grant.id.as_str();
+            changes.insert(Table::Grants, id, grant)?;
+            for supplier in &grant.suppliers {
+                changes
+                    .connection()
+                    .prepare_cached("INSERT INTO grant_suppliers (supplier, \"grant\") VALUES (?1, ?2)")?
+                    .execute([supplier.as_str(), id])?;
+            }
+            Ok(())
+        });
+        filed.map(|((), event)| event)
+    }
+
+    /// Writes a grant after one step of its life, if it still is what the step was taken from.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when someone else changed it meanwhile: read it again and decide anew.
+    pub fn update_grant(&self, before: &Grant, after: &Grant, audit: Draft) -> Result<Event, StoreError> {
+        let changed = self.write(audit, |changes| {
+            let id = before.id.as_str();
+            let found: Grant = changes.known(Table::Grants, id)?;
+            let (same, found) = (&found == before && after.id == before.id, found.state);
+            // Terms and parties never change; another grant would be another agreement.
+            let kept = after.terms == before.terms
+                && after.suppliers == before.suppliers
+                && after.organisation == before.organisation
+                && after.proposed_by == before.proposed_by;
+            if !same || !kept {
+                let (expected, found) = ("unchanged since it was read".into(), state_name(found));
+                return Err(StoreError::Conflict { kind: Table::Grants.kind(), id: id.into(), expected, found });
+            }
+            changes.update(Table::Grants, id, after)
+        });
+        changed.map(|((), event)| event)
+    }
+
+    /// Reads a grant.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
+        self.read(|connection| records::find(connection, Table::Grants, id.as_str()))
+    }
+
+    /// Lists grants by id: those of a developer organisation, those that concern a supplier, or all.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn grants(
+        &self,
+        organisation: Option<&OrganisationId>,
+        supplier: Option<&OrganisationId>,
+        slice: &Slice,
+    ) -> Result<Page<Grant>, StoreError> {
+        let concerned = "id IN (SELECT \"grant\" FROM grant_suppliers WHERE supplier = ?)";
+        let conditions = [
+            ("organisation = ?", organisation.map(OrganisationId::as_str)),
+            (concerned, supplier.map(OrganisationId::as_str)),
+        ];
+        self.read(|connection| records::list(connection, Table::Grants, &conditions, slice))
+    }
+}
+
+fn state_name(state: GrantState) -> String {
+    format!("{state:?}").to_lowercase()
+}

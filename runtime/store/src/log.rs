@@ -1,0 +1,181 @@
+//! The audit log: search, export, heads, proofs.
+
+use glovebox_audit::{AuditError, ConsistencyProof, Event, InclusionProof, Log, SignedTreeHead, TreeHead};
+use glovebox_catalog::{PrincipalId, Timestamp};
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::{Page, Slice, Store, StoreError};
+
+/// How many events an export reads at a time.
+const EXPORT_BATCH: u64 = 1_000;
+
+/// Which events are asked for; what is none is not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EventFilter<'a> {
+    /// Events of this action.
+    pub action: Option<&'a str>,
+    /// Events on this resource, `<kind>/<id>`.
+    pub resource: Option<&'a str>,
+    /// Events of this principal.
+    pub principal: Option<&'a PrincipalId>,
+}
+
+impl Store {
+    /// Lists events, the oldest first. The cursor is a sequence number.
+    ///
+    /// # Errors
+    /// [`StoreError::Cursor`] for a cursor that is no number.
+    pub fn events(&self, filter: EventFilter<'_>, slice: &Slice) -> Result<Page<Event>, StoreError> {
+        let after = match &slice.cursor {
+            None => -1,
+            Some(cursor) => cursor.parse::<i64>().map_err(|_| StoreError::Cursor { cursor: cursor.clone() })?,
+        };
+        let principal = filter.principal.map(PrincipalId::as_str);
+        let asked = [("action = ?", filter.action), ("resource = ?", filter.resource), ("principal = ?", principal)];
+        let mut sql = String::from("SELECT sequence, leaf FROM events WHERE sequence > ?");
+        let mut values: Vec<&dyn ToSql> = vec![&after];
+        for (condition, value) in &asked {
+            if let Some(value) = value {
+                sql.push_str(" AND ");
+                sql.push_str(condition);
+                values.push(value);
+            }
+        }
+        let rows = slice.rows();
+        sql.push_str(&format!(" ORDER BY sequence LIMIT {}", rows + 1));
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let read = statement
+                .query_map(values.as_slice(), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?
+                .map(|row| {
+                    let (sequence, leaf) = row?;
+                    Ok((sequence.to_string(), serde_json::from_str(&leaf)?))
+                })
+                .collect::<Result<Vec<_>, StoreError>>()?;
+            Ok(Page::cut(read, rows))
+        })
+    }
+
+    /// One event.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] beyond the end of the log.
+    pub fn event(&self, sequence: u64) -> Result<Event, StoreError> {
+        self.read(|connection| event_at(connection, sequence))
+    }
+
+    /// The leaves of the first `size` events, in order, each a line of the export without its line feed. Reads in
+    /// batches, so that others can work in between; `size` is that of the head that ends the export.
+    pub fn export(&self, size: u64) -> impl Iterator<Item = Result<String, StoreError>> + Send + use<> {
+        let store = self.clone();
+        let starts = (0..size).step_by(usize::try_from(EXPORT_BATCH).unwrap_or(1));
+        starts.flat_map(move |start| match store.leaves(start, size.min(start + EXPORT_BATCH)) {
+            Ok(leaves) => leaves.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
+    }
+
+    /// The head of the log as it is now, to be signed.
+    ///
+    /// # Errors
+    /// When the log had to be read again and could not.
+    pub fn tree_head(&self, now: Timestamp) -> Result<TreeHead, StoreError> {
+        self.read_log(|_, log| Ok(log.head(now)))
+    }
+
+    /// Keeps a signed head of this log.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it is not a head of this log.
+    pub fn put_signed_head(&self, head: &SignedTreeHead) -> Result<(), StoreError> {
+        self.read_log(|connection, log| put_head(connection, log, head))
+    }
+
+    /// The newest signed head.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn latest_signed_head(&self) -> Result<Option<SignedTreeHead>, StoreError> {
+        self.read(latest_head)
+    }
+
+    /// A signed head of the log as it is now: the kept one, or a new one by `sign`.
+    ///
+    /// # Errors
+    /// [`StoreError::Audit`] when `sign` fails.
+    pub fn signed_head(
+        &self,
+        now: Timestamp,
+        sign: impl FnOnce(TreeHead) -> Result<SignedTreeHead, AuditError>,
+    ) -> Result<SignedTreeHead, StoreError> {
+        self.read_log(|connection, log| signed_head(connection, log, log.size(), now, sign))
+    }
+
+    /// Proof that event `sequence` is among the first `size`.
+    ///
+    /// # Errors
+    /// [`StoreError::Audit`] when the log is shorter.
+    pub fn inclusion_proof(&self, sequence: u64, size: u64) -> Result<InclusionProof, StoreError> {
+        self.read_log(|_, log| Ok(log.inclusion_proof_at(sequence, size)?))
+    }
+
+    /// Proof that the first `new_size` events go on from the first `old_size`.
+    ///
+    /// # Errors
+    /// [`StoreError::Audit`] when the log is shorter.
+    pub fn consistency_proof(&self, old_size: u64, new_size: u64) -> Result<ConsistencyProof, StoreError> {
+        self.read_log(|_, log| Ok(log.consistency_proof_at(old_size, new_size)?))
+    }
+
+    fn leaves(&self, start: u64, end: u64) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT leaf FROM events WHERE sequence >= ?1 AND sequence < ?2 ORDER BY sequence";
+            let mut statement = connection.prepare_cached(sql)?;
+            let leaves = statement.query_map(params![start.cast_signed(), end.cast_signed()], |row| row.get(0))?;
+            Ok(leaves.collect::<Result<Vec<String>, _>>()?)
+        })
+    }
+}
+
+pub(crate) fn event_at(connection: &Connection, sequence: u64) -> Result<Event, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT leaf FROM events WHERE sequence = ?1")?;
+    let leaf: Option<String> = statement.query_row([sequence.cast_signed()], |row| row.get(0)).optional()?;
+    let leaf = leaf.ok_or_else(|| StoreError::NotFound { kind: "event", id: sequence.to_string() })?;
+    Ok(serde_json::from_str(&leaf)?)
+}
+
+/// A signed head of at least `size` events: the newest kept one if it is that large, or one of the whole log by `sign`.
+pub(crate) fn signed_head(
+    connection: &Connection,
+    log: &Log,
+    size: u64,
+    now: Timestamp,
+    sign: impl FnOnce(TreeHead) -> Result<SignedTreeHead, AuditError>,
+) -> Result<SignedTreeHead, StoreError> {
+    if let Some(head) = latest_head(connection)?.filter(|head| head.head.size >= size) {
+        return Ok(head);
+    }
+    let head = sign(log.head(now))?;
+    put_head(connection, log, &head)?;
+    Ok(head)
+}
+
+fn put_head(connection: &Connection, log: &Log, head: &SignedTreeHead) -> Result<(), StoreError> {
+    let size = head.head.size;
+    let holds = head.head.log_id == log.log_id() && log.root_at(size).is_ok_and(|root| root == head.head.root);
+    if !holds {
+        let (expected, found) = (format!("a head of log `{}`", log.log_id()), "a head of another".to_owned());
+        return Err(StoreError::Conflict { kind: "tree head", id: size.to_string(), expected, found });
+    }
+    connection
+        .prepare_cached("INSERT INTO tree_heads (size, body) VALUES (?1, ?2) ON CONFLICT (size) DO NOTHING")?
+        .execute(params![size.cast_signed(), serde_json::to_string(head)?])?;
+    Ok(())
+}
+
+fn latest_head(connection: &Connection) -> Result<Option<SignedTreeHead>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT body FROM tree_heads ORDER BY size DESC LIMIT 1")?;
+    let body: Option<String> = statement.query_row([], |row| row.get(0)).optional()?;
+    Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
+}

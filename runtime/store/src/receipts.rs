@@ -1,0 +1,80 @@
+//! Releases and receipts.
+
+use glovebox_audit::{AuditError, Receipt, SignedTreeHead, Statement, TreeHead};
+use glovebox_catalog::{JobId, OrganisationId, ReleaseId, Timestamp};
+use glovebox_gm::Signature;
+use rusqlite::OptionalExtension;
+use serde::{Deserialize, Serialize};
+
+use crate::log::{event_at, signed_head};
+use crate::records::{self, Table};
+use crate::{Page, Slice, Store, StoreError};
+
+/// A release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseRow {
+    /// Its id; ids sort by time.
+    pub id: ReleaseId,
+    /// The job that it came from.
+    pub job: JobId,
+    /// Organisation that the job ran for.
+    pub organisation: OrganisationId,
+    /// When.
+    pub created_at: Timestamp,
+    /// The release document as the gate wrote it, JSON. Its bytes are what the receipt's output digest is over.
+    pub document: String,
+}
+
+/// What is kept of a receipt; event, proof and head are joined when it is read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ReceiptRecord {
+    pub(crate) release: Option<ReleaseId>,
+    pub(crate) statement: Statement,
+    pub(crate) signature: Signature,
+}
+
+impl Store {
+    /// Reads a release.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn release(&self, id: &ReleaseId) -> Result<Option<ReleaseRow>, StoreError> {
+        self.read(|connection| records::find(connection, Table::Releases, id.as_str()))
+    }
+
+    /// Lists releases, the newest first, of one organisation or of all.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn releases(
+        &self,
+        organisation: Option<&OrganisationId>,
+        slice: &Slice,
+    ) -> Result<Page<ReleaseRow>, StoreError> {
+        let conditions = [("organisation = ?", organisation.map(OrganisationId::as_str))];
+        self.read(|connection| records::list(connection, Table::Releases, &conditions, slice))
+    }
+
+    /// The receipt of a job, proven against the latest signed tree head that covers it; `sign` makes one at `now` when
+    /// there is none yet.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for a job without a receipt, [`StoreError::Audit`] when `sign` fails.
+    pub fn receipt(
+        &self,
+        job: &JobId,
+        now: Timestamp,
+        sign: impl FnOnce(TreeHead) -> Result<SignedTreeHead, AuditError>,
+    ) -> Result<Receipt, StoreError> {
+        self.read_log(|connection, log| {
+            let ReceiptRecord { statement, signature, .. } = records::known(connection, Table::Receipts, job.as_str())?;
+            let mut place = connection.prepare_cached("SELECT sequence FROM receipt_events WHERE job = ?1")?;
+            let sequence: Option<i64> = place.query_row([job.as_str()], |row| row.get(0)).optional()?;
+            let sequence = sequence.ok_or_else(|| StoreError::corrupt(format!("receipt of `{job}` has no event")))?;
+            let event = event_at(connection, sequence.cast_unsigned())?;
+            let head = signed_head(connection, log, event.sequence + 1, now, sign)?;
+            let inclusion = log.inclusion_proof_at(event.sequence, head.head.size)?;
+            Ok(Receipt { statement, event, inclusion, head, signature })
+        })
+    }
+}
