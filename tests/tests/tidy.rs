@@ -164,7 +164,7 @@ fn words_are_found_whole() {
     let source = |text: &str| [Source { path: "x.rs".into(), text: text.into() }];
     assert_eq!(places(&source("a\n// TODO: b"), &["TODO"]), ["x.rs:2: // TODO: b"]);
     assert_eq!(places(&source("TODOS, unsafe_code"), &["TODO", "unsafe"]), Vec::<String>::new());
-    assert_eq!(places(&source("    fn get_row()"), &["fn get_"]), ["x.rs:1: fn get_row()"]);
+    assert_eq!(places(&source("    dbg!(x)"), &["dbg!"]), ["x.rs:1: dbg!(x)"]);
 }
 
 #[test]
@@ -183,7 +183,30 @@ fn names_are_nouns_of_the_domain() {
     let is_empty =
         |source: &Source| source.path.split('/').any(|step| empty.contains(&step.strip_suffix(".rs").unwrap_or(step)));
     assert_none("names that say nothing", rust().into_iter().filter(is_empty).map(|source| source.path).collect());
-    assert_none("`get_` says nothing", places(&rust(), &["fn get_"]));
+    assert_none("`get_` says nothing", rust().iter().flat_map(|source| getters(source)).collect());
+}
+
+/// Functions called `get_…`, but for those whose name another crate's trait dictates.
+fn getters(source: &Source) -> Vec<String> {
+    let mut in_trait_impl = false;
+    let mut found = Vec::new();
+    for (place, line) in source.lines().filter(|_| !source.is_this_file()) {
+        if line.starts_with("impl") {
+            in_trait_impl = line.contains(" for ");
+        } else if line.starts_with('}') {
+            in_trait_impl = false;
+        }
+        if line.contains("fn get_") && !in_trait_impl {
+            found.push(format!("{place}: {}", line.trim()));
+        }
+    }
+    found
+}
+
+#[test]
+fn getters_are_told_from_traits() {
+    let text = "impl Read for A {\n    fn get_read() {}\n}\nimpl A {\n    pub fn get_b() {}\n}\n";
+    assert_eq!(getters(&Source { path: "x.rs".into(), text: text.into() }), ["x.rs:5: pub fn get_b() {}"]);
 }
 
 #[test]
