@@ -1,0 +1,121 @@
+//! How the server is set up: addresses, files, limits.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings of the server. [`Config::new`] lists the defaults.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the REST interface listens, over mutual TLS.
+    pub listen: SocketAddr,
+    /// Where metrics and health are served, over plain HTTP. Only a loopback address is accepted.
+    pub admin: SocketAddr,
+    /// Certificates and keys.
+    pub tls: TlsFiles,
+    /// What one peer, one request and all of them may take.
+    pub limits: Limits,
+    /// Time that requests and jobs in progress get to end once shutdown was asked for.
+    pub shutdown_grace: Duration,
+}
+
+/// PEM files of the TLS side. All are read again when one of them changes; a set that can't be used is reported in
+/// the log and the one before stays in force.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The server's certificate, followed by intermediates if there are any.
+    pub certificate: PathBuf,
+    /// Its private key, PKCS#8.
+    pub key: PathBuf,
+    /// The authority (or authorities) whose certificates clients must present.
+    pub client_authority: PathBuf,
+    /// Certificates of that authority that are revoked. Required: an enclave without revocation is misconfigured;
+    /// `glovebox pki init` writes an empty list.
+    pub client_revocations: PathBuf,
+    /// How often the files are looked at. A revoked certificate is refused on open connections after at most this.
+    pub poll_interval: Duration,
+}
+
+/// Bounds on what peers can make the server hold or wait for. [`Limits::default`] lists the values.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Open connections in all; further ones wait in the kernel's backlog.
+    pub connections_max: usize,
+    /// Open connections of one network address; further ones are closed at once.
+    pub connections_per_address_max: usize,
+    /// Requests being answered at once; further ones get 429.
+    pub requests_max: usize,
+    /// Event streams open at once; further ones get 429.
+    pub streams_max: usize,
+    /// Headers of one request, in number.
+    pub headers_max: usize,
+    /// Headers of one request, in bytes.
+    pub headers_max_bytes: usize,
+    /// A JSON body, in bytes.
+    pub json_max_bytes: usize,
+    /// A module, in bytes.
+    pub module_max_bytes: usize,
+    /// An upload of rows, in bytes.
+    pub upload_max_bytes: u64,
+    /// Time for the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// Time for the headers of a request, which is also how long a connection may idle.
+    pub header_timeout: Duration,
+    /// Time for a JSON body or module to arrive.
+    pub body_timeout: Duration,
+    /// Longest pause within an upload of rows.
+    pub upload_pause_max: Duration,
+    /// Time between signs of life on an event stream; the caller's standing is checked as often.
+    pub keep_alive_interval: Duration,
+}
+
+impl Config {
+    /// A server on `listen` with the default [`Limits`], 30 seconds of grace, and metrics on `admin`.
+    #[must_use]
+    pub fn new(listen: SocketAddr, admin: SocketAddr, tls: TlsFiles) -> Self {
+        Self { listen, admin, tls, limits: Limits::default(), shutdown_grace: Duration::from_secs(30) }
+    }
+}
+
+impl TlsFiles {
+    /// The four files, looked at every second.
+    #[must_use]
+    pub fn new(
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+        client_authority: impl Into<PathBuf>,
+        client_revocations: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            certificate: certificate.into(),
+            key: key.into(),
+            client_authority: client_authority.into(),
+            client_revocations: client_revocations.into(),
+            poll_interval: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Default for Limits {
+    /// 1024 connections, 256 of one address, 256 requests, 256 event streams; 64 headers in 16 KiB; 1 MiB of JSON,
+    /// 32 MiB of module, 64 GiB of rows; 5 s for a handshake, 30 s for headers and for a body, pauses of 60 s within an
+    /// upload, a sign of life every 15 s.
+    fn default() -> Self {
+        Self {
+            connections_max: 1024,
+            connections_per_address_max: 256,
+            requests_max: 256,
+            streams_max: 256,
+            headers_max: 64,
+            headers_max_bytes: 16 << 10,
+            json_max_bytes: 1 << 20,
+            module_max_bytes: 32 << 20,
+            upload_max_bytes: 64 << 30,
+            handshake_timeout: Duration::from_secs(5),
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            upload_pause_max: Duration::from_secs(60),
+            keep_alive_interval: Duration::from_secs(15),
+        }
+    }
+}

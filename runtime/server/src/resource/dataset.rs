@@ -1,0 +1,43 @@
+//! `/v1/datasets`: the catalogue.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use glovebox_api::Page;
+use glovebox_catalog::{Dataset, DatasetId};
+
+use crate::app::App;
+use crate::input::{Asked, Paging, Place, Who, Write};
+use crate::problem::Failure;
+
+/// Datasets that the caller may see.
+#[utoipa::path(get, path = "/v1/datasets", tag = "datasets", params(Paging),
+    responses((status = 200, body = Page<Dataset>)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Who(caller): Who,
+    Asked(paging): Asked<Paging>,
+) -> Result<Json<Page<Dataset>>, Failure> {
+    let page = paging.query()?;
+    app.ask(&caller, move |engine, caller| engine.datasets(caller, &page)).await.map(Json)
+}
+
+/// Files a dataset of the caller's organisation.
+#[utoipa::path(post, path = "/v1/datasets", tag = "datasets", request_body = Dataset,
+    responses((status = 201, body = Dataset)))]
+pub(crate) async fn register(
+    State(app): State<App>,
+    Who(caller): Who,
+    Write { body, once }: Write<Dataset>,
+) -> Result<Response, Failure> {
+    app.write(&caller, once, StatusCode::CREATED, move |engine, caller| engine.register_dataset(caller, body)).await
+}
+
+/// One dataset with its schema.
+#[utoipa::path(get, path = "/v1/datasets/{id}", tag = "datasets", params(("id" = DatasetId, Path)),
+    responses((status = 200, body = Dataset)))]
+pub(crate) async fn show(State(app): State<App>, Who(caller): Who, place: Place) -> Result<Json<Dataset>, Failure> {
+    let id: DatasetId = place.read("id")?;
+    app.ask(&caller, move |engine, caller| engine.dataset(caller, &id)).await.map(Json)
+}
