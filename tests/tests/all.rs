@@ -1,6 +1,9 @@
 //! Tests that look at more than one crate, or at the repository itself: one binary, one module per subject.
 
+mod contributions;
+mod doors;
 mod example_data;
+mod guests;
 mod layering;
 mod synthetic;
 mod tidy;

@@ -64,8 +64,7 @@ pub(crate) fn run(
 ) -> Result<(Vec<Contributed>, RunMeters), RunError> {
     let limits = Limits { faults, ..Limits::on_real_data() };
     let parameters = defaults(compiled.manifest());
-    let mut run =
-        Run::start(sandbox, compiled, &parameters, &limits, &CancelFlag::new(), &Progress::new())?;
+    let mut run = Run::start(sandbox, compiled, &parameters, &limits, &CancelFlag::new(), &Progress::new())?;
     let mut collected = Collected::default();
     for (ordinals, batch) in batches {
         run.batch(ordinals, batch, &mut collected)?;

@@ -1,0 +1,7 @@
+;; Never comes back.
+(module
+  (memory (export "memory") 1)
+  (func (export "gb_alloc") (param i32 i32) (result i32) (i32.const 1024))
+  (func (export "gb_person") (param i32) (result i64)
+    (loop $again (br $again))
+    (i64.const 0)))

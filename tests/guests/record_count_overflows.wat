@@ -1,0 +1,5 @@
+;; A count that overflows 32 bits when it is multiplied by the size of a record.
+(module
+  (memory (export "memory") 1)
+  (func (export "gb_alloc") (param i32 i32) (result i32) (i32.const 1024))
+  (func (export "gb_person") (param i32) (result i64) (i64.const 0x1010000001)))

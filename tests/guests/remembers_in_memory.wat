@@ -1,0 +1,9 @@
+;; Adds every person's first value to a number in memory, far from what the host writes, and contributes the sum.
+(module
+  (memory (export "memory") 4)
+  (func (export "gb_alloc") (param i32 i32) (result i32) (i32.const 1024))
+  (func (export "gb_person") (param $input i32) (result i64)
+    (f64.store (i32.const 200000)
+      (f64.add (f64.load (i32.const 200000)) (f64.load (i32.load offset=16 (local.get $input)))))
+    (f64.store (i32.const 24) (f64.load (i32.const 200000)))
+    (i64.const 0x1000000001)))

@@ -1,0 +1,8 @@
+;; Contributes plus and minus infinity.
+(module
+  (memory (export "memory") 1)
+  (func (export "gb_alloc") (param i32 i32) (result i32) (i32.const 1024))
+  (func (export "gb_person") (param i32) (result i64)
+    (f64.store (i32.const 24) (f64.const inf))
+    (f64.store (i32.const 40) (f64.const -inf))
+    (i64.const 0x1000000002)))

@@ -1,0 +1,1 @@
+//! The example jobs in the real sandbox.
