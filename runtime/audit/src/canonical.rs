@@ -33,7 +33,7 @@ fn write_value(value: &Value, text: &mut String) {
         Value::Number(number) => text.push_str(&number_text(number)),
         Value::String(string) => write_string(string, text),
         Value::Array(items) => {
-            write_list('[', items.iter(), ']', text, |item, text| write_value(item, text));
+            write_list('[', items.iter(), ']', text, write_value);
         }
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();

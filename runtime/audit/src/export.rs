@@ -275,7 +275,7 @@ mod tests {
     fn an_older_head_of_another_log_or_key_is_refused() {
         let export = export(4);
         let check = |expected: &SignedTreeHead| verify_export(export.as_slice(), &public(), Some(expected));
-        let elsewhere = TreeHead { log_id: "log-2".into(), ..head(&log(2)) }.sign(&key()).unwrap();
+        let elsewhere = TreeHead { log_id: "log-2".into(), ..head(&log(2)) }.sign(key()).unwrap();
         let fault = VerifyError::OtherLog { expected: "log-2".into(), found: LOG_ID.into() };
         assert_eq!(check(&elsewhere), Err(fault));
         let foreign = head(&log(2)).sign(&SigningKey::generate().unwrap()).unwrap();

@@ -13,6 +13,8 @@ mod proof;
 mod receipt;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod vectors;
 
 pub use canonical::canonical_json;
 pub use error::{AuditError, VerifyError};
@@ -22,3 +24,8 @@ pub use head::{SignedTreeHead, TreeHead};
 pub use log::Log;
 pub use proof::{ConsistencyProof, InclusionProof};
 pub use receipt::{RECEIPT_VERSION, Receipt, STATEMENT_DETAIL, Statement};
+
+/// The snippets of docs/receipts.md, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/receipts.md")]
+struct Receipts;

@@ -66,7 +66,7 @@ pub struct Statement {
     pub mechanism: String,
     /// Parameters of the run, all finite.
     pub parameters: BTreeMap<String, f64>,
-    /// SM3 of the release document in canonical JSON; absent when nothing left.
+    /// SM3 of the release document, byte for byte as it is kept; absent when nothing left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_sm3: Option<Digest>,
     /// Cells that left.
@@ -287,7 +287,7 @@ mod tests {
     fn a_statement_that_the_log_does_not_record_is_no_receipt() {
         let mut forged = receipt();
         forged.statement.cells_released = 99;
-        forged.signature = forged.statement.sign(&key()).unwrap();
+        forged.signature = forged.statement.sign(key()).unwrap();
         assert_eq!(forged.verify(&public()), Err(VerifyError::StatementNotRecorded { sequence: 5 }));
         let recorded = forged.statement.digest().unwrap().to_string();
         forged.event.detail.insert(STATEMENT_DETAIL.into(), recorded);
@@ -299,7 +299,7 @@ mod tests {
     fn another_log_of_the_same_enclave_is_refused() {
         let mut forged = receipt();
         let head = TreeHead { log_id: "log-2".into(), ..forged.head.head.clone() };
-        forged.head = head.sign(&key()).unwrap();
+        forged.head = head.sign(key()).unwrap();
         let expected = VerifyError::OtherLog { expected: LOG_ID.into(), found: "log-2".into() };
         assert_eq!(forged.verify(&public()), Err(expected));
     }
@@ -330,7 +330,7 @@ mod tests {
     fn versions_ahead_are_told_apart_from_forgery() {
         let mut newer = receipt();
         newer.statement.receipt_version = 2;
-        newer.signature = newer.statement.sign(&key()).unwrap();
+        newer.signature = newer.statement.sign(key()).unwrap();
         assert_eq!(newer.verify(&public()), Err(VerifyError::Version { known: 1, found: 2 }));
     }
 
@@ -351,7 +351,7 @@ mod tests {
             statement.parameters.insert("x".into(), odd);
             let fault = AuditError::NotFinite { field: "parameters.x".into() };
             assert_eq!(statement.canonical(), Err(fault.clone()));
-            assert_eq!(statement.sign(&key()), Err(fault));
+            assert_eq!(statement.sign(key()), Err(fault));
         }
     }
 

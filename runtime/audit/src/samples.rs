@@ -1,6 +1,7 @@
 //! Events, logs and receipts for the tests.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use glovebox_catalog::{
     DatasetId, GrantId, Isolation, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, Timestamp,
@@ -13,7 +14,7 @@ use crate::{
 
 pub(crate) const LOG_ID: &str = "log-1";
 
-pub(crate) fn key() -> SigningKey {
+static KEY: LazyLock<SigningKey> = LazyLock::new(|| {
     // A fixed key, made by OpenSSL, keeps the tests repeatable.
     SigningKey::from_pkcs8_pem(
         "-----BEGIN PRIVATE KEY-----\n\
@@ -23,6 +24,10 @@ pub(crate) fn key() -> SigningKey {
          -----END PRIVATE KEY-----\n",
     )
     .unwrap()
+});
+
+pub(crate) fn key() -> &'static SigningKey {
+    &KEY
 }
 
 pub(crate) fn public() -> VerifyingKey {
@@ -63,7 +68,7 @@ pub(crate) fn head(log: &Log) -> TreeHead {
 }
 
 pub(crate) fn signed_head(log: &Log) -> SignedTreeHead {
-    head(log).sign(&key()).unwrap()
+    head(log).sign(key()).unwrap()
 }
 
 pub(crate) fn export(size: u64) -> Vec<u8> {
@@ -118,7 +123,7 @@ pub(crate) fn receipt() -> Receipt {
     log.append(&recorded).unwrap();
     (6..9).for_each(|sequence| log.append(&event(sequence)).unwrap());
     Receipt {
-        signature: statement.sign(&key()).unwrap(),
+        signature: statement.sign(key()).unwrap(),
         statement,
         event: recorded,
         inclusion: log.inclusion_proof(5).unwrap(),

@@ -1,7 +1,20 @@
 //! Chinese commercial cryptography (SM2, SM3, SM4), key types, and the certificates of mutual TLS.
 //!
 //! One file an algorithm. Nothing here does I/O or reads a clock; randomness is drawn only to make keys and serial
-//! numbers. Secrets are wiped when dropped and have neither `Serialize` nor a `Debug` that shows them.
+//! numbers. Secrets are wiped when dropped and have neither `Serialize` nor a `Debug` that shows them:
+//!
+//! ```
+//! fn written<T: serde::Serialize>() {}
+//! written::<glovebox_gm::Digest>();
+//! ```
+//! ```compile_fail,E0277
+//! fn written<T: serde::Serialize>() {}
+//! written::<glovebox_gm::Key256>();
+//! ```
+//! ```compile_fail,E0277
+//! fn written<T: serde::Serialize>() {}
+//! written::<glovebox_gm::SigningKey>();
+//! ```
 
 mod digest;
 mod error;
