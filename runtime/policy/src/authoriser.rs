@@ -91,21 +91,22 @@ impl Authoriser {
             return Decision::Allowed { policies };
         }
         let place = format!("{} on {}", request.action, request.resource.path());
-        let refusal = match policies.first() {
-            Some(id) => {
-                let id = PolicyId::new(id);
-                let annotation = |key| self.policies.policy(&id).and_then(|policy| policy.annotation(key));
-                let rule = annotation("rule").unwrap_or("a policy forbids it");
-                let remedy = annotation("remedy").unwrap_or("ask the operator which rule applies");
-                Refusal::new("policy.not-permitted", format!("{rule} (policy `{id}`)"), place, remedy)
-            }
-            None => {
-                let roles: Vec<_> = request.principal.roles.iter().map(|role| role.as_str()).collect();
-                let rule = format!("no policy permits this to a {} of this organisation", roles.join(", "));
-                Refusal::new("policy.not-permitted", rule, place, "ask a party to the resource that holds the role")
-            }
-        };
-        Decision::Denied(refusal)
+        if policies.is_empty() {
+            let roles: Vec<_> = request.principal.roles.iter().map(|role| role.as_str()).collect();
+            let rule = format!("no policy permits this to a {} of this organisation", roles.join(", "));
+            let remedy = "ask a party to the resource that holds the role";
+            return Decision::Denied(Refusal::new("policy.not-permitted", rule, place, remedy));
+        }
+        let annotation =
+            |id: &String, key| self.policies.policy(&PolicyId::new(id)).and_then(|policy| policy.annotation(key));
+        let rules = policies.iter().map(|id| {
+            let rule = annotation(id, "rule").unwrap_or("a policy forbids it");
+            format!("{rule} (policy `{id}`)")
+        });
+        let rule = rules.collect::<Vec<_>>().join("; ");
+        let remedy = policies.first().and_then(|id| annotation(id, "remedy"));
+        let remedy = remedy.unwrap_or("ask the operator which rule applies");
+        Decision::Denied(Refusal::new("policy.not-permitted", rule, place, remedy))
     }
 
     fn principal_entity(&self, principal: &Principal) -> Result<Entity, String> {
