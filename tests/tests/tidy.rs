@@ -290,6 +290,23 @@ fn dependencies_are_used_and_explained() {
     assert_none("explained, but not a dependency", explained.difference(&declared).cloned().collect());
 }
 
+/// Dependencies of the manifest in `folder` that no source file of that crate names.
+fn unnamed(manifest: &Source, sources: &[Source]) -> Vec<String> {
+    let folder = manifest.path.trim_end_matches("Cargo.toml");
+    let own: Vec<_> = sources.iter().filter(|s| s.ending() == "rs" && s.path.starts_with(folder)).collect();
+    let names = manifest.text.lines().filter_map(|line| line.strip_suffix(".workspace = true"));
+    let names = names.filter(|name| !["version", "edition", "rust-version", "license", "publish"].contains(name));
+    let is_named = |name: &str| own.iter().any(|source| source.text.contains(&name.replace('-', "_")));
+    names.filter(|name| !is_named(name)).map(|name| format!("{}: {name}", manifest.path)).collect()
+}
+
+#[test]
+fn crates_depend_on_what_they_use() {
+    let sources = sources();
+    let manifests = sources.iter().filter(|s| s.path.ends_with("/Cargo.toml") && !s.is_guest());
+    assert_none("dependencies that a crate does not use", manifests.flat_map(|m| unnamed(m, &sources)).collect());
+}
+
 /// A version of its own in a crate's manifest would escape the table above.
 #[test]
 fn versions_stand_in_the_root_manifest_only() {
