@@ -2,10 +2,13 @@
 
 use roaring::RoaringBitmap;
 
+/// Contributors kept aside before they go to the bitmap together.
+const PENDING: usize = 32;
+
 /// Exact statistics of one cell. Plaintext of persons: no `Debug`, no `Serialize`.
 #[derive(Clone, Default)]
 pub(crate) struct CellStatistics {
-    /// Ordinals of the contributors.
+    /// Ordinals of the contributors. Complete after [`CellStatistics::close`].
     pub(crate) persons: RoaringBitmap,
     /// Contributions.
     pub(crate) count: u64,
@@ -13,37 +16,55 @@ pub(crate) struct CellStatistics {
     pub(crate) offset_sum: u128,
     /// Sum of magnitudes: contributions for a count, steps of the scale for a sum or mean.
     pub(crate) magnitude: u128,
-    /// Magnitudes of the two persons with the most, largest first. Filled by [`CellStatistics::close_person`].
+    /// Magnitudes of the two persons with the most, largest first. Complete after [`CellStatistics::close`].
     pub(crate) largest: [u64; 2],
+    /// Who contributed last, if anyone.
     person: Option<u32>,
     person_magnitude: u64,
+    pending: [u32; PENDING],
+    pending_len: usize,
 }
 
 impl CellStatistics {
     /// Adds one contribution. Persons come clustered and ascending; the caller has checked it.
+    ///
+    /// Whether a person is new to a cell is a coin toss to the branch predictor, so nothing here branches on it.
     #[inline]
     pub(crate) fn add(&mut self, person: u32, offset: u64, magnitude: u64) {
-        if self.person != Some(person) {
-            self.close_person();
-            self.person = Some(person);
-            // INVARIANT: `person` is above every person of this cell, since they ascend; so this never fails.
-            let _ = self.persons.try_push(person);
+        let is_new = self.person != Some(person);
+        if let Some(slot) = self.pending.get_mut(self.pending_len) {
+            *slot = person;
         }
+        self.pending_len += usize::from(is_new);
+        // Ranking a magnitude of 0 changes nothing.
+        self.rank(if is_new { self.person_magnitude } else { 0 });
+        self.person_magnitude = if is_new { magnitude } else { self.person_magnitude + magnitude };
+        self.person = Some(person);
         self.count += 1;
         self.offset_sum += u128::from(offset);
         self.magnitude += u128::from(magnitude);
-        self.person_magnitude += magnitude;
+        if self.pending_len == PENDING {
+            self.flush();
+        }
     }
 
-    /// Ranks the person who contributed last.
+    /// Ranks the person who contributed last and completes the contributors.
+    pub(crate) fn close(&mut self) {
+        self.rank(self.person_magnitude);
+        self.person_magnitude = 0;
+        self.flush();
+    }
+
     #[inline]
-    pub(crate) fn close_person(&mut self) {
+    fn rank(&mut self, own: u64) {
         let [first, second] = self.largest;
-        let own = std::mem::take(&mut self.person_magnitude);
-        if own > second {
-            self.largest = if own > first { [own, first] } else { [first, own] };
-        }
-        self.person = None;
+        self.largest = [first.max(own), second.max(first.min(own))];
+    }
+
+    fn flush(&mut self) {
+        // INVARIANT: every pending person is above every person of this cell, since they ascend; so this never fails.
+        let _ = self.persons.append(self.pending.iter().take(self.pending_len).copied());
+        self.pending_len = 0;
     }
 
     /// Distinct contributors.
@@ -66,7 +87,7 @@ impl CellStatistics {
             persons += cell.person_count();
             for own in cell.largest {
                 let [first, second] = disjoint;
-                disjoint = if own > first { [own, first] } else { [first, second.max(own)] };
+                disjoint = [first.max(own), second.max(first.min(own))];
             }
             for (sum, own) in bound.iter_mut().zip(cell.largest) {
                 *sum = sum.saturating_add(own);
@@ -86,7 +107,7 @@ mod tests {
         for (person, magnitude) in contributions {
             cell.add(*person, *magnitude, *magnitude);
         }
-        cell.close_person();
+        cell.close();
         cell
     }
 

@@ -8,12 +8,14 @@
 
 use glovebox_catalog::Refusal;
 
+use crate::Profile;
 use crate::cell::CellStatistics;
 use crate::reducers::{Additivity, Statistic, statistic};
 use crate::reduction::{Reduced, ReducedOutput};
 use crate::release::{Cell, Release, Table, Verdict};
-use crate::rules::{Figure, Hidden, Line, Suppression, below_threshold, complement, dominated, persons_min, shows_total};
-use crate::Profile;
+use crate::rules::{
+    Figure, Hidden, Line, Suppression, below_threshold, complement, dominated, persons_min, shows_total,
+};
 
 /// Applies `profile` to every cell and margin.
 #[must_use]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::GateError;
+use crate::rules::{count_step, round_count};
 
 /// Dominance by the (n, k) rule: a cell is unsafe when its n largest contributors make up the share k or more.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -35,8 +36,8 @@ pub struct Profile {
     pub dof_min: u32,
     /// Counts are rounded to a multiple of this; 1 leaves them as they are.
     pub round_base: u32,
-    /// Sums and means are rounded to this many digits of their declared range, or coarser: to the most that one person
-    /// can move them.
+    /// Sums and means are rounded to this many digits of their declared range, or coarser: to the most that
+    /// `round_base` contributions, or one person, can move them.
     pub value_digits: u32,
     /// Whether further cells are suppressed so that a total can be shown; otherwise the total is withheld.
     pub complementary: bool,
@@ -59,10 +60,12 @@ impl Profile {
 
     fn check(&self) -> Result<(), GateError> {
         const LARGEST: u32 = 1_000_000;
+        const COMPLEMENTARY: &str = "`complementary` needs a larger `threshold` or another `round_base`";
         let share = |nk: Dominance| (1..=2).contains(&nk.n) && nk.k > 0.0 && nk.k <= 1.0;
         let rules = [
             (!self.name.is_empty() && self.name.len() <= 64, "`name` has 1 to 64 characters"),
             ((1..=LARGEST).contains(&self.threshold), "`threshold` is 1 to 1000000"),
+            (!self.complementary || self.withheld_total_is_vague(), COMPLEMENTARY),
             (self.nk.is_none_or(share), "`nk` has n = 1 or 2 and k above 0, at most 1"),
             (self.p_percent.is_none_or(|p| p > 0.0 && p <= 100.0), "`p_percent` is above 0, at most 100"),
             (self.dof_min <= LARGEST, "`dof_min` is at most 1000000"),
@@ -73,6 +76,18 @@ impl Profile {
             Some((_, rule)) => Err(GateError::Profile { detail: rule.into() }),
             None => Ok(()),
         }
+    }
+}
+
+impl Profile {
+    /// Whether a small count stays unknown when a total is withheld, as that tells that the count, rounded, is not the
+    /// largest of small counts: at least two others must be left, or none be told apart.
+    fn withheld_total_is_vague(&self) -> bool {
+        let step = count_step(self, 1);
+        let small = u64::from(!self.zeros_disclosive)..u64::from(self.threshold);
+        let most = round_count(small.end.saturating_sub(1), step);
+        let others = small.clone().filter(|count| round_count(*count, step) < most).take(2).count();
+        others == 2 || round_count(small.start, step) == most
     }
 }
 
@@ -125,5 +140,19 @@ mod tests {
             faulty[key] = value;
             assert!(Profile::parse(&faulty.to_string()).is_err(), "{key}");
         }
+    }
+
+    #[test]
+    fn complementary_suppression_needs_room_below_the_threshold() {
+        let with = |threshold, round_base, zeros_disclosive| {
+            Profile { threshold, round_base, zeros_disclosive, ..Profile::shipped_default() }.check().is_ok()
+        };
+        let cases = [((3, 1, true), true), ((2, 1, true), false), ((3, 2, true), false), ((3, 1, false), false)];
+        for ((threshold, round_base, zeros), expected) in cases.into_iter().chain([((4, 1, false), true)]) {
+            assert_eq!(with(threshold, round_base, zeros), expected, "{threshold} {round_base} {zeros}");
+        }
+        assert!(
+            Profile { threshold: 2, round_base: 1, complementary: false, ..Profile::shipped_default() }.check().is_ok()
+        );
     }
 }

@@ -2,10 +2,10 @@
 
 use glovebox_catalog::{JobManifest, Output, Reducer};
 
+use crate::GateError;
 use crate::cell::CellStatistics;
 use crate::scale::Scale;
 use crate::shape::Shape;
-use crate::GateError;
 
 /// One contribution of a guest, as the person door returns it.
 #[derive(Clone, Copy, PartialEq)]
@@ -118,7 +118,7 @@ impl Reduction {
         let mut dropped = Dropped::default();
         let mut outputs = Vec::with_capacity(self.outputs.len());
         for mut intake in self.outputs {
-            intake.reduced.cells.iter_mut().for_each(CellStatistics::close_person);
+            intake.reduced.cells.iter_mut().for_each(CellStatistics::close);
             dropped.over_bound += intake.turn.dropped.over_bound;
             dropped.not_finite += intake.turn.dropped.not_finite;
             outputs.push(intake.reduced);

@@ -21,12 +21,7 @@ impl Scale {
         let range = upper - lower;
         let largest = lower.abs().max(upper.abs());
         let usable = range >= SMALLEST && largest <= LARGEST;
-        usable.then(|| Self {
-            lower,
-            upper,
-            steps_per_unit: STEPS / range,
-            magnitude_steps_per_unit: STEPS / largest,
-        })
+        usable.then(|| Self { lower, upper, steps_per_unit: STEPS / range, magnitude_steps_per_unit: STEPS / largest })
     }
 
     /// Steps of `value` above the lower bound, and steps of its magnitude; `value` is finite and clamped here.

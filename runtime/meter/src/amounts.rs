@@ -46,9 +46,12 @@ impl Amounts {
     /// Both together: saturating sums, and the maximum of peaks.
     #[must_use]
     pub fn add(&self, other: &Self) -> Self {
-        self.combined(other, |meter, mine, theirs| {
-            if meter.is_peak() { mine.max(theirs) } else { mine.saturating_add(theirs) }
-        })
+        self.combined(
+            other,
+            |meter, mine, theirs| {
+                if meter.is_peak() { mine.max(theirs) } else { mine.saturating_add(theirs) }
+            },
+        )
     }
 
     /// What is left of `self` after `other`, never below nothing. A peak is no stock: it stays as it is.
@@ -111,17 +114,10 @@ mod tests {
 
     #[test]
     fn a_budget_limits_what_it_names_and_nothing_else() {
-        let budget = Budget {
-            jobs_max: 1,
-            releases_max: 2,
-            cells_max: 3,
-            bytes_out_max: 4,
-            fuel_max_units: 5,
-            rows_max: 6,
-        };
+        let budget =
+            Budget { jobs_max: 1, releases_max: 2, cells_max: 3, bytes_out_max: 4, fuel_max_units: 5, rows_max: 6 };
         let limits = Amounts::from(&budget);
-        let named =
-            [limits.jobs, limits.releases, limits.cells, limits.bytes_out, limits.fuel_units, limits.rows_read];
+        let named = [limits.jobs, limits.releases, limits.cells, limits.bytes_out, limits.fuel_units, limits.rows_read];
         assert_eq!(named, [1, 2, 3, 4, 5, 6]);
         assert_eq!([limits.bytes_read, limits.cpu_ms, limits.memory_peak_bytes], [u64::MAX; 3]);
     }

@@ -3,7 +3,7 @@
 use super::{Additivity, Statistic};
 use crate::Profile;
 use crate::cell::CellStatistics;
-use crate::rules::{Figure, digits_of, published_count};
+use crate::rules::{Figure, count_step, digits_of, published_count};
 use crate::scale::Scale;
 
 pub(crate) struct Mean {
@@ -29,9 +29,11 @@ impl Statistic for Mean {
     }
 
     fn figure(&self, cell: &CellStatistics, profile: &Profile) -> Figure {
-        let one_person =
-            f64::from(self.contributions_max) * self.scale.range() / published_count(cell.count, profile);
-        let step = one_person.max(digits_of(self.scale.range(), profile)).min(self.scale.range());
+        // As for sums: a mean times its number of values is one, and must not tell more than one.
+        let persons = count_step(profile, self.contributions_max) as f64 * self.scale.range();
+        let step = (persons / published_count(cell.count, profile))
+            .max(digits_of(self.scale.range(), profile))
+            .min(self.scale.range());
         let mean = self.scale.sum(cell.count, cell.offset_sum) / cell.count.max(1) as f64;
         Figure::measure(mean, step)
     }

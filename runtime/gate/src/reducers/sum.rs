@@ -3,7 +3,7 @@
 use super::{Additivity, Statistic};
 use crate::Profile;
 use crate::cell::CellStatistics;
-use crate::rules::{Figure, digits_of, published_count};
+use crate::rules::{Figure, count_step, digits_of, published_count};
 use crate::scale::Scale;
 
 pub(crate) struct Sum {
@@ -25,9 +25,10 @@ impl Statistic for Sum {
     }
 
     fn figure(&self, cell: &CellStatistics, profile: &Profile) -> Figure {
-        let one_person = f64::from(self.contributions_max) * self.scale.largest();
+        // As for counts: the sum of ones is one, and must not tell more than one.
+        let persons = count_step(profile, self.contributions_max) as f64 * self.scale.largest();
         let digits = published_count(cell.count, profile) * digits_of(self.scale.largest(), profile);
-        Figure::measure(self.scale.sum(cell.count, cell.offset_sum), one_person.max(digits))
+        Figure::measure(self.scale.sum(cell.count, cell.offset_sum), persons.max(digits))
     }
 
     fn total(&self, _union: &CellStatistics, figures: &[Figure], _profile: &Profile) -> Figure {

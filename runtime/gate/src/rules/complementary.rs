@@ -31,7 +31,11 @@ pub(crate) struct Line<'a> {
 /// The cell of `line` to suppress besides `suppressed` ones: the first that passes every rule after the first that does
 /// not, around the end. It follows from which cells are suppressed and from nothing else, so that the choice tells
 /// nothing; a choice by size (the smallest, the largest) would bound the hidden value.
-pub(crate) fn complement(line: &[usize], suppressed: impl Fn(usize) -> bool, fit: impl Fn(usize) -> bool) -> Option<usize> {
+pub(crate) fn complement(
+    line: &[usize],
+    suppressed: impl Fn(usize) -> bool,
+    fit: impl Fn(usize) -> bool,
+) -> Option<usize> {
     let first = line.iter().position(|cell| suppressed(*cell))?;
     let around = line.iter().skip(first).chain(line.iter().take(first));
     around.copied().find(|cell| !suppressed(*cell) && fit(*cell))
@@ -73,15 +77,23 @@ fn counts_stay_free(line: &Line<'_>, profile: &Profile) -> bool {
     let sum: f64 = line.hidden.iter().map(|hidden| hidden.figure.value).sum();
     let reaches_most = sum - most >= (small - 1.0) * least + passing * least_of_others;
     let reaches_least = passing > 0.0 || sum - least <= (small - 1.0) * most;
-    reaches_most && reaches_least
+    // Without a passing cell the sum must be large enough that it can't stand for fewer persons than the threshold.
+    let rounded_up_at_most = line.hidden.len() as f64 * (step / 2) as f64;
+    let persons_at_least = (sum - rounded_up_at_most) / f64::from(line.contributions_max);
+    let joint = passing > 0.0 || persons_at_least >= f64::from(line.persons_min);
+    reaches_most && reaches_least && joint
 }
 
 /// Whether the hidden sum leaves every suppressed cell uncertain by its own size and by twice what one person can add,
-/// upwards and downwards, even to a reader who knows how many contributions each cell has.
+/// upwards and downwards, even to a reader who knows how many contributions each cell has; and whether the number of
+/// persons leaves it uncertain how many are in the suppressed cell, should every value be known.
 fn measures_stay_free(line: &Line<'_>, union: &CellStatistics) -> bool {
     let full = STEPS as u128;
     let above = |cell: &CellStatistics| cell.offset_sum;
     let below = |cell: &CellStatistics| (u128::from(cell.count) * full).saturating_sub(cell.offset_sum);
+    if union.person_count() < 2 * u64::from(line.persons_min) - 1 {
+        return false;
+    }
     let two_persons = 2 * u128::from(line.contributions_max) * full;
     line.hidden.iter().filter(|hidden| hidden.why != Suppression::Complementary).all(|hidden| {
         let upwards = above(union) >= (2 * above(hidden.cell)).max(two_persons);

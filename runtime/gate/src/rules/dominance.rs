@@ -54,7 +54,7 @@ mod tests {
         for (person, magnitude) in magnitudes.iter().enumerate() {
             cell.add(person as u32, *magnitude, *magnitude);
         }
-        cell.close_person();
+        cell.close();
         cell
     }
 

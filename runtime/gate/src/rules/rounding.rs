@@ -17,9 +17,9 @@ impl Figure {
         Self { value: value as f64, step: step as f64, exponent: 0 }
     }
 
-    /// `value` rounded to a multiple of the smallest 1, 2 or 5 times a power of ten that is at least `step`.
+    /// `value` rounded to a multiple of `step`, itself first rounded up to one significant digit.
     pub(crate) fn measure(value: f64, step: f64) -> Self {
-        let (digit, exponent) = nice(step);
+        let (digit, exponent) = one_digit_up(step);
         let step = decimal(digit, exponent);
         Self { value: decimal((value / step).round() as i64 * digit, exponent), step, exponent }
     }
@@ -59,16 +59,15 @@ pub(crate) fn digits_of(range: f64, profile: &Profile) -> f64 {
     (0..profile.value_digits).fold(range, |digit, _| digit / 10.0)
 }
 
-/// The smallest of 1, 2 or 5 times a power of ten that is at least `step`, as digit and exponent. Works on the shortest
+/// The smallest number of one significant digit that is at least `step`, as digit and exponent. Works on the shortest
 /// decimal form, so that it does not depend on a library's logarithm.
-fn nice(step: f64) -> (i64, i32) {
+fn one_digit_up(step: f64) -> (i64, i32) {
     let text = format!("{step:e}");
     let (digits, exponent) = text.split_once('e').unwrap_or(("1", "0"));
     let (digits, exponent) = (digits.parse::<f64>().unwrap_or(1.0), exponent.parse::<i32>().unwrap_or(0));
-    match [1, 2, 5].into_iter().find(|nice| digits <= *nice as f64) {
-        Some(digit) => (digit, exponent),
-        None => (1, exponent + 1),
-    }
+    // Arithmetic on the way here may have added a last bit, which must not cost a digit.
+    let digit = (digits - 1e-9).ceil().max(1.0) as i64;
+    if digit < 10 { (digit, exponent) } else { (1, exponent + 1) }
 }
 
 /// The number nearest to `digits` times ten to `exponent`; never a negative zero.
@@ -97,12 +96,13 @@ mod tests {
     #[test]
     fn measures_are_short_decimals() {
         let cases = [
-            (28.437, 0.07, 28.4, 0.1),
-            (28.437, 0.0004, 28.437, 0.0005),
+            (28.437, 0.07, 28.42, 0.07),
+            (28.437, 0.000_41, 28.437, 0.000_5),
             (-0.04, 0.1, 0.0, 0.1),
             (0.3, 0.1, 0.3, 0.1),
-            (12_345.0, 600.0, 12_000.0, 1_000.0),
-            (1e-9, 3e-10, 1e-9, 5e-10),
+            (12_345.0, 910.0, 12_000.0, 1_000.0),
+            (12_345.0, 600.0 + 1e-10, 12_600.0, 600.0),
+            (1e-9, 3e-10, 9e-10, 3e-10),
         ];
         for (value, step, rounded, rounded_to) in cases {
             let figure = Figure::measure(value, step);

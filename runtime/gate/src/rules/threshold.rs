@@ -32,6 +32,8 @@ pub(super) fn refusal(profile: &Profile, persons_min: u32, place: String) -> Ref
         "gate.cell-below-threshold",
         format!("at least {persons_min} persons behind a cell{degrees}{empty}"),
         place,
-        format!("merge categories, widen bands or use fewer keys, so that every cell holds at least {persons_min} persons"),
+        format!(
+            "merge categories, widen bands or use fewer keys, so that every cell holds at least {persons_min} persons"
+        ),
     )
 }

@@ -1,0 +1,255 @@
+//! No published line pins a suppressed cell: for small tables, every table that publishes the same is enumerated.
+//!
+//! This is stronger than solving for the feasible interval: tables are told apart by everything the gate publishes,
+//! codes and withheld margins included, so what its own decisions betray counts too.
+
+use std::collections::BTreeMap;
+
+use glovebox_gate::{Profile, Verdict};
+use serde_json::json;
+
+use crate::harness::{Given, default_profile, manifest, populations, verdict};
+
+/// What all tables that publish the same have in common.
+struct Group {
+    /// Per cell, its values over the group.
+    values: Vec<Vec<u64>>,
+    suppressed: Vec<Option<String>>,
+    /// Cells hidden in a line whose margin is shown.
+    hidden_in_shown: Vec<Vec<usize>>,
+    /// A hidden cell has as many persons as were enumerated: tables beyond would publish the same.
+    is_cut: bool,
+}
+
+/// Groups tables by what they publish. `lines` are those of the margins, in their order.
+/// Every table comes with its persons per cell, of which at most `most` were enumerated.
+fn group(
+    tables: impl Iterator<Item = (Vec<u64>, Vec<u64>, Verdict)>,
+    lines: &[Vec<usize>],
+    most: u64,
+) -> BTreeMap<String, Group> {
+    let mut groups = BTreeMap::new();
+    for (values, persons, verdict) in tables {
+        let group = groups.entry(format!("{verdict:?}")).or_insert_with(|| new_group(values.len(), &verdict, lines));
+        group.is_cut |= persons.iter().zip(&group.suppressed).any(|(persons, code)| code.is_some() && *persons == most);
+        for (seen, value) in group.values.iter_mut().zip(values) {
+            seen.push(value);
+        }
+    }
+    groups
+}
+
+fn new_group(cells: usize, verdict: &Verdict, lines: &[Vec<usize>]) -> Group {
+    let (suppressed, shown): (Vec<_>, Vec<_>) = match verdict {
+        Verdict::Release(release) => {
+            let table = &release.tables()[0];
+            assert_eq!((table.cells.len(), table.margins.len()), (cells, lines.len()));
+            let code = |cell: &glovebox_gate::Cell| cell.suppression.as_ref().map(|refusal| refusal.code.clone());
+            (
+                table.cells.iter().map(code).collect(),
+                table.margins.iter().map(|margin| margin.value.is_some()).collect(),
+            )
+        }
+        Verdict::Withheld { .. } => (vec![Some("all".to_string()); cells], vec![false; lines.len()]),
+    };
+    let hidden =
+        |line: &Vec<usize>| line.iter().copied().filter(|cell| suppressed[*cell].is_some()).collect::<Vec<_>>();
+    let hidden_in_shown = lines.iter().zip(shown).filter(|(_, shown)| *shown).map(|(line, _)| hidden(line)).collect();
+    Group { values: vec![Vec::new(); cells], suppressed, hidden_in_shown, is_cut: false }
+}
+
+fn distinct(values: &[u64]) -> usize {
+    let mut values = values.to_vec();
+    values.sort_unstable();
+    values.dedup();
+    values.len()
+}
+
+/// Every table with each cell from 0 to `most`.
+fn tables(cells: usize, most: u64) -> impl Iterator<Item = Vec<u64>> {
+    let base = most + 1;
+    (0..base.pow(cells as u32))
+        .map(move |number| (0..cells).map(|cell| number / base.pow(cell as u32) % base).collect())
+}
+
+fn small_profile(threshold: u32, round_base: u32, zeros_disclosive: bool) -> Profile {
+    let text = json!({
+        "name": "small", "threshold": threshold, "zeros_disclosive": zeros_disclosive, "dof_min": 0,
+        "round_base": round_base, "value_digits": 3, "complementary": true,
+    });
+    Profile::parse(&text.to_string()).unwrap()
+}
+
+/// Asserts that no group of at least one table pins a cell, and returns how many shown lines had hidden cells.
+fn assert_nothing_pinned(groups: &BTreeMap<String, Group>, threshold: u64, smallest: u64) -> usize {
+    let mut lines = 0;
+    for (published, group) in groups {
+        for (cell, code) in group.suppressed.iter().enumerate() {
+            let values = &group.values[cell];
+            if code.is_some() {
+                assert!(
+                    group.is_cut || distinct(values) >= 2,
+                    "cell {cell} can only be {:?} in {published}",
+                    values.first()
+                );
+            }
+        }
+        for hidden in group.hidden_in_shown.iter().filter(|hidden| !hidden.is_empty()) {
+            lines += 1;
+            assert!(hidden.len() >= 2, "one hidden cell in {published}");
+            let joint = (0..group.values[0].len())
+                .map(|table| hidden.iter().map(|cell| group.values[*cell][table]).sum::<u64>());
+            assert!(joint.min().unwrap() >= threshold, "a shown line with few persons hidden in {published}");
+            let small =
+                hidden.iter().filter(|cell| group.suppressed[**cell].as_deref() == Some("gate.cell-below-threshold"));
+            for cell in small {
+                let values = &group.values[*cell];
+                // The total tells nothing about it: from the smallest to the largest, it can still be anything.
+                for value in smallest..threshold {
+                    assert!(group.is_cut || values.contains(&value), "cell {cell} can't be {value} in {published}");
+                }
+            }
+        }
+    }
+    lines
+}
+
+fn counts(sizes: &[usize], most: u64, profile: &Profile) -> BTreeMap<String, Group> {
+    let manifest = manifest(json!({"reducer": "count"}), sizes, 1);
+    let cells: usize = sizes.iter().product();
+    let lines = lines(sizes);
+    let verdicts = tables(cells, most).map(|values| {
+        let each: Vec<u32> = values.iter().map(|value| *value as u32).collect();
+        let verdict = verdict(&manifest, &populations(&each, 0.0), profile);
+        (values.clone(), values, verdict)
+    });
+    group(verdicts, &lines, most)
+}
+
+/// Lines in the order of margins.
+fn lines(sizes: &[usize]) -> Vec<Vec<usize>> {
+    let everything: Vec<usize> = (0..sizes.iter().product()).collect();
+    match sizes {
+        [_] => vec![everything],
+        [rows, columns] => {
+            let row = |row: usize| (0..*columns).map(move |column| row * columns + column).collect();
+            let column = |column: usize| (0..*rows).map(move |row| row * columns + column).collect();
+            (0..*rows).map(row).chain((0..*columns).map(column)).chain([everything]).collect()
+        }
+        _ => unreachable!("tables here have one or two dimensions"),
+    }
+}
+
+/// Counts up to `most` in tables of `sizes`; at least `lines` lines must show a total over hidden cells.
+#[track_caller]
+fn assert_counts_pin_nothing(sizes: &[usize], most: u64, profile: &Profile, lines: usize) {
+    let smallest = u64::from(!profile.zeros_disclosive);
+    let found = assert_nothing_pinned(&counts(sizes, most, profile), u64::from(profile.threshold), smallest);
+    assert!(found >= lines, "only {found} lines show a total over hidden cells");
+}
+
+#[test]
+fn one_dimension_of_counts_pins_nothing() {
+    assert_counts_pin_nothing(&[3], 15, &small_profile(4, 2, true), 50);
+    assert_counts_pin_nothing(&[3], 15, &small_profile(5, 3, true), 50);
+    assert_counts_pin_nothing(&[4], 9, &small_profile(4, 2, true), 50);
+}
+
+#[test]
+fn without_rounding_nothing_is_pinned_either() {
+    assert_counts_pin_nothing(&[3], 15, &small_profile(4, 1, true), 50);
+    assert_counts_pin_nothing(&[4], 9, &small_profile(3, 1, true), 50);
+}
+
+#[test]
+fn nothing_is_pinned_where_zeros_are_shown() {
+    assert_counts_pin_nothing(&[3], 15, &small_profile(4, 1, false), 50);
+    assert_counts_pin_nothing(&[3], 15, &small_profile(5, 2, false), 50);
+}
+
+#[test]
+fn two_dimensions_of_counts_pin_nothing() {
+    assert_counts_pin_nothing(&[2, 2], 11, &small_profile(3, 1, true), 50);
+    assert_counts_pin_nothing(&[2, 2], 11, &small_profile(5, 3, true), 50);
+    assert_counts_pin_nothing(&[2, 3], 5, &small_profile(3, 1, true), 50);
+}
+
+/// The smallest numbers of the shipped profile itself, on the tables with which they matter.
+#[test]
+fn the_default_profile_pins_nothing_in_a_line_of_two_or_three() {
+    assert_counts_pin_nothing(&[2], 45, &default_profile(), 10);
+    assert_counts_pin_nothing(&[3], 24, &default_profile(), 10);
+}
+
+/// Sums over two cells of persons with a value of 0, 1 or 2: no published sum pins a suppressed one.
+#[test]
+fn sums_pin_nothing() {
+    let profile = small_profile(3, 1, true);
+    for reducer in ["sum", "mean"] {
+        let manifest = manifest(json!({"reducer": reducer, "lower": 0.0, "upper": 2.0}), &[2], 1);
+        let multisets: Vec<Vec<u64>> = (0..=6_u64)
+            .flat_map(|ones| {
+                (0..=6 - ones).flat_map(move |twos| (0..=6 - ones - twos).map(move |zeros| vec![zeros, ones, twos]))
+            })
+            .collect();
+        let tables = multisets.iter().flat_map(|a| multisets.iter().map(move |b| [a.clone(), b.clone()]));
+        let verdicts = tables.map(|table| {
+            let verdict = verdict(&manifest, &valued(&table), &profile);
+            let sums = table.each_ref().map(|cell| cell[1] + 2 * cell[2]).to_vec();
+            (sums, table.map(|cell| cell.iter().sum()).to_vec(), verdict)
+        });
+        let groups = group(verdicts, &[vec![0, 1]], 6);
+        let mut shown = 0;
+        for (published, group) in &groups {
+            shown += group.hidden_in_shown.iter().filter(|hidden| !hidden.is_empty()).count();
+            for (cell, _) in group.suppressed.iter().enumerate().filter(|(_, code)| code.is_some()) {
+                assert!(
+                    group.is_cut || distinct(&group.values[cell]) >= 2,
+                    "{reducer}: cell {cell} is pinned in {published}"
+                );
+            }
+        }
+        assert!(shown > 3, "{reducer}: only {shown} totals are shown over hidden cells");
+    }
+}
+
+/// One person per value: `cells[cell][value]` of them.
+fn valued(cells: &[Vec<u64>]) -> Vec<Given> {
+    let mut given = Vec::new();
+    for (cell, values) in cells.iter().enumerate() {
+        for (value, persons) in values.iter().enumerate() {
+            for _ in 0..*persons {
+                given.push((given.len() as u32, cell as u32, value as f64));
+            }
+        }
+    }
+    given
+}
+
+/// Six persons, each in any of three cells or none: unions pin nothing.
+#[test]
+fn unions_of_persons_pin_nothing() {
+    let profile = small_profile(3, 1, true);
+    let manifest = manifest(json!({"reducer": "distinct-persons"}), &[2], 2);
+    let verdicts = (0..4_u64.pow(6)).map(|number| {
+        let memberships: Vec<u64> = (0..6).map(|person| number / 4_u64.pow(person) % 4).collect();
+        let mut given = Vec::new();
+        let mut values = vec![0, 0];
+        for (person, membership) in memberships.iter().enumerate() {
+            for cell in 0..2 {
+                if membership & (1 << cell) != 0 {
+                    given.push((person as u32, cell, 0.0));
+                    values[cell as usize] += 1;
+                }
+            }
+        }
+        let verdict = verdict(&manifest, &given, &profile);
+        (values.clone(), values, verdict)
+    });
+    for (published, group) in group(verdicts, &[vec![0, 1]], u64::MAX) {
+        assert!(group.hidden_in_shown.iter().all(Vec::is_empty), "a union over a hidden cell in {published}");
+        for (cell, code) in group.suppressed.iter().enumerate() {
+            assert!(code.is_none() || distinct(&group.values[cell]) >= 2, "cell {cell} is pinned in {published}");
+        }
+    }
+}
