@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef};
 use datafusion::common::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, Operator, binary_expr, ident, lit, not};
@@ -27,8 +27,6 @@ enum Turn {
     None,
     /// From the index in the dataset's code list to the one in the manifest's.
     Codes(Vec<Option<i32>>),
-    /// Whole numbers to numbers.
-    ToFloat,
 }
 
 impl Plan {
@@ -94,11 +92,6 @@ impl Turn {
                 });
                 Ok(Arc::new(turned.collect::<Int32Array>()))
             }
-            Self::ToFloat => {
-                let stored: &Int64Array = column.as_any().downcast_ref().ok_or_else(unexpected)?;
-                // Nearest number; the same rule as in every language that a guest is written in.
-                Ok(Arc::new(stored.iter().map(|value| value.map(|value| value as f64)).collect::<Float64Array>()))
-            }
         }
     }
 }
@@ -108,7 +101,6 @@ fn turn(input: &InputColumn, field: &Field) -> Option<(Turn, DataType)> {
         (InputType::Boolean, FieldType::Boolean) => (Turn::None, DataType::Boolean),
         (InputType::Int64, FieldType::Int64 { .. }) => (Turn::None, DataType::Int64),
         (InputType::Float64, FieldType::Float64 { .. }) => (Turn::None, DataType::Float64),
-        (InputType::Float64, FieldType::Int64 { .. }) => (Turn::ToFloat, DataType::Float64),
         (InputType::Date, FieldType::Date) => (Turn::None, DataType::Date32),
         (InputType::Code(listed), FieldType::Code { codes }) => {
             let index = |value: &str| listed.iter().position(|code| code == value).and_then(|at| i32::try_from(at).ok());
