@@ -1,9 +1,10 @@
 //! The directions of the design: which crate may stand on which, and what a verifier of receipts never links.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::process::Command;
 use std::sync::LazyLock;
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+use serde_json::Value;
 
 /// Each crate and the crates of ours that it may depend on. Rows stand in order: a crate only names rows above its own.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -43,39 +44,75 @@ const NEVER_LINKS: &[(&str, &[&str])] = &[
     ("glovebox-store", &["glovebox-sandbox", "glovebox-vault", "wasmtime", "datafusion"]),
 ];
 
-static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
+/// One package of the tree, as far as these tests look at it.
+struct Package {
+    name: String,
+    version: String,
+    /// Crates of the workspace that it links or builds with; what its tests use does not count.
+    ours: BTreeSet<String>,
+    /// Ids of the packages that it links.
+    links: Vec<String>,
+}
+
+/// Every package by its id. One platform: to resolve them all, cargo would download every crate of every other one.
+/// Read by hand, because the features of a crate that reads it would make tests and demo two builds.
+static TREE: LazyLock<BTreeMap<String, Package>> = LazyLock::new(|| {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    // One platform: to resolve them all, cargo would download every crate of every other one.
-    let options = ["--locked", "--filter-platform", "x86_64-unknown-linux-gnu"].map(str::to_owned);
-    MetadataCommand::new().manifest_path(manifest).other_options(options).exec().unwrap()
+    let options = ["--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"];
+    let output = Command::new(env!("CARGO")).args(["metadata", "--manifest-path", manifest]).args(options).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let nodes = list(&metadata["resolve"]["nodes"]).map(|node| (text(&node["id"]), linked(node)));
+    let mut nodes: BTreeMap<_, _> = nodes.collect();
+    let packages = list(&metadata["packages"]).map(|package| {
+        let links = nodes.remove(&text(&package["id"])).unwrap();
+        let (name, version) = (text(&package["name"]), text(&package["version"]));
+        (text(&package["id"]), Package { name, version, ours: own_dependencies(package), links })
+    });
+    packages.collect()
 });
 
-fn ours() -> impl Iterator<Item = &'static Package> {
-    METADATA.workspace_packages().into_iter()
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().unwrap().iter()
 }
 
-/// Names of the workspace's crates that `package` links or builds with; what its tests use does not count.
-fn own_dependencies(package: &Package) -> BTreeSet<String> {
-    let own = package.dependencies.iter().filter(|d| d.kind != DependencyKind::Development && d.path.is_some());
-    own.map(|dependency| dependency.name.clone()).collect()
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
 }
 
-/// Every package that ends up in a binary which links `name`: normal dependencies, followed to the end.
-fn links(name: &str) -> BTreeSet<String> {
-    let resolve = METADATA.resolve.as_ref().unwrap();
-    let nodes: BTreeMap<&PackageId, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
-    let root = ours().find(|package| package.name == name).unwrap_or_else(|| panic!("no crate `{name}`"));
-    let mut seen = BTreeSet::from([&root.id]);
-    let mut queue = VecDeque::from([&root.id]);
+fn own_dependencies(package: &Value) -> BTreeSet<String> {
+    let own = list(&package["dependencies"]).filter(|d| d["kind"] != "dev" && d["path"].is_string());
+    own.map(|dependency| text(&dependency["name"])).collect()
+}
+
+/// Normal dependencies have no kind.
+fn linked(node: &Value) -> Vec<String> {
+    let links = list(&node["deps"]).filter(|dep| list(&dep["dep_kinds"]).any(|kind| kind["kind"].is_null()));
+    links.map(|dependency| text(&dependency["pkg"])).collect()
+}
+
+fn ours() -> impl Iterator<Item = (&'static String, &'static Package)> {
+    TREE.iter().filter(|(_, package)| package.name.starts_with("glovebox-"))
+}
+
+fn find(name: &str) -> (&'static String, &'static Package) {
+    ours().find(|(_, package)| package.name == name).unwrap_or_else(|| panic!("no crate `{name}`"))
+}
+
+/// Names of every package that ends up in a binary which links `name`.
+fn links(name: &str) -> BTreeSet<&'static str> {
+    let root = find(name).0;
+    let mut seen = BTreeSet::from([root]);
+    let mut queue = VecDeque::from([root]);
     while let Some(id) = queue.pop_front() {
-        for dependency in &nodes[id].deps {
-            let linked = dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal);
-            if linked && seen.insert(&dependency.pkg) {
-                queue.push_back(&dependency.pkg);
+        for linked in &TREE[id].links {
+            if seen.insert(linked) {
+                queue.push_back(linked);
             }
         }
     }
-    seen.into_iter().map(|id| METADATA[id].name.to_string()).collect()
+    seen.into_iter().map(|id| TREE[id].name.as_str()).collect()
 }
 
 #[test]
@@ -85,9 +122,7 @@ fn crates_point_downwards_only() {
     for (name, allowed) in LAYERS {
         let allowed: BTreeSet<String> = allowed.iter().map(|short| format!("glovebox-{short}")).collect();
         assert!(allowed.is_subset(&above), "`{name}` stands above a crate that it may depend on: {allowed:?}");
-        let package = ours().find(|package| package.name == *name);
-        let used = package.map(own_dependencies).unwrap_or_else(|| panic!("no crate `{name}`"));
-        faults.extend(used.difference(&allowed).map(|wrong| format!("{name} -> {wrong}")));
+        faults.extend(find(name).1.ours.difference(&allowed).map(|wrong| format!("{name} -> {wrong}")));
         above.insert((*name).to_owned());
     }
     assert_eq!(faults, Vec::<String>::new(), "dependencies against the directions of the design");
@@ -96,14 +131,14 @@ fn crates_point_downwards_only() {
 #[test]
 fn every_crate_has_its_layer() {
     let known: BTreeSet<&str> = LAYERS.iter().map(|(name, _)| *name).chain(OUTSIDE.iter().copied()).collect();
-    let present: BTreeSet<&str> = ours().map(|package| package.name.as_str()).collect();
+    let present: BTreeSet<&str> = ours().map(|(_, package)| package.name.as_str()).collect();
     assert_eq!(present, known);
 }
 
 #[test]
 fn nothing_depends_on_tests_or_benches() {
-    for package in ours().filter(|package| package.name != "glovebox-benches") {
-        let used = own_dependencies(package);
+    for (_, package) in ours().filter(|(_, package)| package.name != "glovebox-benches") {
+        let used = &package.ours;
         assert!(OUTSIDE.iter().all(|outside| !used.contains(*outside)), "{} depends on tests or benches", package.name);
     }
 }
@@ -121,7 +156,7 @@ fn parts_link_nothing_foreign_to_them() {
 #[test]
 fn one_version_of_the_libraries_that_exchange_types() {
     for name in ["arrow", "arrow-array", "parquet", "object_store", "rustls", "rusqlite", "wasmtime", "cap-std"] {
-        let versions: Vec<_> = METADATA.packages.iter().filter(|p| p.name == name).map(|p| p.version.clone()).collect();
+        let versions: Vec<_> = TREE.values().filter(|p| p.name == name).map(|p| &p.version).collect();
         assert_eq!(versions.len(), 1, "{name}: {versions:?}");
     }
 }
@@ -133,4 +168,26 @@ fn the_walk_reaches_the_end() {
     for deep in ["glovebox-catalog", "wasmtime", "datafusion", "rusqlite", "arrow-buffer", "libsqlite3-sys"] {
         assert!(engine.contains(deep), "`{deep}` is not among the {} packages found", engine.len());
     }
+}
+
+/// Lines `name version features` of what `selection` builds.
+fn features(selection: &[&str]) -> BTreeSet<String> {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let options = ["--locked", "--prefix", "none", "--format", "{p} [{f}]", "--target", "x86_64-unknown-linux-gnu"];
+    let command = ["tree", "--manifest-path", manifest];
+    let output = Command::new(env!("CARGO")).args(command).args(options).args(selection).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let registry = lines.lines().filter(|line| !line.contains("glovebox-"));
+    registry.map(|line| line.trim_end_matches(" (*)").to_owned()).filter(|line| line.ends_with(']')).collect()
+}
+
+/// Docs, adr/0007: a feature that only tests switch on would build DataFusion once for the demo and once for the tests.
+#[test]
+fn the_demo_and_the_tests_are_one_build() {
+    let demo = features(&["--package", "glovebox-cli", "--edges", "normal,build"]);
+    let tests = features(&["--workspace", "--edges", "normal,build,dev"]);
+    assert!(demo.len() > 300, "{demo:?}");
+    let apart: Vec<_> = demo.difference(&tests).collect();
+    assert!(apart.is_empty(), "built otherwise for the tests: {apart:?}");
 }
