@@ -134,7 +134,6 @@ impl ComponentRun {
 /// Besides trapping, a component can break the canonical ABI: an address outside its memory, a bad enum. That is its fault.
 fn abi_fault(error: &wasmtime::Error, guest: &Guest) -> Ending {
     match classify(error, guest) {
-        Ending::Run(RunError::Host { .. }) if guest.growth_refused() => Ending::Fault(FailureClass::Memory),
         Ending::Run(RunError::Host { .. }) => Ending::Fault(FailureClass::BadOutput),
         ending => ending,
     }

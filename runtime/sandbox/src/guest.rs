@@ -24,10 +24,6 @@ impl Guest {
     pub(crate) fn allow_more(&mut self, bytes: u64) {
         self.memory_max_bytes = self.memory_max_bytes.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
-
-    pub(crate) fn growth_refused(&self) -> bool {
-        self.growth_refused
-    }
 }
 
 impl ResourceLimiter for Guest {
@@ -123,7 +119,8 @@ pub(crate) fn classify(error: &wasmtime::Error, guest: &Guest) -> Ending {
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Ending::Fault(FailureClass::OutOfFuel),
         Some(Trap::StackOverflow) => Ending::Fault(FailureClass::Stack),
-        Some(_) if guest.growth_refused() => Ending::Fault(FailureClass::Memory),
+        // Also without a trap: an instance whose memory is too large from the start is not made.
+        _ if guest.growth_refused => Ending::Fault(FailureClass::Memory),
         Some(_) => Ending::Fault(FailureClass::Trap),
         None => Ending::Run(RunError::host("run the guest", error)),
     }

@@ -17,6 +17,8 @@ mod limits;
 mod person;
 mod row;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub use caps::{
     COMPONENT_SIZE_MAX_BYTES, MODULE_SIZE_MAX_BYTES, RECORD_FUEL_UNITS, RECORDS_PER_PERSON_MAX, ROWS_PER_BLOCK,

@@ -191,9 +191,10 @@ fn writes(proposal: &str, name: &str) -> bool {
         "mvp" => name.contains("Store") || matches!(name, "GlobalSet" | "MemoryGrow"),
         "sign_extension" | "saturating_float_to_int" => false,
         "simd" => name.contains("Store"),
-        "reference_types" => {
-            !matches!(name, "TypedSelect" | "RefNull" | "RefIsNull" | "RefFunc" | "TableGet" | "TableSize")
-        }
+        "reference_types" => !matches!(
+            name,
+            "TypedSelect" | "TypedSelectMulti" | "RefNull" | "RefIsNull" | "RefFunc" | "TableGet" | "TableSize"
+        ),
         // memory.copy, memory.fill, memory.init, data.drop, table.copy, table.init, elem.drop
         _ => true,
     }
