@@ -1,36 +1,40 @@
-//! Rows per second of the reduction's fast path. `cargo run --release --example reduce_rate -p glovebox-gate`.
+//! Rows per second of the reduction's fast path, and how long the rules take. `cargo run --release --example reduce_rate -p glovebox-gate`.
 #![allow(clippy::print_stdout)]
 
 use std::time::Instant;
 
 use glovebox_catalog::JobManifest;
-use glovebox_gate::Reduction;
+use glovebox_gate::{Profile, Reduction, disclose};
 
 const ROWS: usize = 20_000_000;
 const BATCH: usize = 65_536;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    for (reducer, cells) in [("count", 8), ("distinct-persons", 8), ("mean", 8), ("mean", 1_000), ("histogram", 8)] {
+    for (reducer, cells) in
+        [("count", 8), ("distinct-persons", 8), ("mean", 8), ("mean", 1_000), ("histogram", 8), ("mean", 10_000)]
+    {
         for rows_per_person in [1, 10] {
-            let seconds = run(reducer, cells, rows_per_person)?;
+            let (seconds, rules_seconds) = run(reducer, cells, rows_per_person)?;
             let millions = ROWS as f64 / seconds / 1e6;
-            println!("{reducer:>16}, {cells:>4} cells, {rows_per_person:>2} rows a person: {millions:6.1} M rows/s");
+            println!(
+                "{reducer:>16}, {cells:>4} cells, {rows_per_person:>2} rows a person: {millions:6.1} M rows/s, rules {:6.2} ms",
+                rules_seconds * 1e3
+            );
         }
     }
     Ok(())
 }
 
-fn run(reducer: &str, cells: usize, rows_per_person: usize) -> Result<f64, Box<dyn std::error::Error>> {
+fn run(reducer: &str, cells: usize, rows_per_person: usize) -> Result<(f64, f64), Box<dyn std::error::Error>> {
     let codes: Vec<String> = (0..cells).map(|code| format!("c{code}")).collect();
-    let mut output = serde_json::json!({"name": "out", "reducer": reducer, "keys": ["key"]});
-    match reducer {
-        "mean" => {
-            output["lower"] = 0.0.into();
-            output["upper"] = 100.0.into();
+    let output = match reducer {
+        "mean" => serde_json::json!({"name": "out", "reducer": "mean", "lower": 0.0, "upper": 100.0, "keys": ["key"]}),
+        "histogram" => {
+            let edges = [0.0, 25.0, 50.0, 75.0, 100.0];
+            serde_json::json!({"name": "out", "reducer": "histogram", "edges": edges, "keys": ["key"]})
         }
-        "histogram" => output["edges"] = serde_json::json!([0.0, 25.0, 50.0, 75.0, 100.0]),
-        _ => {}
-    }
+        plain => serde_json::json!({"name": "out", "reducer": plain, "keys": ["key"]}),
+    };
     let manifest = serde_json::json!({
         "abi": glovebox_catalog::ABI_VERSION, "name": "rate", "version": "1", "description": "", "isolation": "row",
         "inputs": [{"name": "x", "type": "float64"}], "keys": [{"name": "key", "domain": {"codes": codes}}],
@@ -54,6 +58,8 @@ fn run(reducer: &str, cells: usize, rows_per_person: usize) -> Result<f64, Box<d
         reduction.contribute_rows(0, &persons, &numbers, &values)?;
         seconds += begin.elapsed().as_secs_f64();
     }
-    drop(reduction.finish());
-    Ok(seconds)
+    let profile = Profile::parse(include_str!("../../../policies/disclosure/default.toml"))?;
+    let begin = Instant::now();
+    drop(disclose(&reduction.finish(), &profile));
+    Ok((seconds, begin.elapsed().as_secs_f64()))
 }

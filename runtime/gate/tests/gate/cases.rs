@@ -65,6 +65,26 @@ fn the_default_profile_does_what_its_case_table_says() {
     assert_eq!(codes.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
 
+#[test]
+fn every_code_is_explained() {
+    let page = include_str!("../../../../docs/disclosure.md");
+    let sources = [
+        include_str!("../../src/rules/threshold.rs"),
+        include_str!("../../src/rules/dominance.rs"),
+        include_str!("../../src/rules/complementary.rs"),
+        include_str!("../../src/disclose.rs"),
+    ];
+    let codes: BTreeSet<&str> = sources
+        .iter()
+        .flat_map(|source| source.split('"'))
+        .filter(|literal| literal.starts_with("gate.") && !literal.contains(' '))
+        .collect();
+    assert_eq!(codes.len(), 5, "{codes:?}");
+    for code in codes {
+        assert!(page.contains(&format!("### `{code}`")), "docs/disclosure.md does not explain {code}");
+    }
+}
+
 /// Cells and margins as shown; for a job of which nothing leaves, the codes of the reasons.
 fn run(case: &Case, profile: &Profile) -> (Vec<String>, Vec<String>) {
     let manifest = manifest(case.reducer.clone(), &case.sizes, case.contributions_per_person_max);
