@@ -1,1 +1,43 @@
-//! .
+//! The REST interface `/v1` as typed Rust: one method a route, over mutual TLS.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), glovebox_client::ClientError> {
+//! use glovebox_client::{Access, Client};
+//!
+//! let pem = |name: &str| std::fs::read_to_string(format!("/home/lin/glovebox/{name}.pem")).unwrap_or_default();
+//! let client = Client::connect(Access {
+//!     server: "https://enclave.example:8443".into(),
+//!     authority_pem: pem("authority"),
+//!     certificate_pem: pem("certificate"),
+//!     key_pem: pem("key"),
+//! })?;
+//! for dataset in client.datasets(&Default::default()).await?.items {
+//!     println!("{}: {}", dataset.id, dataset.title);
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! Reads are repeated when the connection fails or the server is busy. So are writes: each carries an idempotency key
+//! of its own, so that it happens once however often it is sent. Uploads of rows are sent once.
+
+mod access;
+mod audit;
+mod call;
+mod catalogue;
+mod error;
+mod events;
+mod grants;
+mod jobs;
+mod meters;
+mod page;
+mod receipt;
+mod releases;
+mod upload;
+
+pub use access::Access;
+pub use call::{Client, Retries};
+pub use error::ClientError;
+pub use events::Watch;
+pub use page::{Paging, every};
+pub use receipt::{verify_receipt, verify_release};
+pub use releases::ReleaseFormat;
