@@ -1,6 +1,6 @@
 //! What the host knows of one cell: who contributed, how often, how much, and how much the two largest did.
 
-use roaring::RoaringBitmap;
+use roaring::{MultiOps, RoaringBitmap};
 
 /// Contributors kept aside before they go to the bitmap together.
 const PENDING: usize = 32;
@@ -74,13 +74,12 @@ impl CellStatistics {
 
     /// The cells taken together. Where a person may be in several of them, the two largest are bounded from above by
     /// the sum of the cells' largest: dominance may then be found where there is none, never the reverse.
-    pub(crate) fn union<'a>(cells: impl IntoIterator<Item = &'a Self>) -> Self {
-        let mut all = Self::default();
+    pub(crate) fn union<'a>(cells: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        let mut all = Self { persons: cells.clone().map(|cell| &cell.persons).union(), ..Self::default() };
         let mut persons = 0;
         let mut disjoint = [0_u64; 2];
         let mut bound = [0_u64; 2];
         for cell in cells {
-            all.persons |= &cell.persons;
             all.count += cell.count;
             all.offset_sum += cell.offset_sum;
             all.magnitude += cell.magnitude;
@@ -120,9 +119,9 @@ mod tests {
     #[test]
     fn the_largest_are_exact_over_disjoint_cells_and_bounded_over_others() {
         let (a, b) = (cell(&[(1, 10), (2, 3)]), cell(&[(3, 7), (4, 6)]));
-        assert_eq!(CellStatistics::union([&a, &b]).largest, [10, 7]);
+        assert_eq!(CellStatistics::union([&a, &b].into_iter()).largest, [10, 7]);
         let overlapping = cell(&[(1, 7), (4, 6)]);
-        let union = CellStatistics::union([&a, &overlapping]);
+        let union = CellStatistics::union([&a, &overlapping].into_iter());
         assert_eq!((union.person_count(), union.largest), (3, [17, 9]));
     }
 }

@@ -158,9 +158,9 @@ impl<'a> Disclosure<'a> {
     }
 
     fn total(&self, line: &[usize]) -> Figure {
-        let cells = line.iter().filter_map(|index| self.output.cells.get(*index));
+        let cells: Vec<_> = line.iter().filter_map(|index| self.output.cells.get(*index)).collect();
         let figures: Vec<_> = line.iter().filter_map(|index| self.figures.get(*index).copied()).collect();
-        self.statistic.total(&CellStatistics::union(cells), &figures, self.profile)
+        self.statistic.total(&cells, &figures, self.profile)
     }
 
     fn hidden(&self, index: usize) -> Option<Hidden<'a>> {

@@ -29,7 +29,7 @@ impl Statistic for Count {
         Figure::count(round_count(cell.count, step), step)
     }
 
-    fn total(&self, _union: &CellStatistics, figures: &[Figure], _profile: &Profile) -> Figure {
+    fn total(&self, _cells: &[&CellStatistics], figures: &[Figure], _profile: &Profile) -> Figure {
         Figure::sum(figures)
     }
 }

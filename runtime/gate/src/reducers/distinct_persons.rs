@@ -1,5 +1,7 @@
 //! Number of distinct persons. A person may be in several cells, so totals are not sums but sizes of unions.
 
+use roaring::MultiOps;
+
 use super::{Additivity, Statistic};
 use crate::Profile;
 use crate::cell::CellStatistics;
@@ -24,15 +26,19 @@ impl Statistic for DistinctPersons {
     }
 
     fn figure(&self, cell: &CellStatistics, profile: &Profile) -> Figure {
-        // Whatever a person contributes, it is one person.
-        let step = count_step(profile, 1);
-        Figure::count(round_count(cell.person_count(), step), step)
+        persons(cell.person_count(), profile)
     }
 
-    fn total(&self, union: &CellStatistics, figures: &[Figure], profile: &Profile) -> Figure {
+    fn total(&self, cells: &[&CellStatistics], figures: &[Figure], profile: &Profile) -> Figure {
         match self.additivity() {
-            Additivity::Union => self.figure(union, profile),
+            Additivity::Union => persons(cells.iter().map(|cell| &cell.persons).union().len(), profile),
             _ => Figure::sum(figures),
         }
     }
+}
+
+/// Whatever a person contributes, it is one person.
+fn persons(count: u64, profile: &Profile) -> Figure {
+    let step = count_step(profile, 1);
+    Figure::count(round_count(count, step), step)
 }

@@ -29,16 +29,21 @@ impl Statistic for Mean {
     }
 
     fn figure(&self, cell: &CellStatistics, profile: &Profile) -> Figure {
-        // As for sums: a mean times its number of values is one, and must not tell more than one.
-        let persons = count_step(profile, self.contributions_max) as f64 * self.scale.range();
-        let step = (persons / published_count(cell.count, profile))
-            .max(digits_of(self.scale.range(), profile))
-            .min(self.scale.range());
-        let mean = self.scale.sum(cell.count, cell.offset_sum) / cell.count.max(1) as f64;
-        Figure::measure(mean, step)
+        self.mean(cell.count, cell.offset_sum, profile)
     }
 
-    fn total(&self, union: &CellStatistics, _figures: &[Figure], profile: &Profile) -> Figure {
-        self.figure(union, profile)
+    fn total(&self, cells: &[&CellStatistics], _figures: &[Figure], profile: &Profile) -> Figure {
+        let count = cells.iter().map(|cell| cell.count).sum();
+        self.mean(count, cells.iter().map(|cell| cell.offset_sum).sum(), profile)
+    }
+}
+
+impl Mean {
+    fn mean(&self, count: u64, offset_sum: u128, profile: &Profile) -> Figure {
+        // As for sums: a mean times its number of values is one, and must not tell more than one.
+        let persons = count_step(profile, self.contributions_max) as f64 * self.scale.range();
+        let step = (persons / published_count(count, profile)).max(digits_of(self.scale.range(), profile));
+        let mean = self.scale.sum(count, offset_sum) / count.max(1) as f64;
+        Figure::measure(mean, step.min(self.scale.range()))
     }
 }

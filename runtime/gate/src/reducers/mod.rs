@@ -37,8 +37,8 @@ pub(crate) trait Statistic {
     fn additivity(&self) -> Additivity;
     /// The rounded figure of one cell.
     fn figure(&self, cell: &CellStatistics, profile: &Profile) -> Figure;
-    /// The rounded total of cells taken together, of which `figures` are the rounded ones.
-    fn total(&self, union: &CellStatistics, figures: &[Figure], profile: &Profile) -> Figure;
+    /// The rounded total of `cells`, whose rounded figures are `figures`.
+    fn total(&self, cells: &[&CellStatistics], figures: &[Figure], profile: &Profile) -> Figure;
 }
 
 /// The statistic of `output`.

@@ -31,7 +31,7 @@ impl Statistic for Sum {
         Figure::measure(self.scale.sum(cell.count, cell.offset_sum), persons.max(digits))
     }
 
-    fn total(&self, _union: &CellStatistics, figures: &[Figure], _profile: &Profile) -> Figure {
+    fn total(&self, _cells: &[&CellStatistics], figures: &[Figure], _profile: &Profile) -> Figure {
         Figure::sum(figures)
     }
 }
