@@ -113,7 +113,8 @@ CREATE TABLE module_bytes (id TEXT PRIMARY KEY REFERENCES modules (id), bytes BL
 -- The place of a receipt's event in the log.
 CREATE TABLE receipt_events (
     job TEXT PRIMARY KEY REFERENCES receipts (id),
-    sequence INTEGER NOT NULL REFERENCES events (sequence)
+    -- Written before the event, in the same transaction.
+    sequence INTEGER NOT NULL REFERENCES events (sequence) DEFERRABLE INITIALLY DEFERRED
 );
 
 -- Answers already given, for requests that are sent again. Not state: may be pruned.

@@ -62,6 +62,17 @@ impl Store {
         audit: Draft,
         change: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreError>,
     ) -> Result<(T, Event), StoreError> {
+        let (outcome, events) = self.write_all(vec![audit], change)?;
+        let event = events.into_iter().next().ok_or_else(|| StoreError::corrupt("a change without an event"))?;
+        Ok((outcome, event))
+    }
+
+    /// The same with several events; the first takes the digests.
+    pub(crate) fn write_all<T>(
+        &self,
+        audit: Vec<Draft>,
+        change: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreError>,
+    ) -> Result<(T, Vec<Event>), StoreError> {
         let mut shared = self.lock();
         let Shared { connection, log } = &mut *shared;
         // Out of its place until the commit: whatever ends this function before leaves none, and the next call rebuilds.
@@ -85,16 +96,20 @@ impl Store {
                 return Err(error);
             }
         };
-        let Changes { digests, details, .. } = changes;
-        let mut draft = audit;
-        // Digests are the store's to write; a detail of that name from elsewhere would pass for one at the next start.
-        draft.detail.retain(|name, _| !name.starts_with(DIGEST_DETAIL));
-        draft.detail.extend(details);
-        draft.detail.extend(digests.into_iter().map(|(name, digest)| (name, digest.to_string())));
-        let event = append(&transaction, &mut working, draft)?;
+        let Changes { mut details, digests, .. } = changes;
+        details.extend(digests.into_iter().map(|(name, digest)| (name, digest.to_string())));
+        let mut events = Vec::with_capacity(audit.len());
+        for mut draft in audit {
+            // Digests are the store's to write; a detail of that name from elsewhere would pass for one at the next
+            // start.
+            draft.detail.retain(|name, _| !name.starts_with(DIGEST_DETAIL));
+            draft.detail.append(&mut details);
+            events.push(append(&transaction, &mut working, draft)?);
+        }
+        note_log_state(&transaction, &working)?;
         transaction.commit()?;
         *log = Some(working);
-        Ok((outcome, event))
+        Ok((outcome, events))
     }
 
     /// Runs `read` on the connection.
@@ -125,8 +140,12 @@ fn append(transaction: &Transaction<'_>, log: &mut Log, draft: Draft) -> Result<
     transaction
         .prepare_cached("INSERT INTO events (sequence, leaf) VALUES (?1, ?2)")?
         .execute(params![event.sequence.cast_signed(), leaf])?;
+    Ok(event)
+}
+
+fn note_log_state(transaction: &Transaction<'_>, log: &Log) -> Result<(), StoreError> {
     transaction
         .prepare_cached("UPDATE log_state SET size = ?1, root = ?2 WHERE only_row = 1")?
         .execute(params![log.size().cast_signed(), log.root().to_string()])?;
-    Ok(event)
+    Ok(())
 }

@@ -83,6 +83,14 @@ impl Store {
         self.write(audit, |_| Ok(())).map(|((), event)| event)
     }
 
+    /// Records several events in one transaction.
+    ///
+    /// # Errors
+    /// When the transaction can't be committed; then none is recorded.
+    pub fn record_all(&self, audit: Vec<Draft>) -> Result<Vec<Event>, StoreError> {
+        self.write_all(audit, |_| Ok(())).map(|((), events)| events)
+    }
+
     fn start(mut connection: Connection) -> Result<Self, StoreError> {
         start::prepare(&mut connection)?;
         let log = start::verified_log(&connection)?;
@@ -98,17 +106,4 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use glovebox_audit::Actor;
-    use glovebox_catalog::Timestamp;
-
-    #[test]
-    fn an_event_is_recorded() {
-        let store = Store::in_memory().unwrap();
-        let event =
-            store.record(Draft::done(Timestamp::from_unix_ms(0), Actor::default(), "key.read", "enclave")).unwrap();
-        assert_eq!(event.sequence, 0);
-        assert_eq!(store.event(0).unwrap(), event);
-    }
-}
+mod tests;

@@ -76,6 +76,14 @@ impl Store {
         })
     }
 
+    /// Id of the log, made with the file.
+    ///
+    /// # Errors
+    /// When the log had to be read again and could not.
+    pub fn log_id(&self) -> Result<String, StoreError> {
+        self.read_log(|_, log| Ok(log.log_id().to_owned()))
+    }
+
     /// The head of the log as it is now, to be signed.
     ///
     /// # Errors
