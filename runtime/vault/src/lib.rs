@@ -10,6 +10,8 @@ mod keyring;
 mod segment;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod vault;
 mod view;
 

@@ -10,7 +10,7 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use glovebox_catalog::FieldType;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
 use super::intake::Intake;
 use super::rule::{Cell, RowFault, Rule};
@@ -32,7 +32,10 @@ pub(super) fn read(source: Source, desk: &Desk, intake: &mut Intake) -> Result<u
     let segment = Arc::new(SegmentReader::open(desk.dir.open(UPLOAD)?, |_| Ok(own))?);
     // The library's own text may quote values, so none of it goes on.
     let unsound = |segment: &SegmentReader| segment.fault().unwrap_or(VaultError::Source { format: "Parquet" });
-    let builder = ParquetRecordBatchReaderBuilder::try_new(SegmentChunks(Arc::clone(&segment))).map_err(|_| unsound(&segment))?;
+    // The Arrow schema that writers embed is not trusted: its decoder panics on some that are damaged.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(SegmentChunks(Arc::clone(&segment)), options)
+        .map_err(|_| unsound(&segment))?;
     let fields = builder.schema().fields().clone();
     let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
     let place = csv::places(&intake.rules, &names)?;

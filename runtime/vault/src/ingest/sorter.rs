@@ -56,7 +56,7 @@ impl Sorter {
 
     /// Adds rows.
     pub(super) fn push(&mut self, batch: RecordBatch) -> Result<(), VaultError> {
-        self.waiting_bytes += batch.get_array_memory_size();
+        self.waiting_bytes += rows_bytes(&batch)?;
         self.waiting.push(batch);
         if self.waiting_bytes > self.desk.memory_bytes / WAITING_SHARE { self.spill() } else { Ok(()) }
     }
@@ -134,6 +134,12 @@ impl Sorter {
         let bits = u128::from_be_bytes(*person) << (self.level * PART_BITS).min(127);
         usize::try_from(bits >> (8 * PERSON_BYTES as u32 - PART_BITS)).unwrap_or(0)
     }
+}
+
+/// Bytes of the rows themselves. Batches read back share one buffer, which `get_array_memory_size` counts once a column.
+fn rows_bytes(batch: &RecordBatch) -> Result<usize, VaultError> {
+    let bytes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
+    bytes.sum::<Result<usize, _>>().map_err(spilling)
 }
 
 fn emit_sorted(batches: &[RecordBatch], emit: &mut Emit<'_>) -> Result<(), VaultError> {

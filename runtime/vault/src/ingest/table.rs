@@ -87,8 +87,8 @@ impl TableWriter {
     }
 
     /// Rows, persons and the finished segment.
-    pub(super) fn finish(mut self) -> Result<(u64, u64, Sealed), VaultError> {
-        self.writer.finish().map_err(writing)?;
+    pub(super) fn finish(self) -> Result<(u64, u64, Sealed), VaultError> {
+        // Writes the footer, too.
         let segment = self.writer.into_inner().map_err(writing)?;
         Ok((self.rows, self.persons, segment.finish(true)?))
     }
