@@ -5,5 +5,6 @@ mod doors;
 mod example_data;
 mod guests;
 mod layering;
+mod malformed;
 mod synthetic;
 mod tidy;
