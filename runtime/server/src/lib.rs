@@ -19,6 +19,8 @@ mod server;
 mod shutdown;
 mod stream;
 mod tls;
+#[cfg(test)]
+mod trial;
 mod upload;
 
 pub use config::{Config, Limits, TlsFiles};

@@ -257,3 +257,6 @@ fn network(address: IpAddr) -> IpAddr {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -119,9 +119,13 @@ fn client_verifier(files: &TlsFiles) -> Result<Arc<dyn ClientCertVerifier>, Serv
             path: files.client_revocations.clone(),
             expected: "a certificate revocation list (PEM)",
         })?;
-    // A list past its next update still revokes; refusing everyone instead would let a late operator lock out the zone.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).with_crls(lists).build().map_err(unfit)
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .with_crls(lists)
+        // A list past its next update says nothing about today; whoever withholds a newer one must not win by it.
+        .enforce_revocation_expiration()
+        .build()
+        .map_err(unfit)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServerError> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep};
@@ -16,6 +17,10 @@ use tokio::time::{Instant, Sleep};
 use crate::app::App;
 use crate::peer::Peer;
 use crate::problem::Failure;
+
+/// How long the rest of a refused upload is read and thrown away: a sender who is still writing when the connection
+/// closes would see it broken, and never read why.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// The body of an upload. Reading fails, for good, when it breaks off, pauses too long, grows too large, or when
 /// the sender's certificate is revoked on the way.
@@ -30,6 +35,7 @@ pub(crate) struct Upload {
     app: App,
     peer: Arc<Peer>,
     fault: Fault,
+    has_ended: bool,
 }
 
 /// Why reading failed, for the handler: readers can only pass on an `io::Error`.
@@ -67,6 +73,7 @@ impl Upload {
             app: app.clone(),
             peer,
             fault: fault.clone(),
+            has_ended: false,
         };
         Ok((upload, fault))
     }
@@ -82,7 +89,10 @@ impl Upload {
             let frame = match Pin::new(&mut self.body).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => frame,
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(self.fail(Failure::IncompleteBody))),
-                Poll::Ready(None) => return Poll::Ready(self.check_end().map(|()| Bytes::new())),
+                Poll::Ready(None) => {
+                    self.has_ended = true;
+                    return Poll::Ready(self.check_end().map(|()| Bytes::new()));
+                }
                 Poll::Pending if self.pause.as_mut().poll(context).is_ready() => {
                     return Poll::Ready(Err(self.fail(Failure::IncompleteBody)));
                 }
@@ -127,5 +137,19 @@ impl AsyncRead for Upload {
         let take = self.chunk.len().min(into.remaining());
         into.put_slice(&self.chunk.split_to(take));
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if self.has_ended {
+            return;
+        }
+        let mut body = std::mem::take(&mut self.body);
+        let shutdown = self.app.shutdown.clone();
+        tokio::spawn(async move {
+            let drain = async { while let Some(Ok(_)) = body.frame().await {} };
+            let _ = shutdown.unless_asked(tokio::time::timeout(DRAIN_MAX, drain)).await;
+        });
     }
 }

@@ -1,0 +1,266 @@
+//! Who gets in, for how long, and how it ends.
+
+use std::time::Instant;
+
+use axum::Extension;
+use axum::routing::get;
+use rustls::ProtocolVersion;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::tls::watch_files;
+use crate::trial::{Zone, ask, read_answer};
+
+struct Trial {
+    zone: Zone,
+    address: SocketAddr,
+    metrics: Arc<Metrics>,
+    shutdown: Shutdown,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+/// A listener whose only page says who the peer is; `/slow` takes half a second.
+async fn trial(limits: Limits) -> Trial {
+    let zone = Zone::new();
+    let metrics = Arc::new(Metrics::new(None));
+    let shutdown = Shutdown::default();
+    let trust = watch_files(zone.files.clone(), metrics.clone(), CancellationToken::new()).unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), limits, metrics.clone()).await.unwrap();
+    let address = listener.address();
+    let standing = trust.clone();
+    let who = async move |Extension(peer): Extension<Arc<Peer>>| match peer.check(&standing.borrow().clone()) {
+        Ok(()) => format!("{}@{}", peer.identity.common_name, peer.identity.organisation),
+        Err(_) => "no longer".to_owned(),
+    };
+    let slow = async || {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        "done"
+    };
+    let app = Router::new().route("/", get(who)).route("/slow", get(slow));
+    let accepting = tokio::spawn(listener.serve(Door::MutualTls(trust), app, shutdown.clone()));
+    Trial { zone, address, metrics, shutdown, accepting }
+}
+
+impl Trial {
+    fn counted(&self, outcome: &str) -> bool {
+        let line = format!("glovebox_tls_handshakes_total{{outcome=\"{outcome}\"}} 1\n");
+        self.metrics.text().contains(&line)
+    }
+
+    /// Waits until a handshake ended with `outcome`.
+    async fn expect(&self, outcome: &str) {
+        let start = Instant::now();
+        while !self.counted(outcome) {
+            assert!(start.elapsed() < Duration::from_secs(5), "{outcome}: {}", self.metrics.text());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_zone_gets_in_over_tls_1_3() {
+    let trial = trial(Limits::default()).await;
+    let client = trial.zone.client(1, 30);
+    let mut stream = trial.zone.connect(trial.address, Some(&client)).await.unwrap();
+    assert!(ask(&mut stream, "/").await.unwrap().ends_with("lin.wei@company-c"));
+    assert_eq!(stream.get_ref().1.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+    assert!(trial.counted("accepted"));
+}
+
+#[tokio::test]
+async fn other_certificates_do_not() {
+    let trial = trial(Limits::default()).await;
+    let refused = async |issued: Option<&glovebox_gm::pki::Issued>, outcome: &str| {
+        let answer = match trial.zone.connect(trial.address, issued).await {
+            Ok(mut stream) => ask(&mut stream, "/").await,
+            Err(error) => Err(error),
+        };
+        assert!(answer.is_err(), "{outcome}: {answer:?}");
+        trial.expect(outcome).await;
+    };
+    refused(None, "no-certificate").await;
+    refused(Some(&trial.zone.client(20, 10)), "expired").await;
+    // Another zone's authority, with the same names.
+    let stranger = Zone::new();
+    refused(Some(&stranger.client(1, 30)), "bad-certificate").await;
+    let revoked = trial.zone.client(1, 30);
+    let listener = trial_with_revoked(&trial.zone, &revoked).await;
+    let mut stream = trial.zone.connect(listener.0, Some(&revoked)).await.unwrap();
+    assert!(ask(&mut stream, "/").await.is_err());
+    assert!(listener.1.text().contains("outcome=\"revoked\"} 1\n"));
+}
+
+async fn trial_with_revoked(zone: &Zone, revoked: &glovebox_gm::pki::Issued) -> (SocketAddr, Arc<Metrics>) {
+    zone.revoke(&[revoked], 7);
+    let metrics = Arc::new(Metrics::new(None));
+    let trust = watch_files(zone.files.clone(), metrics.clone(), CancellationToken::new()).unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Limits::default(), metrics.clone()).await.unwrap();
+    let address = listener.address();
+    tokio::spawn(listener.serve(Door::MutualTls(trust), Router::new(), Shutdown::default()));
+    (address, metrics)
+}
+
+#[tokio::test]
+async fn a_servers_certificate_is_no_clients() {
+    let trial = trial(Limits::default()).await;
+    let server = trial.zone.server();
+    let mut stream = trial.zone.connect(trial.address, Some(&server)).await.unwrap();
+    assert!(ask(&mut stream, "/").await.is_err());
+    trial.expect("bad-certificate").await;
+}
+
+#[tokio::test]
+async fn tls_1_2_is_refused() {
+    let trial = trial(Limits::default()).await;
+    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let stream = TcpStream::connect(trial.address).await.unwrap();
+    let name = rustls_pki_types::ServerName::try_from("localhost").unwrap();
+    assert!(tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.is_err());
+}
+
+#[tokio::test]
+async fn a_revocation_bites_on_an_open_connection() {
+    let trial = trial(Limits::default()).await;
+    let (one, other) = (trial.zone.client(1, 30), trial.zone.client(1, 30));
+    let mut stream = trial.zone.connect(trial.address, Some(&one)).await.unwrap();
+    let mut bystander = trial.zone.connect(trial.address, Some(&other)).await.unwrap();
+    assert!(ask(&mut stream, "/").await.unwrap().ends_with("lin.wei@company-c"));
+    trial.zone.revoke(&[&one], 2);
+    let start = Instant::now();
+    while !ask(&mut stream, "/").await.unwrap().ends_with("no longer") {
+        assert!(start.elapsed() < Duration::from_secs(5), "still accepted");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(ask(&mut bystander, "/").await.unwrap().ends_with("lin.wei@company-c"));
+    // A new connection is refused in the handshake already.
+    let mut again = trial.zone.connect(trial.address, Some(&one)).await.unwrap();
+    assert!(ask(&mut again, "/").await.is_err());
+    trial.expect("revoked").await;
+}
+
+#[tokio::test]
+async fn files_that_do_not_fit_leave_those_before_in_force() {
+    let trial = trial(Limits::default()).await;
+    let client = trial.zone.client(1, 30);
+    trial.zone.write("revoked.pem", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
+    let start = Instant::now();
+    while !trial.metrics.text().contains("glovebox_tls_reloads_total{outcome=\"rejected\"}") {
+        assert!(start.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut stream = trial.zone.connect(trial.address, Some(&client)).await.unwrap();
+    assert!(ask(&mut stream, "/").await.unwrap().ends_with("lin.wei@company-c"));
+    // Once they fit again, they count.
+    trial.zone.revoke(&[&client], 3);
+    let start = Instant::now();
+    while !ask(&mut stream, "/").await.unwrap().ends_with("no longer") {
+        assert!(start.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_has_a_deadline() {
+    let limits = Limits { handshake_timeout: Duration::from_millis(200), ..Limits::default() };
+    let trial = trial(limits).await;
+    let mut silent = TcpStream::connect(trial.address).await.unwrap();
+    let mut byte = [0];
+    let closed = tokio::time::timeout(Duration::from_secs(5), silent.read(&mut byte)).await.unwrap();
+    assert_eq!(closed.unwrap_or(0), 0);
+    trial.expect("timed-out").await;
+}
+
+#[tokio::test]
+async fn headers_have_a_deadline_and_so_has_an_idle_connection() {
+    let limits = Limits { header_timeout: Duration::from_millis(200), ..Limits::default() };
+    let trial = trial(limits).await;
+    let client = trial.zone.client(1, 30);
+    for first in [&b""[..], b"GET / HTTP/1.1\r\nhost: loc"] {
+        let mut stream = trial.zone.connect(trial.address, Some(&client)).await.unwrap();
+        stream.write_all(first).await.unwrap();
+        let mut rest = Vec::new();
+        let closed = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await;
+        assert!(closed.is_ok(), "still open");
+        assert!(!String::from_utf8_lossy(&rest).contains("200 OK"));
+    }
+    let mut idle = trial.zone.connect(trial.address, Some(&client)).await.unwrap();
+    ask(&mut idle, "/").await.unwrap();
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(5), idle.read_to_end(&mut rest)).await;
+    assert!(closed.is_ok(), "still open");
+}
+
+#[tokio::test]
+async fn headers_are_bounded() {
+    let trial = trial(Limits::default()).await;
+    let client = trial.zone.client(1, 30);
+    let long = format!("x-long: {}\r\n", "x".repeat(20 << 10));
+    let many = "x-many: 1\r\n".repeat(100);
+    for headers in [long, many] {
+        let mut stream = trial.zone.connect(trial.address, Some(&client)).await.unwrap();
+        let request = format!("GET / HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        assert!(read_answer(&mut stream).await.unwrap().starts_with("HTTP/1.1 431"));
+    }
+}
+
+#[tokio::test]
+async fn one_address_has_its_share_of_connections() {
+    let trial = trial(Limits { connections_per_address_max: 2, ..Limits::default() }).await;
+    let client = trial.zone.client(1, 30);
+    let mut first = trial.zone.connect(trial.address, Some(&client)).await.unwrap();
+    let second = trial.zone.connect(trial.address, Some(&client)).await.unwrap();
+    assert!(trial.zone.connect(trial.address, Some(&client)).await.is_err());
+    assert!(trial.counted("too-many-of-address"));
+    drop(second);
+    let start = Instant::now();
+    while trial.zone.connect(trial.address, Some(&client)).await.is_err() {
+        assert!(start.elapsed() < Duration::from_secs(5), "the slot was not given back");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    ask(&mut first, "/").await.unwrap();
+}
+
+#[tokio::test]
+async fn shutdown_lets_requests_finish_and_closes_the_rest() {
+    let trial = trial(Limits::default()).await;
+    let client = trial.zone.client(1, 30);
+    let mut busy = trial.zone.connect(trial.address, Some(&client)).await.unwrap();
+    let mut idle = trial.zone.connect(trial.address, Some(&client)).await.unwrap();
+    ask(&mut idle, "/").await.unwrap();
+    let answer = tokio::spawn(async move { ask(&mut busy, "/slow").await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    trial.shutdown.ask();
+    trial.accepting.await.unwrap();
+    assert!(TcpStream::connect(trial.address).await.is_err(), "the socket is closed");
+    let mut rest = Vec::new();
+    tokio::time::timeout(Duration::from_millis(300), idle.read_to_end(&mut rest)).await.unwrap().ok();
+    assert!(trial.shutdown.wait(Duration::from_secs(5)).await, "had to be forced");
+    assert!(answer.await.unwrap().unwrap().ends_with("done"));
+}
+
+#[tokio::test]
+async fn shutdown_is_forced_after_the_grace() {
+    let trial = trial(Limits::default()).await;
+    let client = trial.zone.client(1, 30);
+    let mut busy = trial.zone.connect(trial.address, Some(&client)).await.unwrap();
+    let answer = tokio::spawn(async move { ask(&mut busy, "/slow").await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    trial.shutdown.ask();
+    assert!(!trial.shutdown.wait(Duration::from_millis(50)).await);
+    assert!(answer.await.unwrap().is_err());
+}
+
+#[test]
+fn a_network_of_ipv6_counts_as_one_address() {
+    let parse = |text: &str| text.parse::<IpAddr>().unwrap();
+    assert_eq!(network(parse("2001:db8:1:2:3:4:5:6")), network(parse("2001:db8:1:2::9")));
+    assert_ne!(network(parse("2001:db8:1:2::9")), network(parse("2001:db8:1:3::9")));
+    assert_eq!(network(parse("::ffff:192.0.2.1")), parse("192.0.2.1"));
+}
