@@ -5,6 +5,8 @@
 //! - Every event is a leaf of the Merkle log; every record's digest stands in the event that wrote it. At each start the
 //!   log is rebuilt, compared with its last state and with every tree head, and every record is compared with its last
 //!   digest: a byte changed, cut or put back to an older state is found.
+//!   A whole file put back to an older one is consistent in itself: against that, keep signed heads elsewhere and offer
+//!   the newest to [`Store::put_signed_head`], which refuses a head that the log does not reach.
 //! - A job changes state by compare-and-set and ends once; what is committed on an account never falls. Triggers in the
 //!   schema hold the same, whatever the code does.
 

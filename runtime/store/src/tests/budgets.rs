@@ -112,7 +112,7 @@ fn receipts_verify_without_the_store() {
         store.settle(settlement(number, amounts(10), &key, &log_id), draft("release.made")).unwrap();
     }
     let first = store.receipt(&job_id(2), now(), |head| head.sign(&key)).unwrap();
-    first.verify(&key.verifying_key()).unwrap();
+    first.verify(key.verifying_key()).unwrap();
     first.verify_output(store.release(&release(2).id).unwrap().unwrap().document.as_bytes()).unwrap();
     // Asked again, also after a restart and with more events, it needs no new signature.
     store.record(draft("key.read")).unwrap();

@@ -249,8 +249,12 @@ pub(crate) fn failure(number: u64, used: Amounts) -> Settlement<'static> {
 /// Files organisations, a principal, a dataset with a snapshot, a grant and a module.
 pub(crate) fn furnish(store: &Store) {
     let report = serde_json::json!({"rows_read": 10});
-    store.put_organisation(&organisation(&hospital(), OrganisationKind::Supplier), draft("organisation.create")).unwrap();
-    store.put_organisation(&organisation(&company(), OrganisationKind::Developer), draft("organisation.create")).unwrap();
+    store
+        .put_organisation(&organisation(&hospital(), OrganisationKind::Supplier), draft("organisation.create"))
+        .unwrap();
+    store
+        .put_organisation(&organisation(&company(), OrganisationKind::Developer), draft("organisation.create"))
+        .unwrap();
     store.put_principal(&principal("dev"), draft("principal.create")).unwrap();
     store.put_dataset(&dataset("table"), draft("dataset.register")).unwrap();
     store.publish(&snapshot(1), &report, draft("dataset.ingest")).unwrap();

@@ -19,7 +19,9 @@ fn of_many_workers_one_takes_the_job() {
     let won: usize = std::thread::scope(|scope| {
         let worker = || {
             let take = |number: &u64| {
-                store.transition(&job_id(*number), &["queued"], "running", JobPatch::default(), draft("job.start")).is_ok()
+                store
+                    .transition(&job_id(*number), &["queued"], "running", JobPatch::default(), draft("job.start"))
+                    .is_ok()
             };
             (0..20).filter(take).count()
         };

@@ -46,9 +46,9 @@ fn an_export_verifies_offline() {
         lines.push(b'\n');
     }
     lines.extend(head.export_line().unwrap());
-    verify_export(lines.as_slice(), &key.verifying_key(), Some(&head)).unwrap();
+    verify_export(lines.as_slice(), key.verifying_key(), Some(&head)).unwrap();
     let cut: Vec<u8> = lines.split_inclusive(|byte| *byte == b'\n').skip(1).flatten().copied().collect();
-    assert!(verify_export(cut.as_slice(), &key.verifying_key(), None).is_err());
+    assert!(verify_export(cut.as_slice(), key.verifying_key(), None).is_err());
 }
 
 #[test]
@@ -75,7 +75,8 @@ fn a_detail_from_outside_does_not_pass_for_a_digest() {
     let (_folder, path) = file();
     let store = Store::open(&path).unwrap();
     furnish(&store);
-    let forged = draft("x").with("sm3:grant/grt-1", "0").with("note", "{\"sm3:grant/grt-1\":\"0\",\"sm3:job/x\":\"1\"}");
+    let forged =
+        draft("x").with("sm3:grant/grt-1", "0").with("note", "{\"sm3:grant/grt-1\":\"0\",\"sm3:job/x\":\"1\"}");
     let event = store.record(forged).unwrap();
     assert_eq!(event.detail.keys().collect::<Vec<_>>(), ["note"]);
     drop(store);
@@ -105,13 +106,14 @@ fn a_panic_in_a_change_leaves_nothing_behind() {
 fn a_commit_that_fails_takes_the_event_back() {
     let store = furnished();
     let before = store.tree_head(now()).unwrap();
-    store.read(|connection| {
-        connection.execute_batch(
+    store
+        .read(|connection| {
+            connection.execute_batch(
             "CREATE TEMP TRIGGER broken BEFORE UPDATE ON main.log_state BEGIN SELECT RAISE(ABORT, 'broken disk'); END",
         )?;
-        Ok(())
-    })
-    .unwrap();
+            Ok(())
+        })
+        .unwrap();
     assert!(matches!(store.set_active(&developer(), false, draft("x")), Err(StoreError::Database(_))));
     store.read(|connection| Ok(connection.execute_batch("DROP TRIGGER broken")?)).unwrap();
     assert_eq!(store.tree_head(now()).unwrap(), before);
@@ -137,7 +139,6 @@ fn a_long_log_opens_soon_and_grows_cheaply() {
         store.record(draft("key.read")).unwrap();
     }
     let appended = begun.elapsed() / 100;
-    println!("open 100k events: {opened:?}; append and commit: {appended:?}");
     assert_eq!(store.tree_head(now()).unwrap().size, 100_107);
     assert!(opened < Duration::from_secs(20), "{opened:?}");
     assert!(appended < Duration::from_millis(500), "{appended:?}");

@@ -13,7 +13,10 @@ fn what_is_put_is_found_again_after_a_restart() {
     furnish(&store);
     drop(store);
     let store = Store::open(&path).unwrap();
-    assert_eq!(store.organisation(&hospital()).unwrap().unwrap(), organisation(&hospital(), OrganisationKind::Supplier));
+    assert_eq!(
+        store.organisation(&hospital()).unwrap().unwrap(),
+        organisation(&hospital(), OrganisationKind::Supplier)
+    );
     assert_eq!(store.principal(&developer()).unwrap().unwrap(), principal("dev"));
     assert_eq!(store.dataset(&dataset("table").id).unwrap().unwrap(), dataset("table"));
     assert_eq!(store.latest_snapshot(&dataset("table").id).unwrap().unwrap(), snapshot(1));

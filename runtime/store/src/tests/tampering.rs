@@ -1,6 +1,7 @@
 //! Whoever changes the file behind the store's back is found out when it is opened.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use glovebox_catalog::GrantState;
 use glovebox_gm::SigningKey;
@@ -9,9 +10,15 @@ use rusqlite::Connection;
 use super::fixtures::*;
 use crate::{EventFilter, JobFilter, Slice, Store, StoreError};
 
-/// A file with every kind of record and two signed heads.
+/// Writes a file with every kind of record and two signed heads to `path`. Made once, then copied.
 fn write(path: &Path) {
-    let store = Store::open(path).unwrap();
+    static WHOLE: OnceLock<Vec<u8>> = OnceLock::new();
+    std::fs::write(path, WHOLE.get_or_init(whole)).unwrap();
+}
+
+fn whole() -> Vec<u8> {
+    let (_folder, path) = file();
+    let store = Store::open(&path).unwrap();
     furnish(&store);
     let key = SigningKey::generate().unwrap();
     let log_id = store.log_id().unwrap();
@@ -26,6 +33,8 @@ fn write(path: &Path) {
     store.update_grant(&before, &after, draft("grant.revoke")).unwrap();
     store.signed_head(now(), |head| head.sign(&key)).unwrap();
     store.record(draft("key.read")).unwrap();
+    drop(store);
+    std::fs::read(&path).unwrap()
 }
 
 /// Runs `sql` on the file as someone would who has the SQLite shell, and opens the store.
