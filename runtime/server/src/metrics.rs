@@ -150,7 +150,14 @@ impl std::fmt::Debug for EngineFigures {
 
 impl Collector for EngineFigures {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let figures: Figures = self.0.figures();
+        let figures = match self.0.figures() {
+            Ok(figures) => figures,
+            Err(error) => {
+                // The server's own figures are still worth showing; these are missing, which an alert can see.
+                tracing::error!(%error, "the engine's figures can't be had");
+                return Ok(());
+            }
+        };
         for (name, help, value) in counters(&figures) {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;

@@ -126,7 +126,7 @@ fn send_lines(engine: &Engine, caller: &Caller, sender: &mpsc::Sender<Result<Byt
             if chunk.len() >= EXPORT_CHUNK_BYTES {
                 let _ = sender.blocking_send(Ok(std::mem::take(&mut chunk).into()));
             }
-            Ok(())
+            Ok::<(), EngineError>(())
         })?;
         let _ = sender.blocking_send(Ok(chunk.into()));
         Ok(())
