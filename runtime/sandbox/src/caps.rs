@@ -22,14 +22,25 @@ pub(crate) const FUNCTION_SIZE_MAX_BYTES: usize = 512 << 10;
 /// Locals of one function, parameters included.
 pub(crate) const LOCALS_MAX: u32 = 10_000;
 /// Nesting of blocks: a `match` of n arms nests n blocks.
-pub(crate) const NESTING_MAX: u32 = 4_096;
+pub(crate) const NESTING_MAX: usize = 4_096;
 /// Targets of all `br_table` of one function.
 pub(crate) const BRANCH_TARGETS_MAX: u64 = 65_536;
+/// Variables of a function times its branches (a loop counts as its depth among loops): what a compiler carries along every
+/// edge. A function of 15 KB at a product of 10 million takes minutes; at this one it takes a second or two.
+pub(crate) const COMPLEXITY_MAX: u64 = 400_000;
+/// The same, over all functions.
+pub(crate) const COMPLEXITY_TOTAL_MAX: u64 = 4_000_000;
+/// Parameters of a function: 64 nullable columns and 32 parameters are 160.
+pub(crate) const FUNCTION_PARAMETERS_MAX: usize = 256;
+/// Results of a function or block, parameters of a block: each is carried along every branch to it.
+pub(crate) const BLOCK_VALUES_MAX: usize = 16;
 /// Operators in one function that move or fill many bytes: between two checks of fuel and clock they do at most this many
 /// times the memory cap.
 pub(crate) const BULK_OPERATORS_MAX: u32 = 1_024;
-/// Types, globals, exports, segments: each kind.
+/// Types, exports, aliases and the like together.
 pub(crate) const ITEMS_MAX: u32 = 100_000;
+/// Globals and segments together: each is initialised in every fresh instance, which no fuel pays for.
+pub(crate) const INITIALISERS_MAX: u32 = 10_000;
 /// Tables of one core module.
 pub(crate) const TABLES_MAX: u32 = 4;
 /// Elements of one table at the start.

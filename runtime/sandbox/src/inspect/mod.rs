@@ -1,6 +1,7 @@
 //! What a module may be, decided from its bytes alone before anything runs: size, features, imports, caps, manifest,
 //! exports, and for isolation `row` the proof that it keeps no state.
 
+mod complexity;
 mod exports;
 mod stateless;
 mod structure;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use glovebox_catalog::{Door, MANIFEST_SECTION, Refusal};
 use wasmparser::{
-    CanonicalFunction, ComponentTypeRef, Encoding, ExternalKind, FuncType, FuncValidatorAllocations, FunctionBody,
-    Operator, Parser, Payload, TypeBounds, ValidPayload, Validator, WasmFeatures,
+    CanonicalFunction, ComponentTypeRef, Encoding, ExternalKind, FuncType, FuncValidatorAllocations, Parser, Payload,
+    TypeBounds, ValidPayload, Validator, WasmFeatures, WasmModuleResources,
 };
 
+use super::complexity::{Fault, at_most, cap_function, cap_types};
 use crate::caps;
 
 /// Features that a module may use. Everything else is refused: what is not needed is not worth its proof.
@@ -50,6 +51,7 @@ pub(crate) fn survey(bytes: &[u8], door: Door) -> Result<Survey<'_>, Vec<Refusal
         survey: Survey::default(),
         nesting: Vec::new(),
         counts: Counts::default(),
+        block_parameters: Vec::new(),
         exports: Vec::new(),
         component_exports: Vec::new(),
         refusals: Vec::new(),
@@ -66,18 +68,6 @@ pub(crate) fn survey(bytes: &[u8], door: Door) -> Result<Survey<'_>, Vec<Refusal
         }
     }
     if pass.refusals.is_empty() { Ok(pass.survey) } else { Err(pass.refusals) }
-}
-
-/// Why the pass stops: what follows could not be read sensibly, or would cost more than a module is worth.
-enum Fault {
-    Invalid(wasmparser::Error),
-    Refused(Refusal),
-}
-
-impl From<wasmparser::Error> for Fault {
-    fn from(error: wasmparser::Error) -> Self {
-        Self::Invalid(error)
-    }
 }
 
 /// Tells a feature that is not allowed from a broken file: the former is valid once every feature is on.
@@ -100,6 +90,8 @@ struct Pass<'a> {
     /// Encodings that are open, outermost first.
     nesting: Vec<Encoding>,
     counts: Counts,
+    /// Parameters of each type of the core module at hand.
+    block_parameters: Vec<usize>,
     /// Exports of the outermost core module, resolved when its types are known.
     exports: Vec<(String, ExternalKind, u32)>,
     /// Names of the exports of the outermost component.
@@ -111,6 +103,8 @@ struct Pass<'a> {
 struct Counts {
     functions: u64,
     items: u64,
+    initialisers: u64,
+    complexity: u64,
     modules: u64,
     instances: u64,
     custom_bytes: u64,
@@ -122,7 +116,10 @@ impl<'a> Pass<'a> {
         self.read(&payload)?;
         match self.validator.payload(&payload)? {
             ValidPayload::Func(function, body) => {
-                cap_function(&body)?;
+                let parameters = function.resources.type_index_of_function(function.index);
+                let parameters = parameters.and_then(|index| self.block_parameters.get(index as usize)).copied();
+                self.counts.complexity += cap_function(&body, parameters.unwrap_or_default(), &self.block_parameters)?;
+                at_most("variables times branches in all", self.counts.complexity, caps::COMPLEXITY_TOTAL_MAX)?;
                 let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
                 validator.validate(&body)?;
                 self.allocations = validator.into_allocations();
@@ -142,11 +139,15 @@ impl<'a> Pass<'a> {
     fn cap(&mut self, payload: &Payload<'a>) -> Result<(), Fault> {
         let counts = &mut self.counts;
         match payload {
-            Payload::TypeSection(reader) => counts.items += u64::from(reader.count()),
-            Payload::GlobalSection(reader) => counts.items += u64::from(reader.count()),
+            Payload::TypeSection(reader) => {
+                counts.items += u64::from(reader.count());
+                self.block_parameters = cap_types(reader)?;
+            }
+            Payload::Version { .. } => self.block_parameters.clear(),
             Payload::ExportSection(reader) => counts.items += u64::from(reader.count()),
-            Payload::ElementSection(reader) => counts.items += u64::from(reader.count()),
-            Payload::DataSection(reader) => counts.items += u64::from(reader.count()),
+            Payload::GlobalSection(reader) => counts.initialisers += u64::from(reader.count()),
+            Payload::ElementSection(reader) => counts.initialisers += u64::from(reader.count()),
+            Payload::DataSection(reader) => counts.initialisers += u64::from(reader.count()),
             Payload::ComponentTypeSection(reader) => counts.items += u64::from(reader.count()),
             Payload::ComponentAliasSection(reader) => counts.items += u64::from(reader.count()),
             Payload::ComponentExportSection(reader) => counts.items += u64::from(reader.count()),
@@ -169,7 +170,8 @@ impl<'a> Pass<'a> {
             }
             _ => {}
         }
-        at_most("types, globals, exports and segments", counts.items, u64::from(caps::ITEMS_MAX))?;
+        at_most("types, exports and aliases", counts.items, u64::from(caps::ITEMS_MAX))?;
+        at_most("globals and segments", counts.initialisers, u64::from(caps::INITIALISERS_MAX))?;
         at_most("functions", counts.functions, u64::from(caps::FUNCTIONS_MAX))?;
         at_most("core modules", counts.modules, u64::from(caps::CORE_MODULES_MAX))?;
         at_most("core instances", counts.instances, u64::from(caps::CORE_INSTANCES_MAX))?;
@@ -265,18 +267,6 @@ fn builtin() -> Refusal {
     )
 }
 
-fn at_most<N: PartialOrd + std::fmt::Display>(what: &str, found: N, max: N) -> Result<(), Fault> {
-    if found <= max {
-        return Ok(());
-    }
-    Err(Fault::Refused(Refusal::new(
-        "sandbox.too-complex",
-        format!("at most {max} {what}"),
-        format!("{found} {what}"),
-        "make the module smaller; large tables belong in data, not in code",
-    )))
-}
-
 fn cap_memory(pages: u64) -> Result<(), Fault> {
     if pages <= caps::MEMORY_PAGES_MAX {
         return Ok(());
@@ -287,41 +277,4 @@ fn cap_memory(pages: u64) -> Result<(), Fault> {
         format!("{pages} pages"),
         "shrink static data, or grow the memory when it is needed",
     )))
-}
-
-fn cap_function(body: &FunctionBody<'_>) -> Result<(), Fault> {
-    at_most("bytes in one function", body.range().len(), caps::FUNCTION_SIZE_MAX_BYTES)?;
-    let mut locals = 0_u32;
-    for group in body.get_locals_reader()? {
-        locals = locals.saturating_add(group?.0);
-        at_most("locals in one function", locals, caps::LOCALS_MAX)?;
-    }
-    let (mut nesting, mut branch_targets, mut bulk_operators) = (0_u32, 0_u64, 0_u32);
-    let mut operators = body.get_operators_reader()?;
-    while !operators.eof() {
-        match operators.read()? {
-            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
-                nesting = nesting.saturating_add(1);
-                at_most("nested blocks", nesting, caps::NESTING_MAX)?;
-            }
-            Operator::End => nesting = nesting.saturating_sub(1),
-            Operator::BrTable { targets } => {
-                branch_targets += u64::from(targets.len());
-                at_most("targets of br_table in one function", branch_targets, caps::BRANCH_TARGETS_MAX)?;
-            }
-            Operator::MemoryCopy { .. }
-            | Operator::MemoryFill { .. }
-            | Operator::MemoryInit { .. }
-            | Operator::MemoryGrow { .. }
-            | Operator::TableCopy { .. }
-            | Operator::TableFill { .. }
-            | Operator::TableInit { .. }
-            | Operator::TableGrow { .. } => {
-                bulk_operators = bulk_operators.saturating_add(1);
-                at_most("bulk operators in one function", bulk_operators, caps::BULK_OPERATORS_MAX)?;
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

@@ -120,7 +120,27 @@ fn caps_hold() {
             ),
         ),
         ("sandbox.too-complex", format!("(func {})", "nop ".repeat((512 << 10) + 1))),
-        ("sandbox.too-complex", "(global i32 (i32.const 0))".repeat(100_001)),
+        ("sandbox.too-complex", "(global i32 (i32.const 0))".repeat(10_001)),
+        ("sandbox.too-complex", format!("(memory 1) {}", "(data (i32.const 0) \"x\")".repeat(10_001))),
+        ("sandbox.too-complex", format!("(func (param {}))", "i32 ".repeat(257))),
+        ("sandbox.too-complex", format!("(func (block (result {}) unreachable) unreachable)", "i32 ".repeat(17))),
+        (
+            "sandbox.too-complex",
+            format!("(func unreachable (loop (param {}) unreachable) unreachable)", "i32 ".repeat(17)),
+        ),
+        (
+            "sandbox.too-complex",
+            format!("(func (local {}) (loop {}))", "i64 ".repeat(1_000), "(br_if 0 (i32.const 1))".repeat(1_000)),
+        ),
+        (
+            "sandbox.too-complex",
+            format!("(func (local {}) {} {})", "i64 ".repeat(1_000), "loop ".repeat(64), "end ".repeat(64)),
+        ),
+        (
+            "sandbox.too-complex",
+            format!("(func (local {}) (block {}))", "i64 ".repeat(700), "(br_if 0 (i32.const 1))".repeat(500))
+                .repeat(12),
+        ),
         ("sandbox.too-complex", "(func)".repeat(100_001)),
     ];
     for (code, rest) in cases {

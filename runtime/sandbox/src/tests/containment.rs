@@ -115,34 +115,47 @@ fn the_total_of_fuel_is_never_exceeded_by_a_share() {
 /// Modules made to be slow to compile, at the caps. The times are generous: they guard against hours, not seconds.
 #[test]
 fn compile_bombs_end() {
+    let locals = |count: u32| format!("(local {})", "i64 ".repeat(count as usize));
+    let adds =
+        |count: u32| (1..=count).map(|l| format!("(local.set {l} (i64.add (local.get {l}) (i64.const 1)))")).collect();
+    let adds: &dyn Fn(u32) -> String = &adds;
+    let call = "(call $f (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4))";
+    let targets = (0..1_000).map(|target| format!("{target} ")).collect::<String>().repeat(20);
     let bombs = [
-        (
-            "calls",
-            format!(
-                "(func $f (param i64 i64 i64 i64)) (func {})",
-                "(call $f (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4))".repeat(12_000)
-            ),
-        ),
+        ("calls", format!("(func $f (param i64 i64 i64 i64)) (func {})", call.repeat(12_000))),
         ("unreachable", format!("(func {})", "unreachable ".repeat(100_000))),
+        ("chain", format!("(func (param i32) (result i32) local.get 0 {})", "i32.load ".repeat(50_000))),
+        ("operands", format!("(func (result i32) {} {})", "i32.const 1 ".repeat(50_001), "i32.add ".repeat(50_000))),
         (
             "nested",
-            format!("(func (param i32) {} (local.get 0) (br_if 0) {})", "block ".repeat(4_000), "end ".repeat(4_000)),
+            format!("(func (param i32) {} {})", "block (br_if 0 (local.get 0)) ".repeat(4_000), "end ".repeat(4_000)),
         ),
+        ("locals", format!("(func (param i32) {} {})", locals(9_000), adds(9_000))),
         (
-            "locals",
+            "targets",
             format!(
-                "(func {})",
-                format!("(local {})", "i64 ".repeat(9_000))
-                    + &(0..9_000).map(|l| format!("(local.set {l} (i64.const {l}))")).collect::<String>()
+                "(func (param i32) {} (br_table {targets} (local.get 0)) {})",
+                "block ".repeat(1_000),
+                "end ".repeat(1_000)
             ),
         ),
         (
-            "branches",
+            "edges",
             format!(
-                "(func (param i32) {} (br_table {} (local.get 0)) {})",
-                "block ".repeat(1_000),
-                (0..1_000).map(|n| format!("{n} ")).collect::<String>().repeat(20),
-                "end ".repeat(1_000)
+                "(func (param i32) {} (loop {} {}))",
+                locals(600),
+                adds(600),
+                "(br_if 0 (local.get 0))".repeat(600)
+            ),
+        ),
+        (
+            "loops",
+            format!(
+                "(func (param i32) {} {} {} {})",
+                locals(150),
+                "loop ".repeat(64),
+                adds(150),
+                "(br_if 0 (local.get 0)) end ".repeat(64)
             ),
         ),
     ];
