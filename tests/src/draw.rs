@@ -1,6 +1,6 @@
 //! One person's story, drawn from the seed and the person's number alone: every table tells the same one.
 
-use rand::rngs::StdRng;
+use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, LogNormal, Normal, Pareto, Zipf};
 
@@ -100,7 +100,7 @@ pub(crate) struct Encounter {
 impl Person {
     pub(crate) fn draw(shapes: &Shapes, seed: u64, number: u64) -> Self {
         let seed = mix(seed, number);
-        let mut rng = StdRng::seed_from_u64(seed);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let sex = usize::from(rng.random_bool(0.49));
         let height_cm = shapes.height.get(sex).map_or(165.0, |shape| shape.sample(&mut rng)).clamp(120.0, 220.0);
         let bmi = shapes.bmi.sample(&mut rng).clamp(12.0, 70.0);
@@ -121,7 +121,7 @@ impl Person {
 
     /// Encounter number `index` of this person; `index` is below `self.encounters`.
     pub(crate) fn encounter(&self, shapes: &Shapes, index: u32) -> Encounter {
-        let mut rng = StdRng::seed_from_u64(mix(self.seed, u64::from(index) + 1));
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(mix(self.seed, u64::from(index) + 1));
         let kind = match rng.random_range(0..100) {
             0..80 => 0,
             80..90 => 1,
@@ -148,7 +148,7 @@ impl Person {
 }
 
 /// A rank from 0; [`Zipf`] counts from 1.
-fn rank(shape: &Zipf<f64>, rng: &mut StdRng) -> usize {
+fn rank(shape: &Zipf<f64>, rng: &mut Xoshiro256PlusPlus) -> usize {
     (shape.sample(rng) as usize).saturating_sub(1)
 }
 

@@ -3,7 +3,7 @@
 use std::vec;
 
 use rand::SeedableRng;
-use rand::rngs::StdRng;
+use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 
 use crate::columns::{Cell, REGION_CODES};
@@ -61,7 +61,7 @@ impl Rows {
         let mut visits: Vec<_> = (self.block.iter().enumerate())
             .flat_map(|(place, person)| (0..person.encounters).map(move |number| (place, number)))
             .collect();
-        visits.shuffle(&mut StdRng::seed_from_u64(self.hospital.seed ^ first));
+        visits.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(self.hospital.seed ^ first));
         self.visits = visits.into_iter();
         (!self.block.is_empty()).then_some(())
     }
