@@ -70,3 +70,20 @@ pub use value::{Code, Date, Element, KeyValue};
 
 /// The interface that the exports speak; the manifest's `abi`.
 pub const ABI: &str = "glovebox:job@0.1.0";
+
+/// The snippets of README.md, and what the macro must refuse.
+///
+/// A number that JSON can't write:
+/// ```compile_fail,E0080
+/// const _: glovebox_guest::Number = glovebox_guest::__number!(1_000.0);
+/// ```
+/// A mean without a value, and a count with one:
+/// ```compile_fail
+/// let _: f64 = glovebox_guest::__value!(mean);
+/// ```
+/// ```compile_fail
+/// let _: f64 = glovebox_guest::__value!(count 1.0);
+/// ```
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
