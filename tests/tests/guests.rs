@@ -10,9 +10,9 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::{Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use glovebox_gate::Reduction;
-use glovebox_sandbox::{Config, FailureClass, Faults, RunError, Sandbox, inspect};
+use glovebox_sandbox::{CancelFlag, Config, FailureClass, Faults, Limits, Progress, Run, RunError, Sandbox, inspect};
 
-use crate::contributions::{Contributed, run};
+use crate::contributions::{Collected, Contributed, run};
 
 /// Persons 0, 1 and 2 with these values of column `x`.
 const PERSONS: [&[f64]; 3] = [&[1.0, 2.0], &[3.0], &[4.0, 5.0, 6.0]];
@@ -211,6 +211,18 @@ fn a_person_costs_the_same_fuel_whoever_comes_before() {
     let fuel = |batches: &[_]| run(sandbox(), &compiled, batches, Faults::Drop).unwrap().1.fuel_units;
     let alone: u64 = all.iter().map(|batch| fuel(std::slice::from_ref(batch))).sum();
     assert_eq!(fuel(&all), alone);
+}
+
+/// A run's limit may be smaller than what a guest starts with; that is the guest's fault, not the host's.
+#[test]
+fn a_guest_that_starts_larger_than_the_limit_fails() {
+    let module = module(include_str!("../guests/remembers_in_memory.wat"), Manifest::Person);
+    let compiled = sandbox().compile(&inspect(&module).unwrap(), &module).unwrap();
+    let limits = Limits { memory_bytes: 3 << 16, ..Limits::on_dummy_data() };
+    let mut run = Run::start(sandbox(), &compiled, &[], &limits, &CancelFlag::new(), &Progress::new()).unwrap();
+    let (ordinals, batch) = &batches()[0];
+    let ending = run.batch(ordinals, batch, &mut Collected::default());
+    assert!(matches!(ending, Err(RunError::Failed(Memory))), "{ending:?}");
 }
 
 fn check(name: &str, wat: &str, manifest: Manifest, expected: &Expected) {
