@@ -157,7 +157,12 @@ impl AsyncRead for Rows {
                 let glucose = row.glucose.map(|glucose| glucose.to_string()).unwrap_or_default();
                 self.line = format!(
                     "P{:09},{},D{:02},{},{},{glucose},follow-up {}\n",
-                    row.person, row.day(), row.department, row.length_of_stay, row.cost, row.note
+                    row.person,
+                    row.day(),
+                    row.department,
+                    row.length_of_stay,
+                    row.cost,
+                    row.note
                 )
                 .into_bytes();
                 self.left_bytes = self.left_bytes.saturating_sub(self.line.len() as u64);
@@ -176,14 +181,22 @@ fn write_parquet(path: &std::path::Path, megabytes: u64) -> Result<()> {
     const ROWS: usize = 65_536;
     let mut maker = Maker::new();
     let mut writer: Option<ArrowWriter<std::fs::File>> = None;
-    while writer.as_ref().is_none_or(|writer| (writer.bytes_written() + writer.in_progress_size()) as u64 >> 20 < megabytes) {
+    while writer
+        .as_ref()
+        .is_none_or(|writer| (writer.bytes_written() + writer.in_progress_size()) as u64 >> 20 < megabytes)
+    {
         let rows: Vec<Row> = (0..ROWS).map(|_| maker.next()).collect();
-        let text = |of: &dyn Fn(&Row) -> String| -> ArrayRef { Arc::new(rows.iter().map(|row| Some(of(row))).collect::<StringArray>()) };
+        let text = |of: &dyn Fn(&Row) -> String| -> ArrayRef {
+            Arc::new(rows.iter().map(|row| Some(of(row))).collect::<StringArray>())
+        };
         let columns: Vec<(&str, ArrayRef)> = vec![
             ("person", text(&|row| format!("P{:09}", row.person))),
             ("day", Arc::new(rows.iter().map(|row| Some(row.day)).collect::<Date32Array>())),
             ("department", text(&|row| format!("D{:02}", row.department))),
-            ("length_of_stay", Arc::new(rows.iter().map(|row| Some(row.length_of_stay as i64)).collect::<Int64Array>())),
+            (
+                "length_of_stay",
+                Arc::new(rows.iter().map(|row| Some(row.length_of_stay as i64)).collect::<Int64Array>()),
+            ),
             ("cost", Arc::new(rows.iter().map(|row| Some(row.cost)).collect::<Float64Array>())),
             ("glucose", Arc::new(rows.iter().map(|row| row.glucose).collect::<Float64Array>())),
             ("note", text(&|row| format!("follow-up {}", row.note))),

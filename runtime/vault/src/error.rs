@@ -34,7 +34,10 @@ pub enum VaultError {
     #[error("the folder for a new vault must be empty; open the vault that is there, or choose another folder")]
     NotEmpty,
     /// There is no vault in the folder.
-    #[error("there is no keyring in the vault's folder; create a vault, or restore `{}` from a backup", crate::keyring::FILE)]
+    #[error(
+        "there is no keyring in the vault's folder; create a vault, or restore `{}` from a backup",
+        crate::keyring::FILE
+    )]
     KeyringMissing,
     /// The keyring was made with another root key.
     #[error("the root key does not open this vault's keyring; check the passphrase file")]
@@ -121,7 +124,9 @@ pub enum VaultError {
     #[error("ingestion was cancelled; nothing was published")]
     Cancelled,
     /// A person key that does not tell persons apart.
-    #[error("one person has more than {rows_max} rows; check that `person_key` names the field that tells persons apart")]
+    #[error(
+        "one person has more than {rows_max} rows; check that `person_key` names the field that tells persons apart"
+    )]
     TooManyRowsPerPerson {
         /// The limit.
         rows_max: u64,

@@ -189,7 +189,8 @@ impl Keyring {
             body.suppliers.insert(supplier.clone(), wrap(&self.root, id, &label, &new_key()?)?);
         }
         let above = supplier_key(&self.root, &body, supplier)?;
-        let none = || DatasetKeys { supplier: supplier.clone(), epoch: 0, keys: BTreeMap::new(), destroyed: BTreeSet::new() };
+        let none =
+            || DatasetKeys { supplier: supplier.clone(), epoch: 0, keys: BTreeMap::new(), destroyed: BTreeSet::new() };
         let vault = body.vault;
         let keys = body.datasets.entry(dataset.clone()).or_insert_with(none);
         keys.supplier = supplier.clone();

@@ -141,7 +141,12 @@ fn principal(id: &str, organisation: &str, role: Role) -> Principal {
 }
 
 /// A permit for `inputs` of `snapshot`, by the whole way: grant proposed, approved twice, authorised.
-pub(crate) fn permit(dataset: &Dataset, snapshot: &Snapshot, inputs: Vec<InputColumn>, filter: Option<RowFilter>) -> Permit {
+pub(crate) fn permit(
+    dataset: &Dataset,
+    snapshot: &Snapshot,
+    inputs: Vec<InputColumn>,
+    filter: Option<RowFilter>,
+) -> Permit {
     let developer = principal("dev", "company", Role::Developer);
     let organisation = |id: &str, kind| Organisation {
         id: OrganisationId::new(id).unwrap(),
@@ -178,8 +183,7 @@ pub(crate) fn permit(dataset: &Dataset, snapshot: &Snapshot, inputs: Vec<InputCo
         agreement_sm3: "a".repeat(64),
     };
     let id = GrantId::new("grt-1").unwrap();
-    let mut grant =
-        propose(id, terms, &developer, std::slice::from_ref(dataset), &organisations, now()).unwrap();
+    let mut grant = propose(id, terms, &developer, std::slice::from_ref(dataset), &organisations, now()).unwrap();
     let supplier = principal("sup", "hospital", Role::Supplier);
     decide(&mut grant, &supplier, Capacity::Supplier, true, "", now()).unwrap();
     let reviewer = principal("rev", "laboratory", Role::Reviewer);

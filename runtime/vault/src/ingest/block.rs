@@ -32,7 +32,8 @@ pub(crate) fn stored_type(field_type: &FieldType) -> DataType {
 
 /// Columns of a table: the one given, then the fields.
 pub(super) fn arrow_schema(first: Field, schema: &Schema) -> SchemaRef {
-    let fields = schema.fields.iter().map(|field| Field::new(&field.name, stored_type(&field.field_type), field.nullable));
+    let fields =
+        schema.fields.iter().map(|field| Field::new(&field.name, stored_type(&field.field_type), field.nullable));
     Arc::new(ArrowSchema::new(std::iter::once(first).chain(fields).collect::<Vec<_>>()))
 }
 

@@ -122,7 +122,10 @@ impl Records {
     }
 
     /// Goes on to the next record; none at the end. Pieces of a record too long to hold go to `keep_piece`.
-    fn next(&mut self, mut keep_piece: impl FnMut(&[u8]) -> Result<(), VaultError>) -> Result<Option<Shape>, VaultError> {
+    fn next(
+        &mut self,
+        mut keep_piece: impl FnMut(&[u8]) -> Result<(), VaultError>,
+    ) -> Result<Option<Shape>, VaultError> {
         self.raw.clear();
         let (mut written, mut shape) = (0, Shape::Sound);
         self.fields = 0;

@@ -105,8 +105,14 @@ impl Intake {
             published_at: now,
         };
         folder::sync_dir(&self.desk.dir)?;
-        let missing_values: BTreeMap<_, _> =
-            self.rules.fields.iter().map(|rule| rule.name.clone()).zip(self.missing).filter(|(_, count)| *count > 0).collect();
+        let missing_values: BTreeMap<_, _> = self
+            .rules
+            .fields
+            .iter()
+            .map(|rule| rule.name.clone())
+            .zip(self.missing)
+            .filter(|(_, count)| *count > 0)
+            .collect();
         Ok(Staged { snapshot, missing_values, quarantine, rows_read: self.rows_read, bytes_read })
     }
 

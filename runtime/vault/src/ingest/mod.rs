@@ -119,7 +119,8 @@ impl Vault {
         dataset.schema.check().map_err(|error| VaultError::Schema { reason: error.to_string() })?;
         let (key, dir) = self.stage(&dataset.id, &dataset.supplier, number)?;
         let guard = self.staging_guard(&dataset.id, number)?;
-        let ingestion = Ingestion { dataset: dataset.clone(), number, key: Arc::new(key), dir: Arc::new(dir), options, now };
+        let ingestion =
+            Ingestion { dataset: dataset.clone(), number, key: Arc::new(key), dir: Arc::new(dir), options, now };
         let (feed, chunks) = source::channel();
         let worker = tokio::task::spawn_blocking(move || ingestion.run(chunks, format, guard));
         source::pump(source, feed).await;

@@ -39,7 +39,8 @@ pub(super) fn read(source: Source, desk: &Desk, intake: &mut Intake) -> Result<u
     let fields = builder.schema().fields().clone();
     let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
     let place = csv::places(&intake.rules, &names)?;
-    let typed = place.iter().zip(&intake.rules.fields).filter_map(|(at, rule)| fields.get(*at).map(|field| (field, rule)));
+    let typed =
+        place.iter().zip(&intake.rules.fields).filter_map(|(at, rule)| fields.get(*at).map(|field| (field, rule)));
     let unfit: Vec<String> =
         typed.filter(|(field, rule)| !fits(field.data_type(), rule)).map(|(_, rule)| rule.name.clone()).collect();
     if !unfit.is_empty() {
@@ -152,7 +153,11 @@ impl Column {
             (Self::Int64(array), FieldType::Code { .. }) => rule.code(&array.value(row).to_string()),
             (Self::Int64(array), FieldType::Float64 { .. }) => {
                 let whole = array.value(row);
-                if whole.unsigned_abs() > EXACT_MAX { Err("ingest.out-of-range") } else { rule.admit(Cell::Float64(whole as f64)) }
+                if whole.unsigned_abs() > EXACT_MAX {
+                    Err("ingest.out-of-range")
+                } else {
+                    rule.admit(Cell::Float64(whole as f64))
+                }
             }
             (Self::Int64(array), _) => rule.admit(Cell::Int64(array.value(row))),
         }

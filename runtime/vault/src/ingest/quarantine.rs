@@ -5,7 +5,7 @@ use std::io::Write;
 
 use glovebox_catalog::SegmentId;
 
-use super::rule::{Rules, RowFault};
+use super::rule::{RowFault, Rules};
 use super::{Desk, QuarantineReason};
 use crate::segment::{Kind, Sealed, SegmentWriter};
 use crate::vault::QUARANTINE;

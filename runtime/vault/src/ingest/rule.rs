@@ -145,7 +145,10 @@ fn read_number(text: &str) -> Result<f64, &'static str> {
 /// `YYYY-MM-DD`, a day that exists.
 pub(crate) fn read_date(text: &str) -> Option<i32> {
     let shape = text.len() == 10
-        && text.bytes().zip(0..).all(|(byte, at)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
+        && text
+            .bytes()
+            .zip(0..)
+            .all(|(byte, at)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
     if !shape {
         return None;
     }
@@ -206,7 +209,9 @@ mod tests {
 
     #[test]
     fn dates_exist() {
-        for (text, day) in [("1970-01-01", "0"), ("2017-05-01", "17287"), ("0000-01-01", "-719528"), ("9999-12-31", "2932896")] {
+        for (text, day) in
+            [("1970-01-01", "0"), ("2017-05-01", "17287"), ("0000-01-01", "-719528"), ("9999-12-31", "2932896")]
+        {
             assert_eq!(read(FieldType::Date, text).as_deref(), Ok(day));
         }
         for text in ["2017-02-29", "2017-13-01", "2017-1-01", "20170501", "01/05/2017", "+017-05-01", "2017-05-01T00"] {

@@ -153,8 +153,7 @@ fn emit_sorted(batches: &[RecordBatch], emit: &mut Emit<'_>) -> Result<(), Vault
     order.sort_unstable();
     let sources: Vec<&RecordBatch> = batches.iter().collect();
     for part in order.chunks(BATCH_ROWS) {
-        let places: Vec<(usize, usize)> =
-            part.iter().map(|(_, batch, row)| (*batch as usize, *row as usize)).collect();
+        let places: Vec<(usize, usize)> = part.iter().map(|(_, batch, row)| (*batch as usize, *row as usize)).collect();
         emit(&interleave_record_batch(&sources, &places).map_err(spilling)?)?;
     }
     Ok(())

@@ -53,8 +53,7 @@ impl SegmentWriter {
         if durable {
             self.file.sync_all()?;
         }
-        let file_bytes =
-            self.header.len() as u64 + self.plain_bytes + chunks * TAG_BYTES as u64 + trailer.len() as u64;
+        let file_bytes = self.header.len() as u64 + self.plain_bytes + chunks * TAG_BYTES as u64 + trailer.len() as u64;
         Ok(Sealed { digest: digest(&self.header, &trailer), file_bytes })
     }
 

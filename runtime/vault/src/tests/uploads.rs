@@ -47,8 +47,11 @@ async fn rows_come_back_and_bad_ones_are_set_aside() {
     zone.vault.publish(&staged).unwrap();
     assert_eq!((staged.snapshot.rows, staged.snapshot.persons, staged.rows_read), (2, 1, 4));
     assert_eq!(staged.bytes_read, file.len() as u64);
-    let reasons: Vec<_> =
-        staged.quarantine.iter().map(|reason| (reason.code, reason.field.as_deref().unwrap(), reason.first_row)).collect();
+    let reasons: Vec<_> = staged
+        .quarantine
+        .iter()
+        .map(|reason| (reason.code, reason.field.as_deref().unwrap(), reason.first_row))
+        .collect();
     assert_eq!(reasons, [("ingest.not-a-code", "sex", 4), ("ingest.not-a-number", "bmi", 2)]);
     let inputs = vec![
         input("sex", codes(&["1", "2", "9"]), false),

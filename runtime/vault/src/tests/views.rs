@@ -58,14 +58,20 @@ async fn inputs_that_are_never_missing_leave_rows_out() {
         lines(&read(&zone.vault, &permit(&dataset(), &staged.snapshot, inputs, None)).await.unwrap())
     };
     let age = || input("age", InputType::Int64, false);
-    assert_eq!(see(vec![age(), input("bmi", InputType::Float64, false)]).await, ["0: 20,25.5", "0: 40,35.5", "0: 50,40.0"]);
+    assert_eq!(
+        see(vec![age(), input("bmi", InputType::Float64, false)]).await,
+        ["0: 20,25.5", "0: 40,35.5", "0: 50,40.0"]
+    );
     assert_eq!(
         see(vec![input("bmi", InputType::Float64, true), age()]).await,
         ["0: 25.5,20", "0: ,30", "0: 35.5,40", "0: 40.0,50"]
     );
     // The manifest's list has an order of its own; what it does not list is missing.
     assert_eq!(see(vec![age(), input("sex", codes(&["9", "1"]), false)]).await, ["0: 20,1", "0: 40,0"]);
-    assert_eq!(see(vec![age(), input("sex", codes(&["9", "1"]), true)]).await, ["0: 20,1", "0: 30,", "0: 40,0", "0: 50,"]);
+    assert_eq!(
+        see(vec![age(), input("sex", codes(&["9", "1"]), true)]).await,
+        ["0: 20,1", "0: 30,", "0: 40,0", "0: 50,"]
+    );
     assert_eq!(see(vec![age(), input("sex", codes(&["9", "2", "1"]), false)]).await, ["0: 20,2", "0: 30,1", "0: 40,0"]);
 }
 
@@ -88,7 +94,8 @@ async fn what_was_ingested_under_another_schema_is_not_guessed_at() {
 }
 
 fn wide(columns: usize) -> Dataset {
-    let id = Field { identifiability: Identifiability::Direct, ..field("id", FieldType::Int64 { min: None, max: None }) };
+    let id =
+        Field { identifiability: Identifiability::Direct, ..field("id", FieldType::Int64 { min: None, max: None }) };
     let more = (0..columns).map(|n| nullable(&format!("c{n}"), FieldType::Float64 { min: None, max: None }));
     dataset_of(std::iter::once(id).chain(more).collect())
 }
@@ -134,8 +141,18 @@ async fn one_column_of_twenty_decrypts_a_small_share() {
     assert_eq!(rows, 40_000);
     // A twentieth, the ordinals, the footer, and the ends of chunks that neighbours share.
     assert!(one < 0.12, "{one}");
-    let (_, all) = share((0..20).map(|n| ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10", "c11", "c12",
-        "c13", "c14", "c15", "c16", "c17", "c18", "c19"][n]).collect(), None).await;
+    let (_, all) = share(
+        (0..20)
+            .map(|n| {
+                [
+                    "c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10", "c11", "c12", "c13", "c14",
+                    "c15", "c16", "c17", "c18", "c19",
+                ][n]
+            })
+            .collect(),
+        None,
+    )
+    .await;
     assert!(all > 0.9, "{all}");
     // No value is that large, and the statistics say so: no page of a column is read.
     let (rows, none) = share(vec!["c7"], Some(r#"{"field": "c3", "op": "lt", "value": -1}"#)).await;

@@ -38,9 +38,10 @@ impl PersonBatches {
 
     /// The batches. Nothing follows an error.
     pub(super) fn into_stream(self) -> impl Stream<Item = Result<PlainBatch, VaultError>> + Send {
-        futures::stream::try_unfold(self, |mut state| async move {
-            Ok(state.next().await?.map(|batch| (batch, state)))
-        })
+        futures::stream::try_unfold(
+            self,
+            |mut state| async move { Ok(state.next().await?.map(|batch| (batch, state))) },
+        )
     }
 
     async fn next(&mut self) -> Result<Option<PlainBatch>, VaultError> {

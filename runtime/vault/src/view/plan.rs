@@ -35,7 +35,12 @@ impl Plan {
         filter: Option<&RowFilter>,
         schema: &Schema,
     ) -> Result<Self, VaultError> {
-        let mut plan = Self { names: vec![PERSON.into()], turns: Vec::new(), filter: None, schema: Arc::new(ArrowSchema::empty()) };
+        let mut plan = Self {
+            names: vec![PERSON.into()],
+            turns: Vec::new(),
+            filter: None,
+            schema: Arc::new(ArrowSchema::empty()),
+        };
         let mut conditions = Vec::new();
         let mut fields = Vec::new();
         for input in columns {
@@ -103,7 +108,8 @@ fn turn(input: &InputColumn, field: &Field) -> Option<(Turn, DataType)> {
         (InputType::Float64, FieldType::Float64 { .. }) => (Turn::None, DataType::Float64),
         (InputType::Date, FieldType::Date) => (Turn::None, DataType::Date32),
         (InputType::Code(listed), FieldType::Code { codes }) => {
-            let index = |value: &str| listed.iter().position(|code| code == value).and_then(|at| i32::try_from(at).ok());
+            let index =
+                |value: &str| listed.iter().position(|code| code == value).and_then(|at| i32::try_from(at).ok());
             (Turn::Codes(codes.iter().map(|code| index(&code.value)).collect()), DataType::Int32)
         }
         _ => return None,
