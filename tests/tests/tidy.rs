@@ -183,7 +183,7 @@ fn names_are_nouns_of_the_domain() {
     let is_empty =
         |source: &Source| source.path.split('/').any(|step| empty.contains(&step.strip_suffix(".rs").unwrap_or(step)));
     assert_none("names that say nothing", rust().into_iter().filter(is_empty).map(|source| source.path).collect());
-    assert_none("`get_` says nothing", rust().iter().flat_map(|source| getters(source)).collect());
+    assert_none("`get_` says nothing", rust().iter().flat_map(getters).collect());
 }
 
 /// Functions called `get_…`, but for those whose name another crate's trait dictates.
@@ -258,7 +258,7 @@ fn every_crate_describes_itself_and_is_linted() {
     let mut faults = Vec::new();
     for source in sources().iter().filter(|s| s.path.ends_with("/Cargo.toml") && !s.is_guest()) {
         let line = |start: &str| source.text.lines().find(|line| line.starts_with(start));
-        if !line("description = ").is_some_and(|line| line.len() > 35) {
+        if line("description = ").is_none_or(|line| line.len() <= 35) {
             faults.push(format!("{}: no description", source.path));
         }
         if !source.text.contains("[lints]\nworkspace = true") {
