@@ -18,6 +18,9 @@ const CHUNK: u64 = CHUNK_BYTES as u64;
 const SEALED_CHUNK: u64 = CHUNK + TAG_BYTES as u64;
 const RECENT_CHUNKS: usize = 4;
 
+/// A chunk's plaintext, wiped when the last reader lets go of it.
+type Plain = Arc<Zeroizing<Vec<u8>>>;
+
 /// An open segment. Cheap to share; reads need no lock.
 pub(crate) struct SegmentReader {
     file: std::fs::File,
@@ -30,7 +33,7 @@ pub(crate) struct SegmentReader {
     /// Faults met below an interface that can't carry them.
     fault: OnceLock<Fault>,
     /// Chunks opened last and read in part: the next read often wants the rest of one.
-    recent: Mutex<VecDeque<(u64, Arc<Zeroizing<Vec<u8>>>)>>,
+    recent: Mutex<VecDeque<(u64, Plain)>>,
 }
 
 impl SegmentReader {
@@ -114,7 +117,7 @@ impl SegmentReader {
     }
 
     /// Chunk `index`, opened now or a moment ago.
-    fn recent(&self, index: u64) -> Result<Arc<Zeroizing<Vec<u8>>>, VaultError> {
+    fn recent(&self, index: u64) -> Result<Plain, VaultError> {
         let known = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, chunk)) = known().iter().find(|(recent, _)| *recent == index) {
             return Ok(Arc::clone(chunk));

@@ -62,7 +62,7 @@ async fn the_disk_shows_nothing_during_and_after_ingestion() {
     let seen = Arc::clone(&most);
     let look = move |progress: crate::Progress| {
         // Looking takes longer than ingesting: four times are enough.
-        if progress.rows % (4 * 8192) != 0 {
+        if !progress.rows.is_multiple_of(4 * 8192) {
             return;
         }
         let count = assert_nothing_shows(&folder);
