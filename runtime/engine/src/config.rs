@@ -1,0 +1,91 @@
+//! How an enclave is set up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Step;
+
+/// Settings of an enclave. [`Config::new`] lists the defaults.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder that holds everything the enclave keeps: database, vault, keys. Opened once, then used through
+    /// capabilities.
+    pub state: PathBuf,
+    /// Jobs that run at once.
+    pub workers: usize,
+    /// Jobs that may wait in all.
+    pub queue_jobs_max: usize,
+    /// Jobs of one organisation that may wait.
+    pub queue_jobs_per_organisation_max: usize,
+    /// Limits of one job.
+    pub limits: JobLimits,
+    /// Memory that one ingestion may use for rows, in bytes.
+    pub ingest_memory_bytes: usize,
+    /// Told after every step that leaves something on disk; with it tests stop the process between two steps.
+    pub on_step: Option<StepWatcher>,
+}
+
+/// A function that is told of steps.
+#[derive(Clone)]
+pub struct StepWatcher(Arc<dyn Fn(Step) + Send + Sync>);
+
+impl StepWatcher {
+    /// A watcher that calls `told`.
+    pub fn new(told: impl Fn(Step) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(told))
+    }
+
+    pub(crate) fn call(&self, step: Step) {
+        (self.0)(step);
+    }
+}
+
+impl std::fmt::Debug for StepWatcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StepWatcher")
+    }
+}
+
+/// Limits of one job on the enclave's machine; a grant's budget may be tighter.
+#[derive(Debug, Clone)]
+pub struct JobLimits {
+    /// Fuel for one row, in wasmtime units.
+    pub fuel_per_row_units: u64,
+    /// Fuel for one person, beside that of the rows, in wasmtime units.
+    pub fuel_per_person_units: u64,
+    /// Linear memory of one guest, in bytes.
+    pub memory_bytes: usize,
+    /// Wall time of a job.
+    pub wall: Duration,
+}
+
+impl Config {
+    /// Defaults: one worker a core but one (at least one), 64 waiting jobs in all and 16 for one organisation,
+    /// 256 MiB for rows of an ingestion, and the limits of [`JobLimits::default`].
+    #[must_use]
+    pub fn new(state: impl Into<PathBuf>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self {
+            state: state.into(),
+            workers: cores.saturating_sub(1).max(1),
+            queue_jobs_max: 64,
+            queue_jobs_per_organisation_max: 16,
+            limits: JobLimits::default(),
+            ingest_memory_bytes: 256 << 20,
+            on_step: None,
+        }
+    }
+}
+
+impl Default for JobLimits {
+    /// 10,000 units a row, 5,000,000 a person, 64 MiB of guest memory, one hour.
+    fn default() -> Self {
+        Self {
+            fuel_per_row_units: 10_000,
+            fuel_per_person_units: 5_000_000,
+            memory_bytes: 64 << 20,
+            wall: Duration::from_secs(3_600),
+        }
+    }
+}

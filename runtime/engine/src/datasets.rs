@@ -1,0 +1,110 @@
+//! The catalogue: datasets filed by their suppliers.
+
+use glovebox_api::{IngestionReport, Page};
+use glovebox_catalog::{Dataset, DatasetId, Grade, Sharing, Snapshot};
+use glovebox_policy::{Action, ResourceRef};
+
+use crate::directory::check_line;
+use crate::page::all;
+use crate::{Caller, Engine, EngineError, PageQuery};
+
+impl Engine {
+    /// Files a dataset for the caller's organisation.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::Conflict`] when the id is taken, [`EngineError::Invalid`] for a schema
+    /// that does not hold, a grade below that of a field, or an assessment digest that is none.
+    pub fn register_dataset(&self, caller: &Caller, dataset: Dataset) -> Result<Dataset, EngineError> {
+        let resource = ResourceRef::dataset(&dataset);
+        let path = resource.path();
+        self.authorise(caller, Action::DatasetRegister, resource)?;
+        check_dataset(&dataset)?;
+        let draft = self
+            .done(caller, Action::DatasetRegister, path)
+            .with("fields", dataset.schema.fields.len())
+            .with("grade", dataset.grade.number());
+        self.store().put_dataset(&dataset, draft)?;
+        Ok(dataset)
+    }
+
+    /// Lists the datasets that the caller may see.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`].
+    pub fn datasets(&self, caller: &Caller, query: &PageQuery) -> Result<Page<Dataset>, EngineError> {
+        query.visible(
+            |slice| self.store().datasets(None, slice),
+            |dataset| dataset.id.to_string(),
+            |dataset| Ok(self.may_see(caller, Action::DatasetRead, ResourceRef::dataset(dataset))),
+        )
+    }
+
+    /// One dataset.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::NotFound`].
+    pub fn dataset(&self, caller: &Caller, id: &DatasetId) -> Result<Dataset, EngineError> {
+        let dataset = self.found_dataset(id)?;
+        self.authorise(caller, Action::DatasetRead, ResourceRef::dataset(&dataset))?;
+        Ok(dataset)
+    }
+
+    /// Published snapshots of a dataset, oldest first.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::NotFound`].
+    pub fn snapshots(&self, caller: &Caller, id: &DatasetId) -> Result<Vec<Snapshot>, EngineError> {
+        let dataset = self.found_dataset(id)?;
+        self.authorise(caller, Action::SnapshotRead, ResourceRef::dataset(&dataset))?;
+        all(|slice| self.store().snapshots(id, slice))
+    }
+
+    /// The quality report of one ingestion.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::NotFound`].
+    pub fn ingestion_report(
+        &self,
+        caller: &Caller,
+        id: &DatasetId,
+        number: u32,
+    ) -> Result<IngestionReport, EngineError> {
+        let dataset = self.found_dataset(id)?;
+        self.authorise(caller, Action::SnapshotRead, ResourceRef::dataset(&dataset))?;
+        let found = self.store().snapshot(id, number)?;
+        let missing = || EngineError::NotFound { what: "snapshot", id: format!("{id}/{number}") };
+        let (_, report) = found.ok_or_else(missing)?;
+        serde_json::from_value(report).map_err(|error| EngineError::internal("read a quality report", error))
+    }
+
+    pub(crate) fn found_dataset(&self, id: &DatasetId) -> Result<Dataset, EngineError> {
+        self.store().dataset(id)?.ok_or_else(|| EngineError::NotFound { what: "dataset", id: id.to_string() })
+    }
+}
+
+fn check_dataset(dataset: &Dataset) -> Result<(), EngineError> {
+    check_line("title", &dataset.title)?;
+    check_line("source", &dataset.source)?;
+    check_line("licence", &dataset.licence)?;
+    dataset.schema.check().map_err(|error| {
+        EngineError::invalid("catalog.schema", error.to_string(), "schema", "correct the schema and file it again")
+    })?;
+    let highest = dataset.schema.fields.iter().map(|field| field.grade).max().unwrap_or(Grade::HIGHEST);
+    if dataset.grade < highest {
+        let rule = format!("a dataset's grade is at least that of its fields, here {}", highest.number());
+        return Err(EngineError::invalid("catalog.grade", rule, "grade", "raise the dataset's grade"));
+    }
+    if let Some(assessment) = &dataset.assessment {
+        let digest = &assessment.document_sm3;
+        let date = assessment.issued_on.parse::<chrono::NaiveDate>();
+        if digest.len() != 64 || !digest.chars().all(|c| c.is_ascii_hexdigit()) || date.is_err() {
+            let rule = "an assessment has the SM3 digest of its document (64 hexadecimal digits) and a date YYYY-MM-DD";
+            return Err(EngineError::invalid("catalog.assessment", rule, "assessment", "correct digest and date"));
+        }
+    }
+    if dataset.sharing == Sharing::Conditional && dataset.conditions.trim().is_empty() {
+        let rule = "conditional sharing states its conditions";
+        return Err(EngineError::invalid("catalog.conditions", rule, "conditions", "state them"));
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Organisations and principals: filed by the security officer, seen by all who may.
+
+use glovebox_api::{Decision, NewPrincipal};
+use glovebox_catalog::{Organisation, Principal, PrincipalId, Refusal};
+use glovebox_policy::{Action, ResourceRef, check_filing};
+
+use crate::page::all;
+use crate::{Caller, Engine, EngineError};
+
+impl Engine {
+    /// Files an organisation.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::Conflict`] when the id is taken, [`EngineError::Invalid`].
+    pub fn create_organisation(
+        &self,
+        caller: &Caller,
+        organisation: Organisation,
+    ) -> Result<Organisation, EngineError> {
+        let resource = ResourceRef::organisation(&organisation.id);
+        let path = resource.path();
+        self.authorise(caller, Action::OrganisationCreate, resource)?;
+        check_line("name", &organisation.name)?;
+        let jurisdiction = &organisation.jurisdiction;
+        if jurisdiction.len() < 2
+            || jurisdiction.len() > 6
+            || !jurisdiction.chars().all(|c| c.is_ascii_uppercase() || c == '-')
+        {
+            let rule = "a jurisdiction is a code of ISO 3166, e.g. `CN` or `CN-SH`";
+            return Err(EngineError::invalid("request.jurisdiction", rule, "jurisdiction", "write the code"));
+        }
+        self.store().put_organisation(&organisation, self.done(caller, Action::OrganisationCreate, path))?;
+        Ok(organisation)
+    }
+
+    /// Lists the organisations that the caller may see.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`].
+    pub fn organisations(&self, caller: &Caller) -> Result<Vec<Organisation>, EngineError> {
+        let mut organisations = all(|slice| self.store().organisations(slice))?;
+        organisations.retain(|o| self.may_see(caller, Action::OrganisationRead, ResourceRef::organisation(&o.id)));
+        Ok(organisations)
+    }
+
+    /// Files a principal of an organisation on file.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::Conflict`] when the id is taken, [`EngineError::NotFound`] for the
+    /// organisation, [`EngineError::Invalid`] for roles that can't be held.
+    pub fn create_principal(&self, caller: &Caller, new: NewPrincipal) -> Result<Principal, EngineError> {
+        let NewPrincipal { id, name, organisation, roles } = new;
+        let principal = Principal { id, name, organisation, roles, active: true };
+        let resource = ResourceRef::member(&principal);
+        let path = resource.path();
+        self.authorise(caller, Action::PrincipalCreate, resource)?;
+        check_line("name", &principal.name)?;
+        let id = &principal.organisation;
+        let organisation = self
+            .store()
+            .organisation(id)?
+            .ok_or_else(|| EngineError::NotFound { what: "organisation", id: id.to_string() })?;
+        check_filing(&principal, &organisation)
+            .map_err(|error| EngineError::Invalid(vec![error.refusal(format!("principal `{}`", principal.id))]))?;
+        let roles: Vec<_> = principal.roles.iter().map(|role| role.as_str()).collect();
+        let draft = self
+            .done(caller, Action::PrincipalCreate, path)
+            .with("organisation", &principal.organisation)
+            .with("roles", roles.join(","));
+        self.store().put_principal(&principal, draft)?;
+        Ok(principal)
+    }
+
+    /// Lists the principals that the caller may see.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`].
+    pub fn principals(&self, caller: &Caller) -> Result<Vec<Principal>, EngineError> {
+        let mut principals = all(|slice| self.store().principals(None, slice))?;
+        principals.retain(|principal| self.may_see(caller, Action::PrincipalRead, ResourceRef::member(principal)));
+        Ok(principals)
+    }
+
+    /// Ends a principal's rights at once: on open connections, waiting and running jobs too.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::NotFound`].
+    pub fn deactivate_principal(
+        &self,
+        caller: &Caller,
+        id: &PrincipalId,
+        decision: Decision,
+    ) -> Result<Principal, EngineError> {
+        let found = self.store().principal(id)?;
+        let mut principal = found.ok_or_else(|| EngineError::NotFound { what: "principal", id: id.to_string() })?;
+        let resource = ResourceRef::member(&principal);
+        let path = resource.path();
+        self.authorise(caller, Action::PrincipalDeactivate, resource)?;
+        if principal.id == caller.principal.id {
+            let rule = "nobody deactivates themselves: the enclave would be without a security officer";
+            let reason = Refusal::new("policy.self-deactivation", rule, path, "ask another security officer");
+            return Err(EngineError::Conflict(reason));
+        }
+        principal.active = false;
+        let comment: String = decision.comment.chars().filter(|c| !c.is_control()).take(500).collect();
+        let draft = self.done(caller, Action::PrincipalDeactivate, path).with("comment", comment);
+        self.store().set_active(&principal.id, false, draft)?;
+        self.cancel_jobs_of(&principal.id)?;
+        Ok(principal)
+    }
+}
+
+pub(crate) fn check_line(place: &str, text: &str) -> Result<(), EngineError> {
+    let length = text.chars().count();
+    if (1..=200).contains(&length) && !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let rule = "one line of 1 to 200 characters";
+    Err(EngineError::invalid("request.line", rule, place, "shorten it and take line breaks out"))
+}

@@ -1,0 +1,176 @@
+//! Grants: proposed by developers, decided on by suppliers and reviewers.
+
+use glovebox_api::{Decision, Page};
+use glovebox_audit::canonical_json;
+use glovebox_catalog::{Capacity, Grant, GrantId, GrantTerms, Role};
+use glovebox_gm::sm3;
+use glovebox_policy::{self as policy, Action, Context, PolicyError, ResourceRef};
+
+use crate::page::all;
+use crate::start::new_id;
+use crate::{Caller, Engine, EngineError, PageQuery};
+
+/// A decision on a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantAction {
+    /// Say yes; in which capacity, where the caller has more than one.
+    Approve {
+        /// The capacity.
+        capacity: Option<Capacity>,
+    },
+    /// Say no, for good.
+    Refuse {
+        /// The capacity.
+        capacity: Option<Capacity>,
+    },
+    /// Stop it for the time being.
+    Suspend,
+    /// Lift one's own suspension.
+    Resume,
+    /// End it for good.
+    Revoke,
+}
+
+impl GrantAction {
+    fn action(self) -> Action {
+        match self {
+            Self::Approve { .. } => Action::GrantApprove,
+            Self::Refuse { .. } => Action::GrantRefuse,
+            Self::Suspend => Action::GrantSuspend,
+            Self::Resume => Action::GrantResume,
+            Self::Revoke => Action::GrantRevoke,
+        }
+    }
+}
+
+impl Engine {
+    /// Proposes a grant for the caller's organisation.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::Invalid`] with the first rule of the terms that is broken.
+    pub fn propose_grant(&self, caller: &Caller, terms: GrantTerms) -> Result<Grant, EngineError> {
+        let id = GrantId::new(new_id("grt")).map_err(|error| EngineError::internal("make an id", error))?;
+        if !self.inner.profiles.contains_key(&terms.disclosure_profile) {
+            let known: Vec<_> = self.inner.profiles.keys().map(String::as_str).collect();
+            let rule = format!("a disclosure profile is one of: {}", known.join(", "));
+            let place = "disclosure_profile";
+            return Err(EngineError::invalid("gate.profile-unknown", rule, place, "name one of them"));
+        }
+        let datasets = all(|slice| self.store().datasets(None, slice))?;
+        let organisations = all(|slice| self.store().organisations(slice))?;
+        let grant = policy::propose(id, terms, &caller.principal, &datasets, &organisations, self.now())
+            .map_err(|error| EngineError::Invalid(vec![error.refusal("the grant's terms")]))?;
+        let resource = ResourceRef::grant(&grant);
+        let path = resource.path();
+        let context = Context::at(self.now()).from_address(caller.address).for_purpose(grant.terms.purpose);
+        self.authorise_in(caller, Action::GrantPropose, resource, context)?;
+        let draft = self.done(caller, Action::GrantPropose, path).with("terms_sm3", terms_sm3(&grant)?);
+        self.store().put_grant(&grant, draft)?;
+        Ok(grant)
+    }
+
+    /// Lists the grants that the caller may see.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`].
+    pub fn grants(&self, caller: &Caller, query: &PageQuery) -> Result<Page<Grant>, EngineError> {
+        query.visible(
+            |slice| self.store().grants(None, None, slice),
+            |grant| grant.id.to_string(),
+            |grant| Ok(self.may_see(caller, Action::GrantRead, ResourceRef::grant(grant))),
+        )
+    }
+
+    /// One grant.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::NotFound`].
+    pub fn grant(&self, caller: &Caller, id: &GrantId) -> Result<Grant, EngineError> {
+        let grant = self.found_grant(id)?;
+        self.authorise(caller, Action::GrantRead, ResourceRef::grant(&grant))?;
+        Ok(grant)
+    }
+
+    /// Decides on a grant. Suspending and revoking stop its running jobs.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::NotFound`], [`EngineError::Conflict`] when its state does not allow it.
+    pub fn decide_grant(
+        &self,
+        caller: &Caller,
+        id: &GrantId,
+        decided: GrantAction,
+        decision: Decision,
+    ) -> Result<Grant, EngineError> {
+        let mut grant = self.found_grant(id)?;
+        let resource = ResourceRef::grant(&grant);
+        let path = resource.path();
+        let capacity = capacity_of(caller, &grant, decided);
+        let mut context = Context::at(self.now()).from_address(caller.address);
+        if let Some(capacity) = capacity {
+            context = context.in_capacity(capacity);
+        }
+        self.authorise_in(caller, decided.action(), resource, context)?;
+        let before = grant.clone();
+        let now = self.now();
+        let changed = match (decided, capacity) {
+            (GrantAction::Approve { .. }, Some(capacity)) => {
+                policy::decide(&mut grant, &caller.principal, capacity, true, &decision.comment, now)
+            }
+            (GrantAction::Refuse { .. }, Some(capacity)) => {
+                policy::decide(&mut grant, &caller.principal, capacity, false, &decision.comment, now)
+            }
+            (GrantAction::Suspend, _) => policy::suspend(&mut grant, &caller.principal),
+            (GrantAction::Resume, _) => policy::resume(&mut grant, &caller.principal),
+            (GrantAction::Revoke, _) => policy::revoke(&mut grant, &caller.principal),
+            (GrantAction::Approve { .. } | GrantAction::Refuse { .. }, None) => {
+                Err(PolicyError::Capacity { capacity: Capacity::Reviewer })
+            }
+        };
+        if let Err(error) = changed {
+            let reason = error.refusal(format!("grant `{id}`"));
+            self.record_refusal(caller.actor(), decided.action().as_str(), &path, std::slice::from_ref(&reason))?;
+            return Err(match error {
+                PolicyError::State { .. } | PolicyError::AlreadyDecided { .. } | PolicyError::TermOver { .. } => {
+                    EngineError::Conflict(reason)
+                }
+                _ => EngineError::Refused(vec![reason]),
+            });
+        }
+        let mut draft = self
+            .done(caller, decided.action(), path)
+            .with("state", format!("{:?}", grant.state).to_lowercase())
+            .with("terms_sm3", terms_sm3(&grant)?);
+        if let Some(capacity) = capacity {
+            draft = draft.with("capacity", format!("{capacity:?}").to_lowercase());
+        }
+        self.store().update_grant(&before, &grant, draft)?;
+        if matches!(decided, GrantAction::Suspend | GrantAction::Revoke) {
+            self.cancel_jobs_under(id)?;
+        }
+        Ok(grant)
+    }
+}
+
+/// The capacity of a decision: as asked, or the one that the caller has.
+fn capacity_of(caller: &Caller, grant: &Grant, decided: GrantAction) -> Option<Capacity> {
+    let asked = match decided {
+        GrantAction::Approve { capacity } | GrantAction::Refuse { capacity } => capacity,
+        _ => return None,
+    };
+    let supplies = caller.has(Role::Supplier) && grant.suppliers.contains(&caller.principal.organisation);
+    let own = if supplies {
+        Some(Capacity::Supplier)
+    } else if caller.has(Role::Reviewer) {
+        Some(Capacity::Reviewer)
+    } else {
+        None
+    };
+    asked.or(own)
+}
+
+/// SM3 over the terms in canonical JSON: what approvals and receipts name.
+pub(crate) fn terms_sm3(grant: &Grant) -> Result<glovebox_gm::Digest, EngineError> {
+    let json = canonical_json(&grant.terms).map_err(|error| EngineError::internal("write a grant's terms", error))?;
+    Ok(sm3(&json))
+}

@@ -1,0 +1,217 @@
+//! How a job ends: state, budget, release and receipt in one transaction.
+
+use std::collections::BTreeMap;
+
+use glovebox_api::JobState;
+use glovebox_audit::{Actor, Draft, RECEIPT_VERSION, Statement, canonical_json};
+use glovebox_catalog::{JobId, Refusal, ReleaseId};
+use glovebox_gate::{Release, ReleaseDocument};
+use glovebox_gm::{Digest, sm3};
+use glovebox_meter::{Amounts, fuel_bucket};
+use glovebox_store::{JobPatch, JobRow, ReleaseRow, Settlement};
+
+use crate::counters::Counters;
+use crate::grants::terms_sm3;
+use crate::job::desk::Running;
+use crate::job::run::Case;
+use crate::job::{Step, cancelled, parameters, state_name};
+use crate::start::new_id;
+use crate::{Engine, EngineError};
+
+/// How a job that holds its budget ends.
+pub(crate) enum Ending {
+    /// A table leaves.
+    Released {
+        /// Canonical JSON of the release document.
+        document: String,
+        cells_released: u64,
+        cells_withheld: u64,
+        used: Amounts,
+    },
+    /// Nothing may leave.
+    Withheld { reasons: Vec<Refusal>, cells_withheld: u64, used: Amounts },
+    /// The module failed, or the enclave did.
+    Failed { reasons: Vec<Refusal>, used: Amounts },
+    /// Someone stopped it.
+    Killed { used: Amounts },
+    /// The enclave is shutting down: the job goes back to the queue with its reservation.
+    Interrupted,
+}
+
+impl Engine {
+    /// The end of a job whose tables passed the gate; withheld when the document is larger than what was reserved.
+    pub(crate) fn ending_of(&self, release: Release, held: Amounts, used: Amounts) -> Result<Ending, EngineError> {
+        let document = canonical_json(&ReleaseDocument::from(&release))
+            .map_err(|error| EngineError::internal("write a release", error))?;
+        let document = String::from_utf8(document).map_err(|error| EngineError::internal("write a release", error))?;
+        let bytes_out = document.len() as u64;
+        let (cells_released, cells_withheld) = (release.cells_released(), release.cells_withheld());
+        if bytes_out > held.bytes_out {
+            let rule = "a release is no larger than what the grant's budget has left";
+            let remedy = "propose a grant with a larger budget of bytes, or release fewer cells";
+            let reasons = vec![Refusal::new("meter.bytes-out-exhausted", rule, "the release", remedy)];
+            return Ok(Ending::Withheld { reasons, cells_withheld: cells_withheld + cells_released, used });
+        }
+        let used = Amounts { releases: 1, cells: cells_released, bytes_out, ..used };
+        Ok(Ending::Released { document, cells_released, cells_withheld, used })
+    }
+
+    /// Commits the end of a job.
+    pub(crate) fn settle_job(&self, case: &Case, running: &Running, ending: Ending) -> Result<(), EngineError> {
+        let (state, reasons, used) = match &ending {
+            Ending::Released { used, .. } => (JobState::Released, Vec::new(), *used),
+            Ending::Withheld { reasons, used, .. } => (JobState::Withheld, reasons.clone(), *used),
+            Ending::Failed { reasons, used } => (JobState::Failed, reasons.clone(), *used),
+            Ending::Killed { used } => (JobState::Killed, vec![cancelled()], *used),
+            Ending::Interrupted => return self.requeue(&case.row.id),
+        };
+        let ended_at = self.now();
+        let release = match &ending {
+            Ending::Released { document, .. } => Some(ReleaseRow {
+                id: ReleaseId::new(new_id("rel")).map_err(|error| EngineError::internal("make an id", error))?,
+                job: case.row.id.clone(),
+                organisation: case.row.organisation.clone(),
+                created_at: ended_at,
+                document: document.clone(),
+            }),
+            _ => None,
+        };
+        let statement = self.statement(case, running, &ending, release.as_ref(), state, used, ended_at)?;
+        let signature =
+            statement.sign(&self.inner.key).map_err(|error| EngineError::internal("sign a receipt", error))?;
+        let draft = self
+            .own_draft("job.settle", &case.row.id)
+            .with("outcome", state_name(state))
+            .with("cells_released", statement.cells_released)
+            .with("cells_withheld", statement.cells_withheld);
+        let settlement = Settlement {
+            job: case.row.id.clone(),
+            from: &["running"],
+            to: state_name(state),
+            reasons,
+            used,
+            ended_at,
+            release,
+            statement: Some((statement, signature)),
+        };
+        let (row, _) = self.store().settle(settlement, draft)?;
+        self.step(Step::Settled);
+        if let Ending::Released { cells_released, cells_withheld, .. } = ending {
+            Counters::add(&self.counters().releases, 1);
+            Counters::add(&self.counters().cells_released, cells_released);
+            Counters::add(&self.counters().cells_withheld, cells_withheld);
+        } else if let Ending::Withheld { cells_withheld, .. } = ending {
+            Counters::add(&self.counters().cells_withheld, cells_withheld);
+        }
+        self.job_ended(&row, state);
+        Ok(())
+    }
+
+    /// Ends a job that may not run. It holds no budget, or one from before a restart, which it gives back: nothing ran.
+    pub(crate) fn end_refused(&self, row: &JobRow, reasons: Vec<Refusal>) -> Result<(), EngineError> {
+        if self.found_job(&row.id)?.reservation.is_some() {
+            self.store().refund(&row.id, self.own_draft("budget.refund", &row.id))?;
+        }
+        let code = reasons.first().map_or("policy.not-permitted", |reason| reason.code.as_str()).to_owned();
+        for reason in &reasons {
+            self.counters().refused(&reason.code);
+        }
+        let resource = format!("job/{}", row.id);
+        let draft = Draft::refused(self.now(), Actor::default(), "view.open", resource, code);
+        let patch = JobPatch { reasons: Some(reasons), ended_at: Some(self.now()), ..JobPatch::default() };
+        let from = ["queued", "running"];
+        let (row, _) = self.store().transition(&row.id, &from, state_name(JobState::Refused), patch, draft)?;
+        self.job_ended(&row, JobState::Refused);
+        Ok(())
+    }
+
+    /// Kills a waiting job that holds a reservation from before a restart. What it may have used stays used.
+    pub(crate) fn kill_waiting(&self, row: &JobRow) -> Result<(), EngineError> {
+        let used = Amounts { releases: 0, cells: 0, bytes_out: 0, ..row.reservation.unwrap_or_default() };
+        let settlement = Settlement {
+            job: row.id.clone(),
+            from: &["queued"],
+            to: state_name(JobState::Killed),
+            reasons: vec![cancelled()],
+            used,
+            ended_at: self.now(),
+            release: None,
+            statement: None,
+        };
+        let (row, _) = self.store().settle(settlement, self.own_draft("job.kill", &row.id))?;
+        self.job_ended(&row, JobState::Killed);
+        Ok(())
+    }
+
+    pub(crate) fn job_ended(&self, row: &JobRow, state: JobState) {
+        self.counters().job_ended(state_name(state));
+        self.inner.desk.end(&row.id, state, row.ended_at.unwrap_or_else(|| self.now()));
+    }
+
+    /// An event of the enclave itself about a job.
+    pub(crate) fn own_draft(&self, action: &str, job: &JobId) -> Draft {
+        Draft::done(self.now(), Actor::default(), action, format!("job/{job}"))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a statement says all of this, and nothing else takes it together")]
+    fn statement(
+        &self,
+        case: &Case,
+        running: &Running,
+        ending: &Ending,
+        release: Option<&ReleaseRow>,
+        state: JobState,
+        used: Amounts,
+        ended_at: glovebox_catalog::Timestamp,
+    ) -> Result<Statement, EngineError> {
+        let (cells_released, cells_withheld) = match ending {
+            Ending::Released { cells_released, cells_withheld, .. } => (*cells_released, *cells_withheld),
+            Ending::Withheld { cells_withheld, .. } => (0, *cells_withheld),
+            _ => (0, 0),
+        };
+        let manifest = &case.module.manifest;
+        let values = parameters(manifest, &case.request)?;
+        let names = manifest.parameters.iter().map(|parameter| parameter.name.clone());
+        let (_, profile_sm3) = self.profile(&case.grant)?;
+        let snapshot_sm3: Digest = case
+            .snapshot
+            .digest_sm3
+            .parse()
+            .map_err(|error| EngineError::internal("read a snapshot's digest", error))?;
+        // What a developer may read of a run on real data: what left, and fuel as a power of ten.
+        let meters = [
+            ("bytes_out", used.bytes_out),
+            ("cells", used.cells),
+            ("fuel_units_at_most_ten_to_the", u64::from(fuel_bucket(used.fuel_units))),
+        ];
+        Ok(Statement {
+            receipt_version: RECEIPT_VERSION,
+            enclave_fingerprint: self.inner.key.verifying_key().fingerprint(),
+            log_id: self.store().log_id()?,
+            job: case.row.id.clone(),
+            release: release.map(|release| release.id.clone()),
+            outcome: state_name(state).to_owned(),
+            developer: case.row.submitted_by.clone(),
+            organisation: case.row.organisation.clone(),
+            grant: case.grant.id.clone(),
+            grant_terms_sm3: terms_sm3(&case.grant)?,
+            policy_sm3: self.inner.policy_sm3,
+            disclosure_profile: case.grant.terms.disclosure_profile.clone(),
+            disclosure_profile_sm3: *profile_sm3,
+            dataset: case.dataset.id.clone(),
+            snapshot: case.snapshot.number,
+            snapshot_sm3,
+            module: case.module.id.clone(),
+            module_sha256: case.module.sha256.clone(),
+            isolation: manifest.isolation,
+            mechanism: "disclosure-rules".to_owned(),
+            parameters: names.zip(values).collect(),
+            output_sm3: release.map(|release| sm3(release.document.as_bytes())),
+            cells_released,
+            cells_withheld,
+            meters: meters.map(|(name, value)| (name.to_owned(), value)).into_iter().collect::<BTreeMap<_, _>>(),
+            started_at: running.started_at,
+            ended_at,
+        })
+    }
+}

@@ -1,0 +1,318 @@
+//! The sequence of one job: authorise → reserve → open view → run → reduce → gate → settle.
+
+use futures::StreamExt as _;
+use glovebox_api::{JobState, SubmitJob};
+use glovebox_catalog::{Dataset, Grant, JobId, JobManifest, Principal, Refusal, Snapshot};
+use glovebox_gate::{Contribution, Reduction, Verdict, cells_max, disclose};
+use glovebox_meter::{Amounts, Meter};
+use glovebox_policy::{Action, Permit, PermitRequest};
+use glovebox_sandbox::{
+    CancelFlag, Compiled, ContributionSink, FailureClass, Faults, Limits, Progress, Run, RunError, RunMeters,
+    SinkError, inspect,
+};
+use glovebox_store::{JobPatch, JobRow, ModuleRow};
+use tokio::runtime::Handle;
+
+use crate::counters::Counters;
+use crate::job::desk::Running;
+use crate::job::ending::Ending;
+use crate::job::{Step, parameters, state_name};
+use crate::{Engine, EngineError};
+
+/// Bytes that one cell takes in a release document at most: eight keys of 64 bytes, a value, a refusal's four texts.
+const CELL_MAX_BYTES: u64 = 2_048;
+const DOCUMENT_MAX_BYTES: u64 = 16_384;
+
+/// A job with everything that its run rests on, read anew when it starts.
+pub(crate) struct Case {
+    pub(crate) row: JobRow,
+    pub(crate) request: SubmitJob,
+    pub(crate) principal: Principal,
+    pub(crate) grant: Grant,
+    pub(crate) dataset: Dataset,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) module: ModuleRow,
+}
+
+impl Engine {
+    /// A worker: takes jobs off the desk until it closes.
+    pub(crate) async fn work(&self) {
+        while let Some(job) = self.inner.desk.next().await {
+            let engine = self.clone();
+            let worked = tokio::task::spawn_blocking(move || engine.carry_out(&job)).await;
+            if let Err(error) = worked {
+                tracing::error!(%error, "a worker's thread ended; the job is taken up again at the next start");
+            }
+        }
+    }
+
+    /// Carries one job out and commits its end. A fault of the enclave ends the job as failed, so that it does not stand
+    /// as running for ever; the operator's log has the cause.
+    fn carry_out(&self, id: &JobId) {
+        let ended = self.case(id).and_then(|case| match self.start_job(&case) {
+            Ok(Some((permit, compiled, running))) => {
+                let ending = self.run_job(&case, &permit, &compiled, &running).unwrap_or_else(|error| {
+                    tracing::error!(job = %id, %error, "the enclave failed a job");
+                    Ending::enclave_failed()
+                });
+                self.settle_job(&case, &running, ending)
+            }
+            Ok(None) => Ok(()),
+            Err(EngineError::Refused(reasons)) => self.end_refused(&case.row, reasons),
+            Err(EngineError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
+        });
+        if let Err(error) = ended {
+            tracing::error!(job = %id, %error, "a job could not be carried out; it is taken up again at the next start");
+        }
+    }
+
+    pub(crate) fn case(&self, id: &JobId) -> Result<Case, EngineError> {
+        let row = self.found_job(id)?;
+        let request: SubmitJob =
+            serde_json::from_str(&row.request).map_err(|error| EngineError::internal("read a request", error))?;
+        let missing = |what: &'static str| EngineError::NotFound { what, id: id.to_string() };
+        let principal = self.store().principal(&row.submitted_by)?.ok_or_else(|| missing("principal"))?;
+        let snapshot = match row.snapshot {
+            // A job that is taken up again reads what it read before.
+            Some(number) => self.store().snapshot(&row.dataset, number)?.map(|(snapshot, _)| snapshot),
+            None => self.store().latest_snapshot(&row.dataset)?,
+        };
+        Ok(Case {
+            principal,
+            grant: self.found_grant(&row.grant)?,
+            dataset: self.found_dataset(&row.dataset)?,
+            snapshot: snapshot.ok_or_else(|| missing("snapshot"))?,
+            module: self.found_module(&row.module)?,
+            request,
+            row,
+        })
+    }
+
+    /// Authorises and reserves. None when someone else has ended the job meanwhile.
+    fn start_job(&self, case: &Case) -> Result<Option<(Permit, Compiled, Running)>, EngineError> {
+        let own = case.row.reservation.map_or(0, |reservation| reservation.jobs);
+        let permit = self
+            .inner
+            .authoriser
+            .permit(PermitRequest {
+                principal: &case.principal,
+                grant: &case.grant,
+                dataset: &case.dataset,
+                snapshot: &case.snapshot,
+                manifest: &case.module.manifest,
+                uses_so_far: self.uses(&case.grant.id)?.saturating_sub(own),
+                now: self.now(),
+                address: None,
+            })
+            .map_err(EngineError::Refused)?;
+        let compiled = self.compile(&case.module)?;
+        let started_at = self.now();
+        let columns: Vec<_> = permit.columns().iter().map(|column| column.name.as_str()).collect();
+        let draft = self
+            .own_draft(Action::ViewOpen.as_str(), &case.row.id)
+            .with("grant", permit.grant())
+            .with("snapshot", permit.snapshot().number)
+            .with("columns", columns.join(","))
+            .with("policies", permit.policy_ids().join(","));
+        let patch =
+            JobPatch { started_at: Some(started_at), snapshot: Some(case.snapshot.number), ..JobPatch::default() };
+        self.store().transition(&case.row.id, &["queued"], state_name(JobState::Running), patch, draft)?;
+        self.step(Step::Started);
+        let running = Running::new(case.row.organisation.clone(), case.module.manifest.isolation, started_at);
+        self.inner.desk.start(&case.row.id, running.clone());
+        if case.row.reservation.is_none() {
+            self.reserve(case)?;
+        }
+        self.step(Step::Reserved);
+        Ok(Some((permit, compiled, running)))
+    }
+
+    fn compile(&self, module: &ModuleRow) -> Result<Compiled, EngineError> {
+        let bytes = self.store().module_bytes(&module.id)?;
+        let inspected = inspect(&bytes).map_err(EngineError::Refused)?;
+        self.inner.sandbox.compile(&inspected, &bytes).map_err(|error| match error {
+            glovebox_sandbox::SandboxError::Interface(reason) => EngineError::Refused(vec![reason]),
+            other => EngineError::internal("compile a module", other),
+        })
+    }
+
+    /// Reserves the worst case before a row is read; of fuel and bytes at most what is left, since a job seldom needs its
+    /// worst case and is stopped at what it holds.
+    fn reserve(&self, case: &Case) -> Result<(), EngineError> {
+        let limit = Amounts::from(&case.grant.terms.budget);
+        let account = self.store().account(&case.grant.id)?;
+        let account = account.unwrap_or_else(|| glovebox_meter::Account::new(limit));
+        let worst = worst_case(case, &self.inner.config.limits);
+        // At least one unit, so that an exhausted budget is refused under its own code.
+        let at_most_left = |amount: u64, meter: Meter| amount.min(account.left(meter)).max(1);
+        let asked = Amounts {
+            fuel_units: at_most_left(worst.fuel_units, Meter::Fuel),
+            bytes_out: at_most_left(worst.bytes_out, Meter::BytesOut),
+            ..worst
+        };
+        let draft = self.own_draft("budget.reserve", &case.row.id).with("grant", &case.grant.id);
+        self.store().reserve(&case.grant.id, &limit, asked, &case.row.id, draft)?;
+        Ok(())
+    }
+
+    fn run_job(
+        &self,
+        case: &Case,
+        permit: &Permit,
+        compiled: &Compiled,
+        running: &Running,
+    ) -> Result<Ending, EngineError> {
+        let held = self.found_job(&case.row.id)?.reservation.unwrap_or_default();
+        let view = self.inner.vault.open_view(permit)?;
+        self.step(Step::Opened);
+        let mut reduction = Reduction::new(&case.module.manifest)
+            .map_err(|error| EngineError::internal("prepare the reducers", error))?;
+        let parameters = parameters(&case.module.manifest, &case.request)?;
+        let limits = limits(&case.module.manifest, &self.inner.config.limits, held.fuel_units);
+        let run = Run::start(&self.inner.sandbox, compiled, &parameters, &limits, &running.cancel, &running.progress);
+        let (result, meters) = match run {
+            Ok(mut run) => {
+                let result = drive(&mut run, view.batches(), &mut reduction)?;
+                (result, run.finish())
+            }
+            Err(error) => (Err(error), RunMeters::default()),
+        };
+        self.step(Step::Ran);
+        let used = used(&meters, &view.meters());
+        self.count(&used);
+        if let Err(error) = result {
+            return Ok(match error {
+                RunError::Failed(FailureClass::Cancelled) if running.is_interrupted() => Ending::Interrupted,
+                RunError::Failed(FailureClass::Cancelled) => Ending::Killed { used },
+                error => {
+                    if !matches!(error, RunError::Failed(_)) {
+                        tracing::error!(job = %case.row.id, %error, "the enclave failed a run");
+                    }
+                    Ending::Failed { reasons: vec![error.refusal()], used }
+                }
+            });
+        }
+        let (profile, _) = self.profile(&case.grant)?;
+        let verdict = disclose(&reduction.finish(), profile);
+        self.step(Step::Gated);
+        Ok(match verdict {
+            Verdict::Release(release) => self.ending_of(release, held, used)?,
+            Verdict::Withheld { reasons, cells_withheld } => Ending::Withheld { reasons, cells_withheld, used },
+        })
+    }
+
+    fn count(&self, used: &Amounts) {
+        let counters = self.counters();
+        Counters::add(&counters.rows_read, used.rows_read);
+        Counters::add(&counters.bytes_decrypted, used.bytes_read);
+        Counters::add(&counters.fuel_units, used.fuel_units);
+        Counters::add(&counters.cpu_ms, used.cpu_ms);
+        counters.memory_peak_bytes.fetch_max(used.memory_peak_bytes, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    pub(crate) fn profile(&self, grant: &Grant) -> Result<&(glovebox_gate::Profile, glovebox_gm::Digest), EngineError> {
+        let name = &grant.terms.disclosure_profile;
+        let found = self.inner.profiles.get(name);
+        found.ok_or_else(|| EngineError::Internal(format!("disclosure profile `{name}` is not loaded")))
+    }
+}
+
+/// Drives a run over the batches of a view. The outer error is the enclave's, the inner one the run's.
+fn drive(
+    run: &mut Run,
+    mut batches: glovebox_vault::Batches,
+    reduction: &mut Reduction,
+) -> Result<Result<(), RunError>, EngineError> {
+    let mut sink = Reducing(reduction);
+    while let Some(batch) = Handle::current().block_on(batches.next()) {
+        let batch = batch?;
+        if let Err(error) = run.batch(batch.ordinals(), batch.columns(), &mut sink) {
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// The reducers as the sandbox sees them.
+struct Reducing<'a>(&'a mut Reduction);
+
+impl ContributionSink for Reducing<'_> {
+    fn contribute(&mut self, person: u32, output: u32, cell: u32, value: f64) -> Result<(), SinkError> {
+        self.0
+            .contribute(person, Contribution { output, cell, value })
+            .map_err(|error| SinkError { message: error.to_string() })
+    }
+
+    fn contribute_rows(
+        &mut self,
+        output: u32,
+        persons: &[u32],
+        cells: &[i32],
+        values: &[f64],
+    ) -> Result<(), SinkError> {
+        self.0.contribute_rows(output, persons, cells, values).map_err(|error| SinkError { message: error.to_string() })
+    }
+}
+
+fn worst_case(case: &Case, limits: &crate::JobLimits) -> Amounts {
+    let Snapshot { rows, persons, .. } = case.snapshot;
+    let cells = cells_max(&case.module.manifest);
+    let of_rows = rows.saturating_mul(limits.fuel_per_row_units);
+    let of_persons = persons.saturating_mul(limits.fuel_per_person_units);
+    Amounts {
+        jobs: 1,
+        releases: 1,
+        cells,
+        bytes_out: cells.saturating_mul(CELL_MAX_BYTES).saturating_add(DOCUMENT_MAX_BYTES),
+        fuel_units: of_rows.saturating_add(of_persons),
+        rows_read: rows,
+        ..Amounts::default()
+    }
+}
+
+fn limits(manifest: &JobManifest, limits: &crate::JobLimits, fuel_total_units: u64) -> Limits {
+    use glovebox_catalog::Isolation;
+    Limits {
+        fuel_per_unit: match manifest.isolation {
+            Isolation::Row => limits.fuel_per_row_units,
+            Isolation::Person => limits.fuel_per_person_units,
+        },
+        fuel_total_units,
+        memory_bytes: limits.memory_bytes,
+        wall: limits.wall,
+        faults: Faults::Drop,
+    }
+}
+
+fn used(meters: &RunMeters, view: &glovebox_vault::ViewMeters) -> Amounts {
+    Amounts {
+        jobs: 1,
+        fuel_units: meters.fuel_units,
+        rows_read: view.rows_read,
+        bytes_read: view.bytes_decrypted,
+        cpu_ms: meters.cpu_ms,
+        memory_peak_bytes: meters.memory_peak_bytes,
+        ..Amounts::default()
+    }
+}
+
+impl Running {
+    fn new(
+        organisation: glovebox_catalog::OrganisationId,
+        isolation: glovebox_catalog::Isolation,
+        started_at: glovebox_catalog::Timestamp,
+    ) -> Self {
+        let (cancel, progress) = (CancelFlag::new(), Progress::new());
+        Self { organisation, isolation, started_at, cancel, progress, interrupted: CancelFlag::new() }
+    }
+}
+
+impl Ending {
+    /// The end of a job that the enclave failed.
+    fn enclave_failed() -> Self {
+        let rule = "the enclave failed, not the job";
+        let reason = Refusal::new("run.internal", rule, "the run", "tell the operator the id of the job");
+        Self::Failed { reasons: vec![reason], used: Amounts { jobs: 1, ..Amounts::default() } }
+    }
+}

@@ -1,0 +1,114 @@
+//! Meters: budgets and use of grants, and what runs now.
+
+use glovebox_api::{GrantMeters, LiveJob, LiveMeters};
+use glovebox_catalog::{Grant, GrantState};
+use glovebox_meter::{Account, Amounts, fuel_bucket};
+use glovebox_policy::{Action, ResourceRef};
+
+use crate::counters::{Figures, resident_bytes};
+use crate::page::all;
+use crate::{Caller, Engine, EngineError};
+
+impl Engine {
+    /// Budget and use of every grant that the caller may meter. Developers get what left exactly, fuel and rows as a
+    /// power of ten and nothing of the machine: all else depends on rows that they must not count.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`].
+    pub fn meters(&self, caller: &Caller) -> Result<Vec<GrantMeters>, EngineError> {
+        let mut grants = all(|slice| self.store().grants(None, None, slice))?;
+        grants.retain(|grant| self.may_see(caller, Action::MeterRead, ResourceRef::grant(grant)));
+        grants.iter().map(|grant| self.grant_meters(grant, caller.sees_figures())).collect()
+    }
+
+    /// What runs and waits now, for operators.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`].
+    pub fn live_meters(&self, caller: &Caller) -> Result<LiveMeters, EngineError> {
+        self.authorise(caller, Action::MeterLive, ResourceRef::enclave())?;
+        let figures = self.inner.counters.figures();
+        let running = self.inner.desk.running().into_iter().map(|(job, running)| LiveJob {
+            job,
+            organisation: running.organisation.clone(),
+            isolation: running.isolation,
+            started_at: Some(running.started_at),
+            rows_read: running.progress.rows(),
+            fuel_units: running.progress.fuel_units(),
+        });
+        let mut queued = Vec::new();
+        for row in self.waiting_rows()? {
+            queued.push(LiveJob {
+                isolation: self.found_module(&row.module)?.manifest.isolation,
+                job: row.id,
+                organisation: row.organisation,
+                started_at: None,
+                rows_read: 0,
+                fuel_units: 0,
+            });
+        }
+        let grants = all(|slice| self.store().grants(None, None, slice))?;
+        let active = grants.iter().filter(|grant| grant.state == GrantState::Active);
+        Ok(LiveMeters {
+            at: self.now(),
+            running: running.collect(),
+            queued,
+            resident_bytes: resident_bytes(),
+            fuel_units: figures.fuel_units,
+            rows_read: figures.rows_read,
+            releases: figures.releases,
+            cells_withheld: figures.cells_withheld,
+            refusals: figures.refusals,
+            grants: active.map(|grant| self.grant_meters(grant, true)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The figures of the admin address: counts since the start, of nobody in particular.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`].
+    pub fn figures(&self) -> Result<Figures, EngineError> {
+        Ok(Figures {
+            jobs_queued: self.inner.desk.queued().len() as u64,
+            jobs_running: self.inner.desk.running().len() as u64,
+            audit_events: self.store().tree_head(self.now())?.size,
+            resident_bytes: resident_bytes(),
+            ..self.inner.counters.figures()
+        })
+    }
+
+    fn grant_meters(&self, grant: &Grant, figures: bool) -> Result<GrantMeters, EngineError> {
+        let budget = grant.terms.budget;
+        let account = self.store().account(&grant.id)?.unwrap_or_else(|| Account::new(Amounts::from(&budget)));
+        let shown = |amounts: &Amounts| if figures { *amounts } else { for_developers(amounts) };
+        let (committed, reserved) = (shown(&account.committed), shown(&account.reserved));
+        Ok(GrantMeters { grant: grant.id.clone(), budget, committed, reserved })
+    }
+}
+
+fn for_developers(amounts: &Amounts) -> Amounts {
+    let power_of_ten =
+        |amount: u64| if amount == 0 { 0 } else { 10_u64.saturating_pow(u32::from(fuel_bucket(amount))) };
+    Amounts {
+        jobs: amounts.jobs,
+        releases: amounts.releases,
+        cells: amounts.cells,
+        bytes_out: amounts.bytes_out,
+        fuel_units: power_of_ten(amounts.fuel_units),
+        rows_read: power_of_ten(amounts.rows_read),
+        ..Amounts::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn developers_can_not_count_rows_by_their_meters() {
+        let figures =
+            |rows_read, cpu_ms| Amounts { rows_read, fuel_units: rows_read * 7, cpu_ms, ..Amounts::default() };
+        assert_eq!(for_developers(&figures(8_366, 1)), for_developers(&figures(8_367, 99)));
+        assert_eq!(for_developers(&figures(8_366, 1)).rows_read, 10_000);
+    }
+}

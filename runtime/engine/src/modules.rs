@@ -1,0 +1,139 @@
+//! Modules: inspected before they are kept, and kept by the digest of their bytes.
+
+use glovebox_api::{ModuleView, Page};
+use glovebox_audit::Outcome;
+use glovebox_catalog::{ModuleId, OrganisationId};
+use glovebox_policy::{Action, ResourceRef};
+use glovebox_sandbox::Inspected;
+use glovebox_store::{EventFilter, ModuleRow};
+
+use crate::page::all;
+use crate::{Caller, Engine, EngineError, PageQuery};
+
+impl Engine {
+    /// Inspects a module and keeps it. The same bytes again are the same module; an organisation that submits what
+    /// another has submitted before may use it too, since it has shown that it has the bytes.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::Invalid`] with every reason of inspection.
+    pub fn submit_module(&self, caller: &Caller, bytes: &[u8]) -> Result<ModuleView, EngineError> {
+        let digest = glovebox_gm::sm3(bytes);
+        let id = ModuleId::new(digest.to_string()).map_err(|error| EngineError::internal("make an id", error))?;
+        let organisation = &caller.principal.organisation;
+        let resource = ResourceRef::module(&id, organisation, &caller.principal.id);
+        let path = resource.path();
+        self.authorise(caller, Action::ModuleSubmit, resource)?;
+        let inspected = match glovebox_sandbox::inspect(bytes) {
+            Ok(inspected) => inspected,
+            Err(reasons) => {
+                self.record_refusal(caller.actor(), Action::ModuleSubmit.as_str(), &path, &reasons)?;
+                return Err(EngineError::Invalid(reasons));
+            }
+        };
+        let draft = self
+            .done(caller, Action::ModuleSubmit, path)
+            .with("sha256", inspected.sha256())
+            .with("size_bytes", bytes.len())
+            .with("isolation", format!("{:?}", inspected.manifest().isolation).to_lowercase());
+        match self.store().module(&id)? {
+            Some(found) if self.has_submitted(organisation, &id)? => Ok(view(found, organisation)),
+            Some(found) => {
+                self.store().record(draft)?;
+                Ok(view(found, organisation))
+            }
+            None => {
+                let row = self.row(id, caller, &inspected, bytes.len() as u64);
+                self.store().put_module(&row, bytes, draft)?;
+                Ok(view(row, organisation))
+            }
+        }
+    }
+
+    /// Lists the modules that the caller may see.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`].
+    pub fn modules(&self, caller: &Caller, query: &PageQuery) -> Result<Page<ModuleView>, EngineError> {
+        let page = query.visible(
+            |slice| self.store().modules(None, slice),
+            |module| module.id.to_string(),
+            |module| self.may_see_module(caller, module),
+        )?;
+        let Page { items, next_cursor } = page;
+        let items = items.into_iter().map(|row| self.seen_by(caller, row)).collect::<Result<_, _>>()?;
+        Ok(Page { items, next_cursor })
+    }
+
+    /// One module.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::NotFound`].
+    pub fn module(&self, caller: &Caller, id: &ModuleId) -> Result<ModuleView, EngineError> {
+        let row = self.found_module(id)?;
+        let organisation = self.owner_for(caller, &row)?;
+        self.authorise(caller, Action::ModuleRead, ResourceRef::module(id, &organisation, &row.submitted_by))?;
+        self.seen_by(caller, row)
+    }
+
+    pub(crate) fn found_module(&self, id: &ModuleId) -> Result<ModuleRow, EngineError> {
+        self.store().module(id)?.ok_or_else(|| EngineError::NotFound { what: "module", id: id.to_string() })
+    }
+
+    /// Whether `organisation` has submitted these bytes itself, as the log tells.
+    pub(crate) fn has_submitted(&self, organisation: &OrganisationId, id: &ModuleId) -> Result<bool, EngineError> {
+        let resource = format!("module/{id}");
+        let filter =
+            EventFilter { action: Some(Action::ModuleSubmit.as_str()), resource: Some(&resource), principal: None };
+        let events = all(|slice| self.store().events(filter, slice))?;
+        Ok(events
+            .iter()
+            .any(|event| event.outcome == Outcome::Done && event.actor.organisation.as_ref() == Some(organisation)))
+    }
+
+    fn may_see_module(&self, caller: &Caller, row: &ModuleRow) -> Result<bool, EngineError> {
+        let organisation = self.owner_for(caller, row)?;
+        let resource = ResourceRef::module(&row.id, &organisation, &row.submitted_by);
+        Ok(self.may_see(caller, Action::ModuleRead, resource))
+    }
+
+    /// The organisation whose module it is in the caller's eyes: the caller's own if that has submitted it too.
+    fn owner_for(&self, caller: &Caller, row: &ModuleRow) -> Result<OrganisationId, EngineError> {
+        let own = &caller.principal.organisation;
+        if *own != row.organisation && self.has_submitted(own, &row.id)? {
+            return Ok(own.clone());
+        }
+        Ok(row.organisation.clone())
+    }
+
+    fn seen_by(&self, caller: &Caller, row: ModuleRow) -> Result<ModuleView, EngineError> {
+        let organisation = self.owner_for(caller, &row)?;
+        Ok(view(row, &organisation))
+    }
+
+    fn row(&self, id: ModuleId, caller: &Caller, inspected: &Inspected, size_bytes: u64) -> ModuleRow {
+        ModuleRow {
+            id,
+            sha256: inspected.sha256().to_owned(),
+            size_bytes,
+            organisation: caller.principal.organisation.clone(),
+            submitted_by: caller.principal.id.clone(),
+            submitted_at: self.now(),
+            door: inspected.door(),
+            manifest: inspected.manifest().clone(),
+        }
+    }
+}
+
+fn view(row: ModuleRow, organisation: &OrganisationId) -> ModuleView {
+    let ModuleRow { id, sha256, size_bytes, submitted_by, submitted_at, door, manifest, .. } = row;
+    ModuleView {
+        id,
+        sha256,
+        size_bytes,
+        organisation: organisation.clone(),
+        submitted_by,
+        submitted_at,
+        door,
+        manifest,
+    }
+}

@@ -1,0 +1,184 @@
+//! Making, opening and stopping an enclave.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cap_std::fs::Dir;
+use glovebox_api::{EnclaveKey, NewPrincipal};
+use glovebox_audit::{Actor, Draft};
+use glovebox_catalog::{Organisation, Principal, Role};
+use glovebox_gm::SigningKey;
+use glovebox_policy::{Authoriser, check_filing};
+use glovebox_sandbox::Sandbox;
+use glovebox_store::Store;
+use glovebox_vault::{RootKey, Vault};
+use tokio_util::task::TaskTracker;
+
+use crate::counters::Counters;
+use crate::job::desk::Desk;
+use crate::{Config, Engine, EngineError, Inner, defaults, identity};
+
+const DATABASE: &str = "enclave.db";
+const VAULT: &str = "vault";
+/// OWASP's count for PBKDF2 with a 256-bit hash (Password Storage Cheat Sheet). A test may set fewer in [`Config`].
+pub(crate) const PASSPHRASE_ITERATIONS: u32 = 600_000;
+
+/// The first organisation and its security officer, who files everyone else.
+#[derive(Debug, Clone)]
+pub struct Bootstrap {
+    /// The operator's organisation.
+    pub organisation: Organisation,
+    /// The security officer.
+    pub principal: NewPrincipal,
+}
+
+impl Engine {
+    /// Makes an enclave in the empty or missing folder `config.state`, sealed under `passphrase`.
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`] when the first principal is no security officer or the passphrase is short,
+    /// [`EngineError::Internal`] when the folder can't be made or is not empty.
+    pub fn create(config: Config, passphrase: &[u8], bootstrap: Bootstrap) -> Result<Self, EngineError> {
+        let NewPrincipal { id, name, organisation, roles } = bootstrap.principal;
+        let principal = Principal { id, name, organisation, roles, active: true };
+        check_filing(&principal, &bootstrap.organisation)
+            .map_err(|error| EngineError::Invalid(vec![error.refusal("the first principal")]))?;
+        if principal.roles != BTreeSet::from([Role::SecurityOfficer]) {
+            let rule = "the first principal is a security officer, who files everyone else";
+            return Err(EngineError::invalid("policy.roles", rule, "the first principal", "give it that role alone"));
+        }
+        if passphrase.len() < 12 {
+            let rule = "a passphrase has at least 12 bytes";
+            return Err(EngineError::invalid(
+                "key.passphrase-short",
+                rule,
+                "the passphrase file",
+                "choose a longer one",
+            ));
+        }
+        let state = make_folder(&config)?;
+        state.create_dir(VAULT).map_err(|error| EngineError::internal("make the vault's folder", error))?;
+        let vault_folder = open_folder(&state, VAULT)?;
+        let root = RootKey::from_passphrase(passphrase);
+        let vault = Vault::create(vault_folder, &root)?;
+        let key = identity::create(&state, passphrase, PASSPHRASE_ITERATIONS)?;
+        let store = Store::open(&config.state.join(DATABASE))?;
+        let engine = Self::assemble(config, store, vault, key)?;
+        let begun = |action: &str, resource: String| Draft::done(engine.now(), Actor::default(), action, resource);
+        let fingerprint = engine.inner.key.verifying_key().fingerprint();
+        let draft = begun("enclave.create", "enclave/enclave".to_owned()).with("enclave_key_sm3", fingerprint);
+        engine.store().record(draft)?;
+        let organisation = bootstrap.organisation;
+        engine.store().put_organisation(
+            &organisation,
+            begun("organisation.create", format!("organisation/{}", organisation.id)),
+        )?;
+        engine.store().put_principal(&principal, begun("principal.create", format!("member/{}", principal.id)))?;
+        Ok(engine)
+    }
+
+    /// Opens an enclave: verifies its log, finishes or removes what a crash left half done, and puts the jobs that had
+    /// not ended back in the queue.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`] when the folder holds no enclave, the passphrase does not open it, or it is damaged.
+    pub fn open(config: Config, passphrase: &[u8]) -> Result<Self, EngineError> {
+        let state = Dir::open_ambient_dir(&config.state, cap_std::ambient_authority())
+            .map_err(|error| EngineError::internal("open the state folder", error))?;
+        let key = identity::open(&state, passphrase)?;
+        let root = RootKey::from_passphrase(passphrase);
+        let vault = Vault::open(open_folder(&state, VAULT)?, &root)?;
+        let store = Store::open(&config.state.join(DATABASE))?;
+        let engine = Self::assemble(config, store, vault, key)?;
+        engine.recover()?;
+        Ok(engine)
+    }
+
+    /// Whether `config.state` holds an enclave.
+    #[must_use]
+    pub fn exists(config: &Config) -> bool {
+        config.state.join(DATABASE).exists()
+    }
+
+    /// Starts the workers that run jobs. Needs a tokio runtime.
+    pub fn start(&self) {
+        for _ in 0..self.inner.config.workers.max(1) {
+            let engine = self.clone();
+            self.inner.workers.spawn(async move { engine.work().await });
+        }
+        self.inner.workers.close();
+    }
+
+    /// Stops: no further job starts, running ones get `grace` to end and are cancelled then. Waiting jobs stay and are
+    /// run after the next start.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.inner.desk.close();
+        if tokio::time::timeout(grace, self.inner.workers.wait()).await.is_err() {
+            self.interrupt_jobs();
+            self.inner.workers.wait().await;
+        }
+    }
+
+    /// The public key with which receipts and tree heads verify.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`] when the key can't be written.
+    pub fn key(&self) -> Result<EnclaveKey, EngineError> {
+        let key = self.inner.key.verifying_key();
+        Ok(EnclaveKey {
+            algorithm: "sm2-with-sm3".to_owned(),
+            public_key_pem: key.to_pem().map_err(|error| EngineError::internal("write the public key", error))?,
+            fingerprint_sm3: key.fingerprint().to_string(),
+            log_id: self.store().log_id()?,
+        })
+    }
+
+    fn assemble(config: Config, store: Store, vault: Vault, key: SigningKey) -> Result<Self, EngineError> {
+        let policies = defaults::policies();
+        let authoriser = Authoriser::new(&policies, defaults::POLICY_SCHEMA)
+            .map_err(|error| EngineError::internal("load the policies", error))?;
+        let sandbox = Sandbox::new(&glovebox_sandbox::Config::default())
+            .map_err(|error| EngineError::internal("start the sandbox", error))?;
+        let desk = Desk::new(config.queue_jobs_max, config.queue_jobs_per_organisation_max);
+        let inner = Inner {
+            store,
+            vault,
+            sandbox,
+            authoriser,
+            policy_sm3: glovebox_gm::sm3(policies.as_bytes()),
+            profiles: defaults::profiles()?,
+            key,
+            desk,
+            counters: Counters::default(),
+            workers: TaskTracker::new(),
+            config,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+/// A new id: a prefix that tells the kind, and a ULID, so that ids sort by time.
+pub(crate) fn new_id(prefix: &str) -> String {
+    format!("{prefix}-{}", ulid::Ulid::generate().to_string().to_lowercase())
+}
+
+fn make_folder(config: &Config) -> Result<Dir, EngineError> {
+    let fault = |error: std::io::Error| EngineError::internal("make the state folder", error);
+    std::fs::create_dir_all(&config.state).map_err(fault)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&config.state, std::fs::Permissions::from_mode(0o700)).map_err(fault)?;
+    }
+    let state = Dir::open_ambient_dir(&config.state, cap_std::ambient_authority()).map_err(fault)?;
+    if state.entries().map_err(fault)?.next().is_some() {
+        let path = config.state.display();
+        return Err(EngineError::Internal(format!("`{path}` is not empty; name a new folder, or open what is there")));
+    }
+    Ok(state)
+}
+
+fn open_folder(state: &Dir, name: &str) -> Result<Dir, EngineError> {
+    state.open_dir(name).map_err(|error| EngineError::internal("open the vault's folder", error))
+}
