@@ -120,6 +120,13 @@ fn nothing_outlives_a_person() {
             ),
             "",
         ),
+        // much memory, beyond all that is kept resident
+        (
+            format!(
+                "(local $n i32) (drop (memory.grow (i32.const 60))) (local.set $n (i32.load (i32.const 4000000))) (memory.fill (i32.const 300000) (i32.const 1) (i32.const 3800000)) (local.set $n (i32.and (local.get $n) (i32.const 3))) {counted}"
+            ),
+            "",
+        ),
         // static data changed
         (
             format!(
