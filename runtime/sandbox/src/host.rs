@@ -213,9 +213,10 @@ fn pool(config: &Config) -> PoolingAllocationConfig {
     pool.max_memory_size(config.memory_max_bytes);
     pool.max_core_instance_size(4 << 20);
     pool.max_component_instance_size(8 << 20);
-    // Up to this many bytes that a guest has written are cleared by memset, more by system calls and new page faults. Which
-    // pages were written the kernel tells (Linux 6.7); an older one clears this much from the start of the memory, so it
-    // must stay small. Measured for a heap beyond 64 KiB: 10 µs a person instead of 25, after 64 KiB written 11 instead of 63.
+    // Up to this many bytes that a guest has written are cleared by memset, more by system calls and new page faults.
+    // Which pages were written the kernel tells (Linux 6.7); an older one clears this much from the start of the memory,
+    // so it must stay small. Measured for a heap beyond 64 KiB: 10 µs a person instead of 25, after 64 KiB written 11
+    // instead of 63.
     pool.pagemap_scan(Enabled::Auto);
     pool.linear_memory_keep_resident(128 << 10);
     pool.table_keep_resident(16 << 10);

@@ -66,84 +66,62 @@ fn validity_does_not_depend_on_other_persons() {
     assert!(alone[0] > 0.0);
 }
 
-/// Each guest tries to tell the next person's instance something; every person must get the same answer.
+/// Guests that try to tell the next person's instance something: what they do, with the count so far in `$n`, and what
+/// stands beside the functions.
+const REMEMBERING: &[(&str, &str)] = &[
+    // memory
+    ("(local.set $n (i32.load (i32.const 0))) (i32.store (i32.const 0) (i32.add (local.get $n) (i32.const 1)))", ""),
+    // memory far from its start
+    (
+        "(local.set $n (i32.and (i32.load (i32.const 260000)) (i32.const 3)))
+         (memory.fill (i32.const 100000) (i32.const 1) (i32.const 162000))",
+        "",
+    ),
+    // a mutable global
+    (
+        "(local.set $n (global.get $g)) (global.set $g (i32.add (global.get $g) (i32.const 1)))",
+        "(global $g (mut i32) (i32.const 0))",
+    ),
+    // a table
+    (
+        "(local.set $n (i32.eqz (ref.is_null (table.get $t (i32.const 0))))) (table.set $t (i32.const 0) (ref.func $f))",
+        "(table $t 1 funcref) (func $f) (elem declare func $f)",
+    ),
+    // the size of a table
+    ("(local.set $n (table.size $t)) (drop (table.grow $t (ref.null func) (i32.const 1)))", "(table $t 0 funcref)"),
+    // the size of memory
+    ("(local.set $n (i32.sub (memory.size) (i32.const 4))) (drop (memory.grow (i32.const 1)))", ""),
+    // memory grown, written and given up
+    (
+        "(drop (memory.grow (i32.const 3))) (local.set $n (i32.load (i32.const 400000)))
+         (i32.store (i32.const 400000) (i32.const 1))",
+        "",
+    ),
+    // much memory, beyond all that is kept resident
+    (
+        "(drop (memory.grow (i32.const 60))) (local.set $n (i32.and (i32.load (i32.const 4000000)) (i32.const 3)))
+         (memory.fill (i32.const 300000) (i32.const 1) (i32.const 3800000))",
+        "",
+    ),
+    // static data changed
+    (
+        "(local.set $n (i32.load8_u (i32.const 64))) (i32.store8 (i32.const 64) (i32.const 3))",
+        "(data (i32.const 64) \"\\01\")",
+    ),
+    // a start function that counts
+    (
+        "(local.set $n (global.get $g))",
+        "(global $g (mut i32) (i32.const 0)) (func $s (global.set $g (i32.add (global.get $g) (i32.const 1)))) (start $s)",
+    ),
+];
+
 #[test]
 fn nothing_outlives_a_person() {
-    let counted = "(call $record (i32.const 0) (local.get $n) (f64.const 0))";
-    let fixed = [
-        // memory
-        (
-            format!(
-                "(local $n i32) (local.set $n (i32.load (i32.const 0))) (i32.store (i32.const 0) (i32.add (local.get $n) (i32.const 1))) {counted}"
-            ),
-            "",
-        ),
-        // memory far beyond what is kept resident
-        (
-            format!(
-                "(local $n i32) (local.set $n (i32.load (i32.const 260000))) (memory.fill (i32.const 100000) (i32.const 1) (i32.const 162000)) (local.set $n (i32.and (local.get $n) (i32.const 3))) {counted}"
-            ),
-            "",
-        ),
-        // a mutable global
-        (
-            format!(
-                "(local $n i32) (local.set $n (global.get $g)) (global.set $g (i32.add (global.get $g) (i32.const 1))) {counted}"
-            ),
-            "(global $g (mut i32) (i32.const 0))",
-        ),
-        // a table
-        (
-            format!(
-                "(local $n i32) (local.set $n (i32.eqz (ref.is_null (table.get $t (i32.const 0))))) (table.set $t (i32.const 0) (ref.func $f)) {counted}"
-            ),
-            "(table $t 1 funcref) (func $f) (elem declare func $f)",
-        ),
-        // the size of a table
-        (
-            format!(
-                "(local $n i32) (local.set $n (table.size $t)) (drop (table.grow $t (ref.null func) (i32.const 1))) {counted}"
-            ),
-            "(table $t 0 funcref)",
-        ),
-        // the size of memory
-        (
-            format!(
-                "(local $n i32) (local.set $n (i32.sub (memory.size) (i32.const 4))) (drop (memory.grow (i32.const 1))) {counted}"
-            ),
-            "",
-        ),
-        // memory grown, written and given up
-        (
-            format!(
-                "(local $n i32) (drop (memory.grow (i32.const 3))) (local.set $n (i32.load (i32.const 400000))) (i32.store (i32.const 400000) (i32.const 1)) {counted}"
-            ),
-            "",
-        ),
-        // much memory, beyond all that is kept resident
-        (
-            format!(
-                "(local $n i32) (drop (memory.grow (i32.const 60))) (local.set $n (i32.load (i32.const 4000000))) (memory.fill (i32.const 300000) (i32.const 1) (i32.const 3800000)) (local.set $n (i32.and (local.get $n) (i32.const 3))) {counted}"
-            ),
-            "",
-        ),
-        // static data changed
-        (
-            format!(
-                "(local $n i32) (local.set $n (i32.load8_u (i32.const 64))) (i32.store8 (i32.const 64) (i32.const 3)) {counted}"
-            ),
-            "(data (i32.const 64) \"\\01\")",
-        ),
-        // a start function that counts
-        (
-            format!("(local $n i32) (local.set $n (global.get $g)) {counted}"),
-            "(global $g (mut i32) (i32.const 0)) (func $s (global.set $g (i32.add (global.get $g) (i32.const 1)))) (start $s)",
-        ),
-    ];
-    for (body, rest) in fixed {
+    for (work, rest) in REMEMBERING {
+        let body = format!("(local $n i32) {work} (call $record (i32.const 0) (local.get $n) (f64.const 0))");
         let (seen, meters) = run(&person_module(&body, rest), &Limits::on_dummy_data(), &persons(40)).unwrap();
         let cells: Vec<_> = seen.cells().into_iter().map(|(_, cell)| cell).collect();
-        assert_eq!(cells, vec![cells[0]; 40], "{body}");
+        assert_eq!(cells, vec![cells[0]; 40], "{work}");
         assert_eq!(meters.instances, 40);
     }
 }
