@@ -14,7 +14,7 @@ use crate::{Fault, IngestOptions, RootKey, SourceFormat, Vault, VaultError};
 fn secret_rows(rows: usize) -> String {
     let mut csv = "id,sex,age,bmi,seen,smoker,note\n".to_owned();
     for row in 0..rows {
-        csv.push_str(&format!("Lin Wei {row},1,30,20,2017-05-01,1,syphilis {row}\n"));
+        csv.push_str(&format!("Lin Wei {row},1,30,20,2017-05-01,1,syphilis {row:060}\n"));
         csv.push_str(&format!("Lin Wei {row},1,thirty,20,2017-05-01,1,gonorrhoea {row}\n"));
     }
     csv
