@@ -1,0 +1,2 @@
+//! Peers and Glovebox, side by side in one run.
+fn main() {}
