@@ -320,7 +320,10 @@ fn check_key(key: &KeyDimension) -> Result<(), ManifestError> {
 fn check_codes(what: &'static str, codes: &[String]) -> Result<(), ManifestError> {
     check_number(what, codes.len(), 1, 10_000)?;
     let distinct: BTreeSet<_> = codes.iter().collect();
-    match codes.iter().find(|code| code.is_empty() || code.len() > 64 || code.chars().any(char::is_control)) {
+    // `*` stands for a total in released tables.
+    let unfit =
+        |code: &&String| code.is_empty() || *code == "*" || code.len() > 64 || code.chars().any(char::is_control);
+    match codes.iter().find(unfit) {
         Some(code) => Err(ManifestError::Name { what, name: code.chars().take(64).collect() }),
         None if distinct.len() != codes.len() => Err(ManifestError::Name { what, name: "(one of them twice)".into() }),
         None => Ok(()),
@@ -400,6 +403,7 @@ mod tests {
     fn faults_are_named() {
         assert!(matches!(parse(|m| m["abi"] = "glovebox:job@9.0.0".into()), Err(ManifestError::Abi { .. })));
         assert!(matches!(parse(|m| m["name"] = "../x".into()), Err(ManifestError::Name { .. })));
+        assert!(matches!(parse(|m| m["keys"][0]["domain"]["codes"][0] = "*".into()), Err(ManifestError::Name { .. })));
         assert!(matches!(parse(|m| m["outputs"][0]["keys"][0] = "x".into()), Err(ManifestError::UnknownKey { .. })));
         assert!(matches!(parse(|m| m["outputs"][1]["lower"] = 99.0.into()), Err(ManifestError::Bounds { .. })));
         assert!(matches!(parse(|m| m["outputs"] = serde_json::json!([])), Err(ManifestError::Number { .. })));

@@ -73,6 +73,10 @@ impl Engine {
         let staged = self.inner.vault.ingest(dataset, number, source, format, options, self.now()).await?;
         self.step(Step::Staged);
         let report = report_of(&staged);
+        if staged.snapshot.rows == 0 {
+            self.inner.vault.discard(&staged)?;
+            return Err(EngineError::Invalid(no_rows(&report)));
+        }
         let draft = self.ingested(caller, &staged);
         let json = serde_json::to_value(&report).map_err(|error| EngineError::internal("write a report", error))?;
         if let Err(error) = self.store().publish(&staged.snapshot, &json, draft) {
@@ -96,6 +100,18 @@ impl Engine {
             .with("quarantined_rows", snapshot.quarantined_rows)
             .with("digest_sm3", &snapshot.digest_sm3)
     }
+}
+
+/// Why a source of which no row holds is not published. It stays with whoever sent it, so nothing is lost.
+fn no_rows(report: &IngestionReport) -> Vec<Refusal> {
+    let remedy = "correct the source or the schema and ingest again; nothing was published";
+    let first = Refusal::new("ingest.no-rows", "a snapshot has at least one row", "the source", remedy);
+    let each = report.quarantine.iter().map(|reason| {
+        let field = reason.field.as_deref().map_or_else(|| "the row".to_owned(), |field| format!("field `{field}`"));
+        let rule = format!("{} rows set aside, the first is number {}", reason.rows, reason.first_row);
+        Refusal::new(reason.code.clone(), rule, field, "correct them in the source")
+    });
+    std::iter::once(first).chain(each).collect()
 }
 
 fn report_of(staged: &Staged) -> IngestionReport {

@@ -84,12 +84,20 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Internal`] when the folder holds no enclave, the passphrase does not open it, or it is damaged.
     pub fn open(config: Config, passphrase: &[u8]) -> Result<Self, EngineError> {
+        if !Self::exists(&config) {
+            let path = config.state.display();
+            return Err(EngineError::Internal(format!("`{path}` holds no enclave; make one with `glovebox init`")));
+        }
         let state = Dir::open_ambient_dir(&config.state, cap_std::ambient_authority())
             .map_err(|error| EngineError::internal("open the state folder", error))?;
         let key = identity::open(&state, passphrase)?;
         let root = RootKey::from_passphrase(passphrase);
         let vault = Vault::open(open_folder(&state, VAULT)?, &root)?;
         let store = Store::open(&config.state.join(DATABASE))?;
+        if let Some(head) = store.latest_signed_head()? {
+            // The store has compared the head with its log; that the head is ours only the key can tell.
+            head.verify(key.verifying_key()).map_err(|error| EngineError::internal("verify the log's head", error))?;
+        }
         let engine = Self::assemble(config, store, vault, key)?;
         engine.recover()?;
         Ok(engine)

@@ -2,15 +2,16 @@
 
 use futures::StreamExt as _;
 use glovebox_api::{JobState, SubmitJob};
-use glovebox_catalog::{Dataset, Grant, JobId, JobManifest, Principal, Refusal, Snapshot};
+use glovebox_catalog::{Dataset, Grant, Isolation, JobId, JobManifest, Principal, Refusal, Snapshot};
 use glovebox_gate::{Contribution, Reduction, Verdict, cells_max, disclose};
-use glovebox_meter::{Amounts, Meter};
+use glovebox_meter::Amounts;
 use glovebox_policy::{Action, Permit, PermitRequest};
 use glovebox_sandbox::{
     CancelFlag, Compiled, ContributionSink, FailureClass, Faults, Limits, Progress, Run, RunError, RunMeters,
     SinkError, inspect,
 };
 use glovebox_store::{JobPatch, JobRow, ModuleRow};
+use glovebox_vault::ViewMeters;
 use tokio::runtime::Handle;
 
 use crate::counters::Counters;
@@ -51,9 +52,10 @@ impl Engine {
     fn carry_out(&self, id: &JobId) {
         let ended = self.case(id).and_then(|case| match self.start_job(&case) {
             Ok(Some((permit, compiled, running))) => {
-                let ending = self.run_job(&case, &permit, &compiled, &running).unwrap_or_else(|error| {
+                let held = self.found_job(id)?.reservation.unwrap_or_default();
+                let ending = self.run_job(&case, &permit, &compiled, &running, held).unwrap_or_else(|error| {
                     tracing::error!(job = %id, %error, "the enclave failed a job");
-                    Ending::enclave_failed()
+                    Ending::enclave_failed(held)
                 });
                 self.settle_job(&case, &running, ending)
             }
@@ -137,20 +139,11 @@ impl Engine {
         })
     }
 
-    /// Reserves the worst case before a row is read; of fuel and bytes at most what is left, since a job seldom needs its
-    /// worst case and is stopped at what it holds.
+    /// Reserves the worst case before a row is read. It follows from the size of the snapshot and the manifest alone, so
+    /// that no run can end for want of budget: such an end would tell something of the rows.
     fn reserve(&self, case: &Case) -> Result<(), EngineError> {
         let limit = Amounts::from(&case.grant.terms.budget);
-        let account = self.store().account(&case.grant.id)?;
-        let account = account.unwrap_or_else(|| glovebox_meter::Account::new(limit));
-        let worst = worst_case(case, &self.inner.config.limits);
-        // At least one unit, so that an exhausted budget is refused under its own code.
-        let at_most_left = |amount: u64, meter: Meter| amount.min(account.left(meter)).max(1);
-        let asked = Amounts {
-            fuel_units: at_most_left(worst.fuel_units, Meter::Fuel),
-            bytes_out: at_most_left(worst.bytes_out, Meter::BytesOut),
-            ..worst
-        };
+        let asked = worst_case(case, &self.inner.config.limits);
         let draft = self.own_draft("budget.reserve", &case.row.id).with("grant", &case.grant.id);
         self.store().reserve(&case.grant.id, &limit, asked, &case.row.id, draft)?;
         Ok(())
@@ -162,8 +155,8 @@ impl Engine {
         permit: &Permit,
         compiled: &Compiled,
         running: &Running,
+        held: Amounts,
     ) -> Result<Ending, EngineError> {
-        let held = self.found_job(&case.row.id)?.reservation.unwrap_or_default();
         let view = self.inner.vault.open_view(permit)?;
         self.step(Step::Opened);
         let mut reduction = Reduction::new(&case.module.manifest)
@@ -179,8 +172,8 @@ impl Engine {
             Err(error) => (Err(error), RunMeters::default()),
         };
         self.step(Step::Ran);
-        let used = used(&meters, &view.meters());
-        self.count(&used);
+        let used = used(&held, &meters, &view.meters());
+        self.count(&meters, &view.meters());
         if let Err(error) = result {
             return Ok(match error {
                 RunError::Failed(FailureClass::Cancelled) if running.is_interrupted() => Ending::Interrupted,
@@ -202,13 +195,14 @@ impl Engine {
         })
     }
 
-    fn count(&self, used: &Amounts) {
+    /// What really happened, for the operator.
+    fn count(&self, meters: &RunMeters, view: &ViewMeters) {
         let counters = self.counters();
-        Counters::add(&counters.rows_read, used.rows_read);
-        Counters::add(&counters.bytes_decrypted, used.bytes_read);
-        Counters::add(&counters.fuel_units, used.fuel_units);
-        Counters::add(&counters.cpu_ms, used.cpu_ms);
-        counters.memory_peak_bytes.fetch_max(used.memory_peak_bytes, std::sync::atomic::Ordering::Relaxed);
+        Counters::add(&counters.rows_read, view.rows_read);
+        Counters::add(&counters.bytes_decrypted, view.bytes_decrypted);
+        Counters::add(&counters.fuel_units, meters.fuel_units);
+        Counters::add(&counters.cpu_ms, meters.cpu_ms);
+        counters.memory_peak_bytes.fetch_max(meters.memory_peak_bytes, std::sync::atomic::Ordering::Relaxed);
     }
 
     pub(crate) fn profile(&self, grant: &Grant) -> Result<&(glovebox_gate::Profile, glovebox_gm::Digest), EngineError> {
@@ -258,21 +252,22 @@ impl ContributionSink for Reducing<'_> {
 fn worst_case(case: &Case, limits: &crate::JobLimits) -> Amounts {
     let Snapshot { rows, persons, .. } = case.snapshot;
     let cells = cells_max(&case.module.manifest);
-    let of_rows = rows.saturating_mul(limits.fuel_per_row_units);
-    let of_persons = persons.saturating_mul(limits.fuel_per_person_units);
+    let fuel_units = match case.module.manifest.isolation {
+        Isolation::Row => rows.saturating_mul(limits.fuel_per_row_units),
+        Isolation::Person => persons.saturating_mul(limits.fuel_per_person_units),
+    };
     Amounts {
         jobs: 1,
         releases: 1,
         cells,
         bytes_out: cells.saturating_mul(CELL_MAX_BYTES).saturating_add(DOCUMENT_MAX_BYTES),
-        fuel_units: of_rows.saturating_add(of_persons),
+        fuel_units,
         rows_read: rows,
         ..Amounts::default()
     }
 }
 
 fn limits(manifest: &JobManifest, limits: &crate::JobLimits, fuel_total_units: u64) -> Limits {
-    use glovebox_catalog::Isolation;
     Limits {
         fuel_per_unit: match manifest.isolation {
             Isolation::Row => limits.fuel_per_row_units,
@@ -285,11 +280,13 @@ fn limits(manifest: &JobManifest, limits: &crate::JobLimits, fuel_total_units: u
     }
 }
 
-fn used(meters: &RunMeters, view: &glovebox_vault::ViewMeters) -> Amounts {
+/// What is charged. Fuel and rows are charged as reserved, by the size of the snapshot, whatever the module did with its
+/// rows: a charge that followed the run would be a channel out of it, and the next job's refusal would carry a bit.
+fn used(held: &Amounts, meters: &RunMeters, view: &ViewMeters) -> Amounts {
     Amounts {
         jobs: 1,
-        fuel_units: meters.fuel_units,
-        rows_read: view.rows_read,
+        fuel_units: held.fuel_units,
+        rows_read: held.rows_read,
         bytes_read: view.bytes_decrypted,
         cpu_ms: meters.cpu_ms,
         memory_peak_bytes: meters.memory_peak_bytes,
@@ -309,10 +306,10 @@ impl Running {
 }
 
 impl Ending {
-    /// The end of a job that the enclave failed.
-    fn enclave_failed() -> Self {
+    /// The end of a job that the enclave failed. Nothing left, and the fuel is the enclave's loss.
+    fn enclave_failed(held: Amounts) -> Self {
         let rule = "the enclave failed, not the job";
         let reason = Refusal::new("run.internal", rule, "the run", "tell the operator the id of the job");
-        Self::Failed { reasons: vec![reason], used: Amounts { jobs: 1, ..Amounts::default() } }
+        Self::Failed { reasons: vec![reason], used: Amounts { jobs: held.jobs, ..Amounts::default() } }
     }
 }
