@@ -121,7 +121,8 @@ fn send_lines(engine: &Engine, caller: &Caller, sender: &mpsc::Sender<Result<Byt
     let sent = engine.export(caller).and_then(|mut lines| {
         let mut chunk = Vec::new();
         lines.try_for_each(|line| {
-            chunk.extend_from_slice(line?.as_bytes());
+            // The head's line comes with its line feed, those of events without.
+            chunk.extend_from_slice(line?.trim_end_matches('\n').as_bytes());
             chunk.push(b'\n');
             if chunk.len() >= EXPORT_CHUNK_BYTES {
                 let _ = sender.blocking_send(Ok(std::mem::take(&mut chunk).into()));

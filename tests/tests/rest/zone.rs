@@ -1,0 +1,267 @@
+//! A zone for the tests: an authority, an enclave with one organisation of each kind, and a server.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use glovebox_api::{Decision, NewPrincipal};
+use glovebox_catalog::{
+    Budget, Capacity, Dataset, DatasetId, DatasetScope, Grant, GrantTerms, LegalBasis, Organisation, OrganisationId,
+    OrganisationKind, PrincipalId, Purpose, Recipient, Role, Timestamp,
+};
+use glovebox_client::{Access, Client, Retries};
+use glovebox_engine::{Bootstrap, Config, Engine};
+use glovebox_gm::pki::{Authority, Issued, Kind, Request, Revoked};
+use glovebox_server::{Limits, Server, TlsFiles};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+const DAY_MS: i64 = 86_400_000;
+pub const PASSPHRASE: &[u8] = b"correct horse battery staple";
+
+/// Principals on file: id, organisation, its kind, role.
+pub const PEOPLE: [(&str, &str, OrganisationKind, Role); 6] = [
+    ("officer", "zone-ops", OrganisationKind::Operator, Role::SecurityOfficer),
+    ("operator", "zone-ops", OrganisationKind::Operator, Role::Operator),
+    ("supplier", "hospital-a", OrganisationKind::Supplier, Role::Supplier),
+    ("developer", "company-c", OrganisationKind::Developer, Role::Developer),
+    ("reviewer", "board", OrganisationKind::ReviewBoard, Role::Reviewer),
+    ("regulator", "health-office", OrganisationKind::Regulator, Role::Regulator),
+];
+
+pub struct Zone {
+    pub folder: tempfile::TempDir,
+    pub authority: Authority,
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    running: Option<JoinHandle<()>>,
+}
+
+pub fn now_unix_ms() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+pub fn repository(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+impl Zone {
+    /// One worker, the server's default limits.
+    pub async fn start() -> Self {
+        Self::start_with(Limits::default(), |_| {}).await
+    }
+
+    pub async fn start_with(limits: Limits, change: impl FnOnce(&mut Config)) -> Self {
+        let zone = Self::start_empty(limits, change).await;
+        zone.file_people().await;
+        zone
+    }
+
+    /// With nobody on file but the security officer.
+    pub async fn start_empty(limits: Limits, change: impl FnOnce(&mut Config)) -> Self {
+        // reqwest takes the provider of the process, for connections that are not made by our client.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::create("zone", now_unix_ms() - 30 * DAY_MS, 365).unwrap();
+        let mut config = Config::new(folder.path().join("state"));
+        config.workers = 1;
+        change(&mut config);
+        let (id, organisation, kind, role) = PEOPLE[0];
+        let bootstrap =
+            Bootstrap { organisation: organisation_of(organisation, kind), principal: person(id, organisation, role) };
+        let engine = tokio::task::spawn_blocking(move || Engine::create(config, PASSPHRASE, bootstrap)).await.unwrap();
+        let unset = "127.0.0.1:0".parse().unwrap();
+        let mut zone = Self { folder, authority, address: unset, admin: unset, stop: None, running: None };
+        zone.revoke(&[], 1);
+        zone.serve(engine.unwrap(), limits).await;
+        zone
+    }
+
+    async fn serve(&mut self, engine: Engine, limits: Limits) {
+        let path = |name: &str| self.folder.path().join(name);
+        std::fs::write(path("ca.pem"), self.authority.cert_pem()).unwrap();
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let issued = self.issue("enclave", "zone-ops", &[], Kind::Server { names }, 1, 30);
+        std::fs::write(path("server.pem"), &issued.cert_pem).unwrap();
+        std::fs::write(path("server.key"), issued.key_pem.expose()).unwrap();
+        let mut tls = TlsFiles::new(path("server.pem"), path("server.key"), path("ca.pem"), path("revoked.pem"));
+        tls.poll_interval = Duration::from_millis(50);
+        let any = "127.0.0.1:0".parse().unwrap();
+        let mut config = glovebox_server::Config::new(any, any, tls);
+        config.limits = limits;
+        config.shutdown_grace = Duration::from_secs(2);
+        let server = Server::bind(config, engine).await.unwrap();
+        (self.address, self.admin) = (server.address(), server.admin_address());
+        let (stop, stopped) = oneshot::channel::<()>();
+        self.stop = Some(stop);
+        self.running = Some(tokio::spawn(async move {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            server.run(stopped).await.unwrap();
+        }));
+    }
+
+    /// Asks the server to stop, and waits until it has.
+    pub async fn stop(&mut self) {
+        self.ask_to_stop();
+        self.finished().await;
+    }
+
+    /// Waits until the server has stopped.
+    pub async fn finished(&mut self) {
+        self.running.take().unwrap().await.unwrap();
+    }
+
+    pub fn ask_to_stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    async fn file_people(&self) {
+        let officer = self.client("officer");
+        for (id, organisation, kind, role) in PEOPLE.into_iter().skip(1) {
+            if organisation != "zone-ops" {
+                officer.create_organisation(&organisation_of(organisation, kind)).await.unwrap();
+            }
+            officer.create_principal(&person(id, organisation, role)).await.unwrap();
+        }
+    }
+
+    pub fn issue(
+        &self,
+        common_name: &str,
+        organisation: &str,
+        roles: &[&str],
+        kind: Kind,
+        since_days: i64,
+        days: u32,
+    ) -> Issued {
+        self.authority
+            .issue(&Request {
+                common_name: common_name.into(),
+                organisation: organisation.into(),
+                roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+                kind,
+                valid_from_unix_ms: now_unix_ms() - since_days * DAY_MS,
+                days,
+            })
+            .unwrap()
+    }
+
+    /// A certificate of someone on file.
+    pub fn certificate(&self, id: &str) -> Issued {
+        let (_, organisation, _, role) = PEOPLE.into_iter().find(|person| person.0 == id).unwrap();
+        self.issue(id, organisation, &[role.as_str()], Kind::Client, 1, 30)
+    }
+
+    pub fn revoke(&self, issued: &[&Issued], number: u64) {
+        let now = now_unix_ms();
+        let revoked: Vec<_> = issued
+            .iter()
+            .map(|issued| Revoked { serial_hex: issued.serial_hex.clone(), at_unix_ms: now - 1000 })
+            .collect();
+        let list = self.authority.crl(&revoked, number, now - 1000, now + 30 * DAY_MS).unwrap();
+        let blank = "\n".repeat(usize::try_from(number).unwrap());
+        std::fs::write(self.folder.path().join("revoked.pem"), format!("{list}\n{blank}")).unwrap();
+    }
+
+    /// A client as someone on file, which does not repeat its calls.
+    pub fn client(&self, id: &str) -> Client {
+        self.client_with(&self.certificate(id))
+    }
+
+    pub fn client_with(&self, issued: &Issued) -> Client {
+        let access = Access {
+            server: format!("https://localhost:{}", self.address.port()),
+            authority_pem: self.authority.cert_pem().to_owned(),
+            certificate_pem: issued.cert_pem.clone(),
+            key_pem: issued.key_pem.expose().to_owned(),
+        };
+        Client::connect(access).unwrap().with_retries(Retries::NONE)
+    }
+
+    /// A plain HTTP client with a certificate, for what a well-behaved client does not send.
+    pub fn raw(&self, issued: Option<&Issued>) -> reqwest::Client {
+        let root = reqwest::Certificate::from_pem(self.authority.cert_pem().as_bytes()).unwrap();
+        let builder = reqwest::Client::builder().tls_certs_only([root]).no_proxy();
+        let builder = match issued {
+            None => builder,
+            Some(issued) => {
+                let pem = format!("{}\n{}", issued.cert_pem, issued.key_pem.expose());
+                builder.identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap())
+            }
+        };
+        builder.build().unwrap()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.address.port())
+    }
+
+    pub async fn metrics(&self) -> String {
+        reqwest::get(format!("http://{}/metrics", self.admin)).await.unwrap().text().await.unwrap()
+    }
+
+    /// Files NHANES and takes in its table.
+    pub async fn with_data(&self) -> Dataset {
+        let text = std::fs::read_to_string(repository("examples/data/nhanes-2017/dataset.json")).unwrap();
+        let dataset: Dataset = serde_json::from_str(&text).unwrap();
+        self.client("supplier").register_dataset(&dataset).await.unwrap();
+        dataset
+    }
+
+    pub fn table(&self) -> PathBuf {
+        let folder = repository("examples/data/nhanes-2017");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        files.into_iter().find(|path| path.extension().is_some_and(|end| end == "csv")).unwrap()
+    }
+
+    /// A grant on the dataset for the developer, approved by all who must.
+    pub async fn with_grant(&self, dataset: &DatasetId) -> Grant {
+        let grant = self.client("developer").propose_grant(&terms(dataset)).await.unwrap();
+        let why = Decision { comment: "fine".into() };
+        let supplier = self.client("supplier");
+        supplier.approve_grant(&grant.id, Some(Capacity::Supplier), &why).await.unwrap();
+        self.client("reviewer").approve_grant(&grant.id, None, &why).await.unwrap()
+    }
+}
+
+fn organisation_of(id: &str, kind: OrganisationKind) -> Organisation {
+    Organisation { id: OrganisationId::new(id).unwrap(), name: id.to_owned(), kind, jurisdiction: "CN".into() }
+}
+
+fn person(id: &str, organisation: &str, role: Role) -> NewPrincipal {
+    NewPrincipal {
+        id: PrincipalId::new(id).unwrap(),
+        name: id.to_owned(),
+        organisation: OrganisationId::new(organisation).unwrap(),
+        roles: [role].into(),
+    }
+}
+
+pub fn terms(dataset: &DatasetId) -> GrantTerms {
+    let fields = ["sex", "age_years", "bmi"].map(str::to_owned);
+    GrantTerms {
+        title: "Obesity by age".into(),
+        purpose: Purpose::Research,
+        basis: LegalBasis::PublicOrAnonymised,
+        scopes: vec![DatasetScope { dataset: dataset.clone(), fields: fields.into(), filter: None }],
+        valid_from: Timestamp::from_unix_ms(now_unix_ms() - DAY_MS),
+        valid_until: Timestamp::from_unix_ms(now_unix_ms() + 30 * DAY_MS),
+        recipients: vec![Recipient {
+            organisation: OrganisationId::new("company-c").unwrap(),
+            jurisdiction: "CN".into(),
+        }],
+        budget: Budget {
+            jobs_max: 100,
+            releases_max: 100,
+            cells_max: 100_000,
+            bytes_out_max: 1 << 30,
+            fuel_max_units: 1 << 60,
+            rows_max: 1 << 40,
+        },
+        disclosure_profile: "default".into(),
+        agreement_sm3: "0".repeat(64),
+    }
+}
