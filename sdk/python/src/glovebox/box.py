@@ -1,0 +1,161 @@
+"""An enclave as one caller sees it: :func:`connect` gives a :class:`Box`, and the rest hangs on that."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from glovebox.access import Access, StrPath
+from glovebox.catalogue import Dataset, Datasets
+from glovebox.errors import UnexpectedAnswer
+from glovebox.grants import Budget, Budgets, Grant, Grants
+from glovebox.html import page, table
+from glovebox.jobs import Job, Jobs, Module, Modules
+from glovebox.verification import EnclaveKey
+from glovebox.wire import Wire
+
+
+def connect(
+    server: str | None = None,
+    *,
+    identity: StrPath | tuple[StrPath, StrPath] | None = None,
+    ca: StrPath | None = None,
+    profile: str | None = None,
+) -> "Box":
+    """Connects to an enclave over mutual TLS.
+
+    ``identity`` is a folder with ``cert.pem`` and ``key.pem``, one file with both, or a pair of files; ``ca`` the
+    certificate of the zone's authority, ``ca.pem`` beside the identity unless given. What is left out comes from
+    GLOVEBOX_SERVER, GLOVEBOX_IDENTITY, GLOVEBOX_CA and GLOVEBOX_PROFILE, then from the profile file, as for the command
+    line. Asks the enclave who it takes you for, so that a wrong certificate shows here.
+    """
+    box = Box(Wire(Access.find(server, identity, ca, profile)))
+    _ = box.whoami
+    return box
+
+
+@dataclass(frozen=True)
+class WhoAmI:
+    """Who the enclave takes the caller for."""
+
+    principal: str
+    organisation: str
+    roles: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        rows = [("organisation", self.organisation), ("roles", ", ".join(self.roles))]
+        return page("", table(["you are", self.principal], rows))
+
+
+class Box:
+    """A connection to an enclave. Lists are asked for anew each time."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        """The REST interface, for what this class has no name for."""
+
+    @cached_property
+    def whoami(self) -> WhoAmI:
+        """Who the enclave takes you for."""
+        answer = self.wire.get("whoami")
+        return WhoAmI(answer["principal"], answer["organisation"], tuple(answer["roles"]))
+
+    @cached_property
+    def key(self) -> EnclaveKey:
+        """The enclave's public key, as the server tells it; compare its fingerprint with one published elsewhere."""
+        answer = self.wire.get("key")
+        key = EnclaveKey.from_pem(answer["public_key_pem"])
+        if key.fingerprint != answer["fingerprint_sm3"]:
+            raise UnexpectedAnswer(f"the enclave's key has fingerprint {key.fingerprint}, not the one stated")
+        return key
+
+    @property
+    def datasets(self) -> Datasets:
+        """The catalogue."""
+        return Datasets(Dataset.from_json(item) for item in self.wire.items("datasets"))
+
+    def dataset(self, name: str) -> Dataset:
+        """One dataset with its schema."""
+        return Dataset.from_json(self.wire.get("datasets", name))
+
+    @property
+    def grants(self) -> Grants:
+        """Grants that you may see."""
+        return Grants(Grant.from_json(item, self) for item in self.wire.items("grants"))
+
+    def grant(self, name: str) -> Grant:
+        """One grant."""
+        return Grant.from_json(self.wire.get("grants", name), self)
+
+    def propose_grant(self, terms: Mapping[str, Any]) -> Grant:
+        """Proposes a grant to your organisation; :func:`glovebox.terms` writes the terms."""
+        return Grant.from_json(self.wire.post("grants", body=dict(terms)), self)
+
+    @property
+    def budgets(self) -> Budgets:
+        """Budgets of the grants that you may see, and what is used of them."""
+        return Budgets(Budget.from_json(item) for item in self.wire.items("meters"))
+
+    @property
+    def modules(self) -> Modules:
+        """Modules that you may see."""
+        return Modules(Module(item) for item in self.wire.items("modules"))
+
+    def submit_module(self, module: StrPath | bytes) -> Module:
+        """Submits a module, given as a file or as bytes. It is inspected, and kept when it may run."""
+        content = module if isinstance(module, bytes) else Path(os.fspath(module)).expanduser().read_bytes()
+        return Module(self.wire.post("modules", body=content))
+
+    @property
+    def jobs(self) -> Jobs:
+        """Jobs that you may see."""
+        return Jobs(Job(item, self) for item in self.wire.items("jobs"))
+
+    def job(self, name: str) -> Job:
+        """One job."""
+        return Job(self.wire.get("jobs", name), self)
+
+    def run(
+        self,
+        module: Module | str,
+        *,
+        grant: Grant | str,
+        dataset: Dataset | str,
+        parameters: Mapping[str, float] | None = None,
+        wait: bool = True,
+        progress: bool = True,
+    ) -> Job:
+        """Runs a module on a dataset under a grant, and waits for the end while showing the progress.
+
+        A job that is withheld, refused or fails is given back like any other; :meth:`Job.result` then raises.
+        """
+        request = {
+            "module": module.id if isinstance(module, Module) else module,
+            "grant": grant.id if isinstance(grant, Grant) else grant,
+            "dataset": dataset.id if isinstance(dataset, Dataset) else dataset,
+            "parameters": {name: float(value) for name, value in (parameters or {}).items()},
+        }
+        job = Job(self.wire.post("jobs", body=request), self)
+        return job.wait(progress_shown=progress) if wait else job
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.wire.close()
+
+    def __enter__(self) -> "Box":
+        """For ``with``."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the connections."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """One line."""
+        who = self.whoami
+        return f"Box({self.wire.server} as {who.principal} of {who.organisation}: {', '.join(who.roles)})"
