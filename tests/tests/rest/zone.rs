@@ -17,10 +17,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 const DAY_MS: i64 = 86_400_000;
-pub const PASSPHRASE: &[u8] = b"correct horse battery staple";
+pub(crate) const PASSPHRASE: &[u8] = b"correct horse battery staple";
 
 /// Principals on file: id, organisation, its kind, role.
-pub const PEOPLE: [(&str, &str, OrganisationKind, Role); 6] = [
+pub(crate) const PEOPLE: [(&str, &str, OrganisationKind, Role); 6] = [
     ("officer", "zone-ops", OrganisationKind::Operator, Role::SecurityOfficer),
     ("operator", "zone-ops", OrganisationKind::Operator, Role::Operator),
     ("supplier", "hospital-a", OrganisationKind::Supplier, Role::Supplier),
@@ -29,37 +29,37 @@ pub const PEOPLE: [(&str, &str, OrganisationKind, Role); 6] = [
     ("regulator", "health-office", OrganisationKind::Regulator, Role::Regulator),
 ];
 
-pub struct Zone {
-    pub folder: tempfile::TempDir,
-    pub authority: Authority,
-    pub address: SocketAddr,
-    pub admin: SocketAddr,
+pub(crate) struct Zone {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) authority: Authority,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
 }
 
-pub fn now_unix_ms() -> i64 {
+pub(crate) fn now_unix_ms() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
-pub fn repository(path: &str) -> PathBuf {
+pub(crate) fn repository(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
 impl Zone {
     /// One worker, the server's default limits.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(Limits::default(), |_| {}).await
     }
 
-    pub async fn start_with(limits: Limits, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start_with(limits: Limits, change: impl FnOnce(&mut Config)) -> Self {
         let zone = Self::start_empty(limits, change).await;
         zone.file_people().await;
         zone
     }
 
     /// With nobody on file but the security officer.
-    pub async fn start_empty(limits: Limits, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start_empty(limits: Limits, change: impl FnOnce(&mut Config)) -> Self {
         // reqwest takes the provider of the process, for connections that are not made by our client.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
@@ -104,17 +104,17 @@ impl Zone {
     }
 
     /// Asks the server to stop, and waits until it has.
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.ask_to_stop();
         self.finished().await;
     }
 
     /// Waits until the server has stopped.
-    pub async fn finished(&mut self) {
+    pub(crate) async fn finished(&mut self) {
         self.running.take().unwrap().await.unwrap();
     }
 
-    pub fn ask_to_stop(&mut self) {
+    pub(crate) fn ask_to_stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
 
@@ -128,7 +128,7 @@ impl Zone {
         }
     }
 
-    pub fn issue(
+    pub(crate) fn issue(
         &self,
         common_name: &str,
         organisation: &str,
@@ -150,12 +150,12 @@ impl Zone {
     }
 
     /// A certificate of someone on file.
-    pub fn certificate(&self, id: &str) -> Issued {
+    pub(crate) fn certificate(&self, id: &str) -> Issued {
         let (_, organisation, _, role) = PEOPLE.into_iter().find(|person| person.0 == id).unwrap();
         self.issue(id, organisation, &[role.as_str()], Kind::Client, 1, 30)
     }
 
-    pub fn revoke(&self, issued: &[&Issued], number: u64) {
+    pub(crate) fn revoke(&self, issued: &[&Issued], number: u64) {
         let now = now_unix_ms();
         let revoked: Vec<_> = issued
             .iter()
@@ -167,11 +167,11 @@ impl Zone {
     }
 
     /// A client as someone on file, which does not repeat its calls.
-    pub fn client(&self, id: &str) -> Client {
+    pub(crate) fn client(&self, id: &str) -> Client {
         self.client_with(&self.certificate(id))
     }
 
-    pub fn client_with(&self, issued: &Issued) -> Client {
+    pub(crate) fn client_with(&self, issued: &Issued) -> Client {
         let access = Access {
             server: format!("https://localhost:{}", self.address.port()),
             authority_pem: self.authority.cert_pem().to_owned(),
@@ -182,7 +182,7 @@ impl Zone {
     }
 
     /// A plain HTTP client with a certificate, for what a well-behaved client does not send.
-    pub fn raw(&self, issued: Option<&Issued>) -> reqwest::Client {
+    pub(crate) fn raw(&self, issued: Option<&Issued>) -> reqwest::Client {
         let root = reqwest::Certificate::from_pem(self.authority.cert_pem().as_bytes()).unwrap();
         let builder = reqwest::Client::builder().tls_certs_only([root]).no_proxy();
         let builder = match issued {
@@ -195,30 +195,30 @@ impl Zone {
         builder.build().unwrap()
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.address.port())
     }
 
-    pub async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         reqwest::get(format!("http://{}/metrics", self.admin)).await.unwrap().text().await.unwrap()
     }
 
     /// Files NHANES and takes in its table.
-    pub async fn with_data(&self) -> Dataset {
+    pub(crate) async fn with_data(&self) -> Dataset {
         let text = std::fs::read_to_string(repository("examples/data/nhanes-2017/dataset.json")).unwrap();
         let dataset: Dataset = serde_json::from_str(&text).unwrap();
         self.client("supplier").register_dataset(&dataset).await.unwrap();
         dataset
     }
 
-    pub fn table(&self) -> PathBuf {
+    pub(crate) fn table(&self) -> PathBuf {
         let folder = repository("examples/data/nhanes-2017");
         let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         files.into_iter().find(|path| path.extension().is_some_and(|end| end == "csv")).unwrap()
     }
 
     /// A grant on the dataset for the developer, approved by all who must.
-    pub async fn with_grant(&self, dataset: &DatasetId) -> Grant {
+    pub(crate) async fn with_grant(&self, dataset: &DatasetId) -> Grant {
         let grant = self.client("developer").propose_grant(&terms(dataset)).await.unwrap();
         let why = Decision { comment: "fine".into() };
         let supplier = self.client("supplier");
@@ -240,7 +240,7 @@ fn person(id: &str, organisation: &str, role: Role) -> NewPrincipal {
     }
 }
 
-pub fn terms(dataset: &DatasetId) -> GrantTerms {
+pub(crate) fn terms(dataset: &DatasetId) -> GrantTerms {
     let fields = ["sex", "age_years", "bmi"].map(str::to_owned);
     GrantTerms {
         title: "Obesity by age".into(),
