@@ -20,7 +20,7 @@ pub struct Problem {
     pub detail: String,
     /// Stable code, e.g. `policy.not-permitted`.
     pub code: String,
-    /// Every reason, where there is more than one.
+    /// Every reason that a rule of the enclave gave, with its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Refusal>,
     /// Names this answer in the operator's log.
