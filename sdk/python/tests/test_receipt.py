@@ -133,7 +133,12 @@ def test_what_is_no_receipt_is_told() -> None:
     for text in ("", "[]", "{}", '{"statement": 1}', b"\xff", '{"statement": {}, "statement": {}}'):
         with pytest.raises(VerificationError, match="can't be read"):
             Receipt.from_json(text)
-    for content in ({"statement": {}}, {**forger.golden(), "event": []}, {**forger.golden(), "signature": "ab"}):
+    contents: tuple[dict[str, Any], ...] = (
+        {"statement": {}},
+        {**forger.golden(), "event": []},
+        {**forger.golden(), "signature": "ab"},
+    )
+    for content in contents:
         refused(content)
 
 

@@ -57,7 +57,7 @@ def _value(message: Message, event: str) -> Json:
     try:
         value = json.loads(message.data)
         problem = Problem.from_json(value) if message.event == "problem" else None
-    except (ValueError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnexpectedAnswer(f"can't read an event of the server: {error}") from error
     if problem is not None:
         raise ProblemError.of(problem)

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -92,7 +93,7 @@ class Wire:
             try:
                 answer = self._http.request(method, _path(path), params=query, headers=headers, content=content)
             except httpx.TransportError as error:
-                if left == 0:
+                if left == 0 or _is_distrust(error):
                     raise _connection_failed(self.server, error) from error
             else:
                 asked = _retry_after_seconds(answer)
@@ -126,7 +127,7 @@ def _checked(answer: httpx.Response) -> httpx.Response:
         )
     try:
         problem = Problem.from_json(read_json(answer))
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise UnexpectedAnswer(f"can't read the problem document of status {answer.status_code}") from error
     raise ProblemError.of(problem)
 
@@ -136,8 +137,23 @@ def _retry_after_seconds(answer: httpx.Response) -> float | None:
     return float(text) if text.isascii() and text.isdigit() else None
 
 
+def _is_distrust(error: BaseException | None) -> bool:
+    """Whether the server's certificate did not pass: another try would not change it."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _connection_failed(server: str, error: Exception) -> ConnectionFailed:
+    detail = str(error) or type(error).__name__
+    if _is_distrust(error):
+        return ConnectionFailed(
+            f"{server} is not trusted: {detail}. Its certificate must be of the authority given as `ca`, and name the "
+            "address that you gave"
+        )
     return ConnectionFailed(
-        f"no answer from {server}: {error or type(error).__name__}. Is it running, is the address right, and was your "
-        "certificate issued by its authority and not revoked?"
+        f"no answer from {server}: {detail}. Is it running, is the address right, and was your certificate issued by "
+        "its authority and not revoked?"
     )

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class EnclaveKey:
         return cls(point)
 
     @classmethod
-    def read(cls, path: str | Path) -> "EnclaveKey":
+    def read(cls, path: str | os.PathLike[str]) -> "EnclaveKey":
         """Reads a PEM file."""
         return cls.from_pem(Path(path).read_text(encoding="ascii"))
 

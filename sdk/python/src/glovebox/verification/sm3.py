@@ -17,7 +17,7 @@ def sm3(data: bytes) -> bytes:
 def sm3_in_python(data: bytes) -> bytes:
     """The same in Python, some 200 KB a second: enough for receipts and tables."""
     padded = data + b"\x80" + bytes((55 - len(data)) % 64) + (8 * len(data)).to_bytes(8, "big")
-    state = _START
+    state: tuple[int, ...] = _START
     for at in range(0, len(padded), 64):
         state = _compress(state, padded[at : at + 64])
     return b"".join(word.to_bytes(4, "big") for word in state)
