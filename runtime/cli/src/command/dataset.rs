@@ -1,0 +1,235 @@
+//! `glovebox dataset`: the catalogue, ingestion, snapshots.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use glovebox_api::{IngestionReport, QuarantineReason, SourceFormat};
+use glovebox_catalog::{Dataset, DatasetId, Field, Snapshot};
+use glovebox_client::every;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::command::{parse_name, read_document};
+use crate::connection::Global;
+use crate::output::Output;
+use crate::text::{self, number};
+
+/// Datasets: catalogue, ingestion, snapshots.
+#[derive(Subcommand)]
+#[command(after_help = "Examples:\n  glovebox dataset list\n  glovebox dataset ingest nhanes-2017 nhanes-2017.csv")]
+pub(crate) enum DatasetCommand {
+    /// File a dataset: what it is, its fields with grades and types, its terms of sharing
+    #[command(after_help = "Examples:\n  glovebox dataset register examples/data/nhanes-2017/dataset.json")]
+    Register(Register),
+    /// List the datasets that you may see
+    #[command(after_help = "Examples:\n  glovebox dataset list --json")]
+    List,
+    /// Show a dataset with its fields
+    #[command(after_help = "Examples:\n  glovebox dataset show nhanes-2017")]
+    Show(One),
+    /// Encrypt the rows of a file into a new snapshot
+    #[command(after_help = "Examples:\n  glovebox dataset ingest nhanes-2017 nhanes-2017.csv\n  \
+        glovebox dataset ingest encounters encounters.parquet\n\n\
+        Rows that do not fit the schema are set aside with a reason; none is lost, none is shown.")]
+    Ingest(Ingest),
+    /// List the snapshots of a dataset
+    #[command(after_help = "Examples:\n  glovebox dataset snapshots nhanes-2017")]
+    Snapshots(One),
+    /// Show what ingestion found
+    #[command(after_help = "Examples:\n  glovebox dataset report nhanes-2017 1")]
+    Report(Report),
+}
+
+#[derive(Args)]
+pub(crate) struct Register {
+    /// The dataset, as JSON or TOML
+    file: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct One {
+    /// The dataset
+    dataset: DatasetId,
+}
+
+#[derive(Args)]
+pub(crate) struct Ingest {
+    /// The dataset
+    dataset: DatasetId,
+    /// CSV with a header line, or Parquet
+    file: PathBuf,
+    /// csv or parquet; from the file's name unless given
+    #[arg(long, value_parser = parse_name::<SourceFormat>)]
+    format: Option<SourceFormat>,
+}
+
+#[derive(Args)]
+pub(crate) struct Report {
+    /// The dataset
+    dataset: DatasetId,
+    /// Number of the snapshot; the newest unless given
+    snapshot: Option<u32>,
+}
+
+impl DatasetCommand {
+    pub(crate) async fn run(self, global: &Global, output: &Output) -> anyhow::Result<()> {
+        let client = &global.client()?;
+        match self {
+            Self::Register(Register { file }) => {
+                let dataset: Dataset = read_document(&file)?;
+                let filed = client.register_dataset(&dataset).await?;
+                output.show(&filed, || format!("{}: {}", filed.id, filed.title))
+            }
+            Self::List => {
+                let all = every(|page| async move { client.datasets(&page).await }).await?;
+                output.show(&all, || table(&all))
+            }
+            Self::Show(One { dataset }) => {
+                let dataset = client.dataset(&dataset).await?;
+                output.show(&dataset, || shown(&dataset))
+            }
+            Self::Ingest(ingest) => ingest.run(global, output).await,
+            Self::Snapshots(One { dataset }) => {
+                let dataset = &dataset;
+                let all = every(|page| async move { client.snapshots(dataset, &page).await }).await?;
+                output.show(&all, || snapshots(&all))
+            }
+            Self::Report(Report { dataset, snapshot }) => {
+                let dataset = &dataset;
+                let number = match snapshot {
+                    Some(number) => number,
+                    None => {
+                        let all = every(|page| async move { client.snapshots(dataset, &page).await }).await?;
+                        let newest = all.iter().map(|snapshot| snapshot.number).max();
+                        newest.with_context(|| format!("`{dataset}` has no snapshot; ingest its rows first"))?
+                    }
+                };
+                let report = client.ingestion_report(dataset, number).await?;
+                output.show(&report, || reported(&report))
+            }
+        }
+    }
+}
+
+impl Ingest {
+    async fn run(self, global: &Global, output: &Output) -> anyhow::Result<()> {
+        let format = self.format.or_else(|| {
+            let ending = self.file.extension()?.to_str()?.to_ascii_lowercase();
+            parse_name(&ending).ok()
+        });
+        let format = format.with_context(|| {
+            format!("`{}`: is it csv or parquet? say it with `--format`", self.file.display())
+        })?;
+        let length = std::fs::metadata(&self.file)
+            .with_context(|| format!("can't read `{}`", self.file.display()))?
+            .len();
+        let progress = progress(length, output);
+        let told = progress.clone();
+        let client = global.client()?;
+        let sent = client.ingest_file(&self.dataset, format, &self.file, move |bytes| {
+            told.set_position(bytes);
+            if bytes >= length {
+                told.set_message("encrypting");
+            }
+        });
+        let report = sent.await;
+        progress.finish_and_clear();
+        let report = report?;
+        output.show(&report, || reported(&report))
+    }
+}
+
+fn progress(length: u64, output: &Output) -> ProgressBar {
+    let target = if output.is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}");
+    let bar = ProgressBar::with_draw_target(Some(length), target);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn table(datasets: &[Dataset]) -> String {
+    let row = |d: &Dataset| {
+        let fields = d.schema.fields.len().to_string();
+        [
+            d.id.to_string(),
+            d.supplier.to_string(),
+            text::cut(&d.title, 60),
+            d.grade.number().to_string(),
+            text::name(&d.sharing),
+            fields,
+        ]
+    };
+    text::table(["id", "supplier", "title", "grade", "sharing", "fields"], datasets.iter().map(row))
+}
+
+fn shown(dataset: &Dataset) -> String {
+    let facts = text::sheet(&[
+        ("dataset", dataset.id.to_string()),
+        ("supplier", dataset.supplier.to_string()),
+        ("title", dataset.title.clone()),
+        ("description", dataset.description.clone()),
+        ("category", text::name(&dataset.category)),
+        ("grade", dataset.grade.number().to_string()),
+        ("sharing", text::name(&dataset.sharing)),
+        ("conditions", dataset.conditions.clone()),
+        ("source", dataset.source.clone()),
+        ("licence", dataset.licence.clone()),
+    ]);
+    let row = |field: &Field| {
+        let key = if field.name == dataset.schema.person_key { "person key" } else { "" };
+        let kind = serde_json::to_value(&field.field_type).unwrap_or_default();
+        let kind = kind.get("type").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        let unit = field.unit.clone().unwrap_or_default();
+        let nullable = if field.nullable { "may be missing" } else { "" };
+        [
+            field.name.clone(),
+            kind,
+            unit,
+            field.grade.number().to_string(),
+            text::name(&field.identifiability),
+            [key, nullable].concat(),
+            text::cut(&field.description, 50),
+        ]
+    };
+    let heading = ["field", "type", "unit", "grade", "identifies", "", "description"];
+    format!("{facts}\n{}", text::table(heading, dataset.schema.fields.iter().map(row)))
+}
+
+fn snapshots(snapshots: &[Snapshot]) -> String {
+    let row = |s: &Snapshot| {
+        [
+            s.number.to_string(),
+            number(s.rows),
+            number(s.persons),
+            number(s.quarantined_rows),
+            text::bytes(s.size_bytes),
+            s.published_at.to_string(),
+            text::short(&s.digest_sm3),
+        ]
+    };
+    text::table(["number", "rows", "persons", "quarantined", "size", "published", "sm3"], snapshots.iter().map(row))
+}
+
+fn reported(report: &IngestionReport) -> String {
+    let snapshot = &report.snapshot;
+    let missing = report.missing_values.iter().filter(|(_, count)| **count > 0);
+    let missing = missing.map(|(field, count)| format!("{field} {}", number(*count))).collect::<Vec<_>>().join(", ");
+    let facts = text::sheet(&[
+        ("dataset", format!("{}, snapshot {}", report.dataset, snapshot.number)),
+        ("read", format!("{} rows, {}", number(report.rows_read), text::bytes(report.bytes_read))),
+        ("published", format!("{} rows of {} persons", number(snapshot.rows), number(snapshot.persons))),
+        ("quarantined", format!("{} rows", number(snapshot.quarantined_rows))),
+        ("on disk", format!("{}, encrypted", text::bytes(snapshot.size_bytes))),
+        ("digest SM3", snapshot.digest_sm3.clone()),
+        ("missing", missing),
+    ]);
+    if report.quarantine.is_empty() {
+        return facts;
+    }
+    let row = |q: &QuarantineReason| {
+        [q.code.clone(), q.field.clone().unwrap_or_default(), number(q.rows), number(q.first_row)]
+    };
+    format!("{facts}\n{}", text::table(["reason", "field", "rows", "first row"], report.quarantine.iter().map(row)))
+}

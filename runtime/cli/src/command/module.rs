@@ -1,0 +1,156 @@
+//! `glovebox module`: the code of jobs. `inspect` needs no enclave.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use glovebox_api::ModuleView;
+use glovebox_catalog::{Door, Isolation, JobManifest, ModuleId};
+use glovebox_client::every;
+use serde_json::json;
+
+use crate::connection::{Global, read_bytes};
+use crate::failure::Refused;
+use crate::output::Output;
+use crate::text;
+
+/// Modules: the WebAssembly code of jobs.
+#[derive(Subcommand)]
+#[command(after_help = "Examples:\n  glovebox module inspect job.wasm\n  glovebox module submit job.wasm")]
+pub(crate) enum Module {
+    /// Submit a module; the enclave inspects it
+    #[command(after_help = "Examples:\n  glovebox module submit examples/jobs/bmi-by-age-sex/bmi-by-age-sex.wasm")]
+    Submit(File),
+    /// List the modules that you may see
+    #[command(after_help = "Examples:\n  glovebox module list --json")]
+    List,
+    /// Show a module and its manifest
+    #[command(after_help = "Examples:\n  glovebox module show 5f0a")]
+    Show(One),
+    /// Inspect a module as the enclave would, without one, and say what is proven
+    #[command(after_help = "Examples:\n  glovebox module inspect examples/jobs/bmi-by-age-sex/bmi-by-age-sex.wasm")]
+    Inspect(File),
+}
+
+#[derive(Args)]
+pub(crate) struct File {
+    /// The module or component, in binary form
+    file: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct One {
+    /// The module: SM3 of its bytes
+    module: ModuleId,
+}
+
+impl Module {
+    pub(crate) async fn run(self, global: &Global, output: &Output) -> anyhow::Result<()> {
+        let module = match self {
+            Self::Inspect(File { file }) => return inspect(&file, output),
+            Self::Submit(File { file }) => global.client()?.submit_module(read_bytes(&file)?).await?,
+            Self::Show(One { module }) => global.client()?.module(&module).await?,
+            Self::List => {
+                let client = &global.client()?;
+                let all = every(|page| async move { client.modules(&page).await }).await?;
+                return output.show(&all, || table(&all));
+            }
+        };
+        output.show(&module, || {
+            let facts = text::sheet(&[
+                ("module", module.id.to_string()),
+                ("SHA-256", module.sha256.clone()),
+                ("size", text::bytes(module.size_bytes)),
+                ("submitted", format!("{} of {}, {}", module.submitted_by, module.organisation, module.submitted_at)),
+                ("door", text::name(&module.door)),
+            ]);
+            format!("{facts}{}", manifest(&module.manifest))
+        })
+    }
+}
+
+fn inspect(file: &std::path::Path, output: &Output) -> anyhow::Result<()> {
+    let inspected = glovebox_sandbox::inspect(&read_bytes(file)?)
+        .map_err(|reasons| Refused { what: format!("`{}` does not pass inspection", file.display()), reasons })?;
+    let proven = proven(inspected.manifest().isolation, inspected.door());
+    let facts = json!({
+        "module": inspected.module_sm3().to_string(),
+        "sha256": inspected.sha256(),
+        "size_bytes": inspected.size_bytes(),
+        "door": inspected.door(),
+        "manifest": inspected.manifest(),
+        "proven": proven,
+    });
+    output.show(&facts, || {
+        let facts = text::sheet(&[
+            ("module", inspected.module_sm3().to_string()),
+            ("SHA-256", inspected.sha256().to_owned()),
+            ("size", text::bytes(inspected.size_bytes())),
+            ("door", text::name(&inspected.door())),
+        ]);
+        let proven: String = proven.iter().map(|line| format!("  ✓ {line}\n")).collect();
+        format!("{facts}{}\nproven from the bytes:\n{proven}", manifest(inspected.manifest()))
+    })
+}
+
+/// What inspection has shown of a module that it let pass.
+fn proven(isolation: Isolation, door: Door) -> Vec<&'static str> {
+    let mut proven = vec![
+        "it imports nothing: no clock, no randomness, no files, no network, no log",
+        "it uses allowed WebAssembly features only; its size, memory and complexity are within the caps",
+        "it holds one manifest, and exports what that manifest promises",
+    ];
+    proven.extend(match (isolation, door) {
+        (Isolation::Row, _) => vec![
+            "no function that a row reaches writes memory, a global or a table: rows can't learn of each other",
+            "nothing runs before the first row",
+        ],
+        (Isolation::Person, Door::Columnar) => vec!["a person's run needs only memory, allocator and entry point"],
+        (Isolation::Person, Door::Component) => vec!["a person's run needs only the exported function"],
+    });
+    if isolation == Isolation::Person {
+        proven.push("not proven, but done by the enclave: a fresh instance for each person");
+    }
+    proven
+}
+
+fn manifest(manifest: &JobManifest) -> String {
+    let inputs = manifest.inputs.iter().map(|input| {
+        let kind = match &input.input_type {
+            glovebox_catalog::InputType::Code(codes) => format!("code of {}", codes.len()),
+            other => text::name(other),
+        };
+        format!("{}: {kind}{}", input.name, if input.nullable { " or missing" } else { "" })
+    });
+    let parameters = manifest.parameters.iter().map(|p| format!("{} = {} in {}..={}", p.name, p.default, p.min, p.max));
+    let outputs = manifest.outputs.iter().map(|output| {
+        let reducer = serde_json::to_value(&output.reducer).unwrap_or_default();
+        let reducer = reducer.get("reducer").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        let keys = if output.keys.is_empty() { String::new() } else { format!(" by {}", output.keys.join(", ")) };
+        format!("{}: {reducer}{keys}, {} cells", output.name, manifest.cell_count(output))
+    });
+    let lines = |lines: Vec<String>| lines.join("\n");
+    text::sheet(&[
+        ("job", format!("{} {}: {}", manifest.name, manifest.version, manifest.description)),
+        ("purpose", manifest.purpose.as_ref().map(text::name).unwrap_or_default()),
+        ("isolation", text::name(&manifest.isolation)),
+        ("per person", format!("at most {} contributions a cell table", manifest.contributions_per_person_max)),
+        ("reads", lines(inputs.collect())),
+        ("parameters", lines(parameters.collect())),
+        ("gives", lines(outputs.collect())),
+    ])
+}
+
+fn table(modules: &[ModuleView]) -> String {
+    let row = |m: &ModuleView| {
+        [
+            m.manifest.name.clone(),
+            m.manifest.version.clone(),
+            text::name(&m.manifest.isolation),
+            text::name(&m.door),
+            m.organisation.to_string(),
+            m.submitted_at.to_string(),
+            m.id.to_string(),
+        ]
+    };
+    text::table(["name", "version", "isolation", "door", "organisation", "submitted", "id"], modules.iter().map(row))
+}

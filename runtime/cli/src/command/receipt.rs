@@ -1,0 +1,96 @@
+//! `glovebox receipt verify`: offline, with nothing but files.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use glovebox_audit::Receipt;
+use glovebox_gm::VerifyingKey;
+use serde_json::json;
+
+use crate::connection::{read, read_bytes};
+use crate::failure::Unverified;
+use crate::output::Output;
+use crate::text::{self, number};
+
+/// Receipts, verified offline.
+#[derive(Subcommand)]
+#[command(after_help = "Examples:\n  glovebox receipt verify receipt.json --key enclave.pem")]
+pub(crate) enum ReceiptCommand {
+    /// Verify a receipt with the enclave's public key, without the enclave
+    #[command(after_help = "Examples:\n  glovebox receipt verify receipt.json --key enclave.pem\n  \
+        glovebox receipt verify receipt.json --key enclave.pem --release release.json\n\n\
+        Take the key from a source that you trust: one that came along with the receipt proves nothing.\n\
+        Exit code 4 says that it does not verify.")]
+    Verify(Verify),
+}
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// The receipt, JSON
+    file: PathBuf,
+    /// The enclave's public key
+    #[arg(long, value_name = "PEM")]
+    key: PathBuf,
+    /// The release as JSON, to check that the receipt is about it
+    #[arg(long, value_name = "FILE")]
+    release: Option<PathBuf>,
+}
+
+impl ReceiptCommand {
+    pub(crate) fn run(self, output: &Output) -> anyhow::Result<()> {
+        let Self::Verify(Verify { file, key, release }) = self;
+        let key = read_key(&key)?;
+        let receipt: Receipt = serde_json::from_str(&read(&file)?)
+            .with_context(|| format!("`{}` is not a receipt", file.display()))?;
+        receipt.verify(&key).map_err(|error| Unverified { what: file.display().to_string(), error })?;
+        if let Some(release) = &release {
+            let bytes = read_bytes(release)?;
+            receipt.verify_output(&bytes).map_err(|error| Unverified { what: release.display().to_string(), error })?;
+        }
+        let facts = json!({
+            "verified": true,
+            "key_sm3": key.fingerprint().to_string(),
+            "release_verified": release.is_some(),
+            "statement": receipt.statement,
+            "log_id": receipt.head.head.log_id,
+            "sequence": receipt.inclusion.sequence,
+            "log_size": receipt.inclusion.size,
+        });
+        output.show(&facts, || shown(&receipt, &key, release.as_deref()))
+    }
+}
+
+/// The enclave's public key out of a file.
+pub(crate) fn read_key(path: &Path) -> anyhow::Result<VerifyingKey> {
+    let pem = read(path)?;
+    VerifyingKey::from_pem(&pem)
+        .with_context(|| format!("`{}` is not the public key of an enclave; see `glovebox key show`", path.display()))
+}
+
+fn shown(receipt: &Receipt, key: &VerifyingKey, release: Option<&Path>) -> String {
+    let s = &receipt.statement;
+    let meters = s.meters.iter().map(|(name, amount)| format!("{name} {}", number(*amount))).collect::<Vec<_>>();
+    let parameters = s.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+    let facts = text::sheet(&[
+        ("key SM3", key.fingerprint().to_string()),
+        ("job", format!("{}, {}", s.job, s.outcome)),
+        ("for", format!("{} of {}", s.developer, s.organisation)),
+        ("grant", s.grant.to_string()),
+        ("dataset", format!("{}, snapshot {}", s.dataset, s.snapshot)),
+        ("module", format!("SM3 {}", s.module)),
+        ("", format!("SHA-256 {}", s.module_sha256)),
+        ("isolation", text::name(&s.isolation)),
+        ("parameters", parameters.join(", ")),
+        ("mechanism", format!("{}, profile {}", s.mechanism, s.disclosure_profile)),
+        ("cells", format!("{} released, {} withheld", s.cells_released, s.cells_withheld)),
+        ("meters", meters.join(", ")),
+        ("ran", format!("{} to {}", s.started_at, s.ended_at)),
+        ("in the log", format!("entry {} of {} in {}", receipt.inclusion.sequence, receipt.inclusion.size, s.log_id)),
+    ]);
+    let about = match release {
+        Some(release) => format!(", and it is about {}", release.display()),
+        None => String::new(),
+    };
+    format!("{facts}\nverified: signature, place in the log, the log's signed head{about}")
+}

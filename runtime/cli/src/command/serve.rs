@@ -1,0 +1,266 @@
+//! `glovebox serve`: the server of an enclave, from start to an orderly end.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::{Args, ValueEnum};
+use glovebox_engine::{Config as EngineConfig, Engine};
+use glovebox_server::{Config, Server, TlsFiles};
+use serde::Deserialize;
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+use crate::command::init::{First, read_passphrase};
+use crate::connection::read;
+use crate::output::Output;
+
+/// Run the server of an enclave.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    glovebox serve --state enclave --passphrase-file passphrase --pki pki\n  \
+    glovebox serve --config glovebox.toml --listen 10.0.0.5:8443\n  \
+    glovebox serve --state new --passphrase-file passphrase --pki pki --organisation zone-operator --security-officer wang.min\n\n\
+    The last makes the enclave first if the folder holds none. Options win over the file. SIGINT and SIGTERM end it in\n\
+    order: running jobs get the grace, waiting ones are kept. RUST_LOG sets what is logged, e.g. RUST_LOG=warn.")]
+pub(crate) struct Serve {
+    /// TOML file with the settings below, named with `_` for `-`
+    #[arg(long, value_name = "TOML")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    first: First,
+    /// Form of the log on standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log: LogFormat,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// What options and file can both say. Paths in the file are relative to the working folder.
+#[derive(Args, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    /// Folder that holds the enclave
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
+    /// File whose first line is the passphrase
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Address of the REST interface, over mutual TLS; 127.0.0.1:8443 unless given
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Loopback address of metrics and health; 127.0.0.1:9464 unless given
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
+    /// Folder of `glovebox pki`; stands for the four files below
+    #[arg(long, value_name = "FOLDER")]
+    pki: Option<PathBuf>,
+    /// The server's certificate
+    #[arg(long, value_name = "PEM")]
+    certificate: Option<PathBuf>,
+    /// Its private key
+    #[arg(long, value_name = "PEM")]
+    private_key: Option<PathBuf>,
+    /// Authority whose certificates clients present
+    #[arg(long, value_name = "PEM")]
+    client_authority: Option<PathBuf>,
+    /// Its revocation list
+    #[arg(long, value_name = "PEM")]
+    client_revocations: Option<PathBuf>,
+    /// Jobs that run at once; one a core but one unless given
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// Jobs that may wait; 64 unless given
+    #[arg(long, value_name = "N")]
+    queue_jobs_max: Option<usize>,
+    /// Jobs of one organisation that may wait; 16 unless given
+    #[arg(long, value_name = "N")]
+    queue_jobs_per_organisation_max: Option<usize>,
+    /// Memory for the rows of one ingestion; 256 unless given
+    #[arg(long, value_name = "MIB")]
+    ingest_memory_mib: Option<usize>,
+    /// Longest time that a job may run; 3600 unless given
+    #[arg(long, value_name = "SECONDS")]
+    job_wall_seconds: Option<u64>,
+    /// Time for requests and jobs to end at shutdown; 30 unless given
+    #[arg(long, value_name = "SECONDS")]
+    shutdown_grace_seconds: Option<u64>,
+}
+
+impl Serve {
+    pub(crate) async fn run(self, output: &Output) -> anyhow::Result<()> {
+        let settings = match &self.config {
+            Some(path) => {
+                let file: Settings =
+                    toml::from_str(&read(path)?).with_context(|| format!("read `{}`", path.display()))?;
+                self.settings.or(file)
+            }
+            None => self.settings,
+        };
+        start_log(self.log);
+        let engine_config = settings.engine()?;
+        let server_config = settings.server()?;
+        let passphrase_file = settings.passphrase_file.as_deref().context("give `--passphrase-file FILE`")?;
+        let passphrase = read_passphrase(passphrase_file, output)?;
+        let first = self.first;
+        // Opening derives keys from the passphrase, on purpose slowly.
+        let engine = tokio::task::spawn_blocking(move || open(engine_config, &passphrase, &first)).await??;
+        let server = Server::bind(server_config, engine.clone()).await?;
+        let key = engine.key()?;
+        let facts = json!({
+            "server": format!("https://{}", server.address()),
+            "admin": format!("http://{}", server.admin_address()),
+            "key_sm3": key.fingerprint_sm3,
+            "log_id": key.log_id,
+        });
+        output.show_one(&facts, || {
+            format!(
+                "listening on https://{}, metrics on http://{}/metrics, key SM3 {}",
+                server.address(),
+                server.admin_address(),
+                key.fingerprint_sm3
+            )
+        })?;
+        let stop = stop_signal()?;
+        server.run(stop).await?;
+        output.note("stopped");
+        Ok(())
+    }
+}
+
+fn open(config: EngineConfig, passphrase: &[u8], first: &First) -> anyhow::Result<Engine> {
+    let place = config.state.display().to_string();
+    if Engine::exists(&config) {
+        return Engine::open(config, passphrase).with_context(|| format!("can't open the enclave in `{place}`"));
+    }
+    if !first.is_given() {
+        bail!(
+            "`{place}` holds no enclave; make one with `glovebox init`, \
+             or name `--organisation` and `--security-officer` here"
+        );
+    }
+    tracing::info!(state = place, "a new enclave is made");
+    Engine::create(config, passphrase, first.bootstrap()?).with_context(|| format!("can't make an enclave in `{place}`"))
+}
+
+impl Settings {
+    /// These, and for what they leave out the others.
+    fn or(self, other: Self) -> Self {
+        Self {
+            state: self.state.or(other.state),
+            passphrase_file: self.passphrase_file.or(other.passphrase_file),
+            listen: self.listen.or(other.listen),
+            admin: self.admin.or(other.admin),
+            pki: self.pki.or(other.pki),
+            certificate: self.certificate.or(other.certificate),
+            private_key: self.private_key.or(other.private_key),
+            client_authority: self.client_authority.or(other.client_authority),
+            client_revocations: self.client_revocations.or(other.client_revocations),
+            workers: self.workers.or(other.workers),
+            queue_jobs_max: self.queue_jobs_max.or(other.queue_jobs_max),
+            queue_jobs_per_organisation_max: self
+                .queue_jobs_per_organisation_max
+                .or(other.queue_jobs_per_organisation_max),
+            ingest_memory_mib: self.ingest_memory_mib.or(other.ingest_memory_mib),
+            job_wall_seconds: self.job_wall_seconds.or(other.job_wall_seconds),
+            shutdown_grace_seconds: self.shutdown_grace_seconds.or(other.shutdown_grace_seconds),
+        }
+    }
+
+    fn engine(&self) -> anyhow::Result<EngineConfig> {
+        let mut config = EngineConfig::new(self.state.clone().context("give `--state FOLDER`")?);
+        config.workers = self.workers.unwrap_or(config.workers);
+        ensure!(config.workers > 0, "`--workers` is at least 1");
+        config.queue_jobs_max = self.queue_jobs_max.unwrap_or(config.queue_jobs_max);
+        config.queue_jobs_per_organisation_max =
+            self.queue_jobs_per_organisation_max.unwrap_or(config.queue_jobs_per_organisation_max);
+        config.ingest_memory_bytes = self.ingest_memory_mib.map_or(config.ingest_memory_bytes, |mib| mib << 20);
+        config.limits.wall = self.job_wall_seconds.map_or(config.limits.wall, Duration::from_secs);
+        Ok(config)
+    }
+
+    fn server(&self) -> anyhow::Result<Config> {
+        let file = |own: &Option<PathBuf>, option: &str, in_pki: &str| match (own, &self.pki) {
+            (Some(path), _) => Ok(path.clone()),
+            (None, Some(pki)) => Ok(pki.join(in_pki)),
+            (None, None) => bail!("give `--pki FOLDER` (see `glovebox pki init`) or `--{option} PEM`"),
+        };
+        let tls = TlsFiles::new(
+            file(&self.certificate, "certificate", "server/cert.pem")?,
+            file(&self.private_key, "private-key", "server/key.pem")?,
+            file(&self.client_authority, "client-authority", "ca.pem")?,
+            file(&self.client_revocations, "client-revocations", "revoked.pem")?,
+        );
+        let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8443)));
+        let admin = self.admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9464)));
+        let mut config = Config::new(listen, admin, tls);
+        config.shutdown_grace = self.shutdown_grace_seconds.map_or(config.shutdown_grace, Duration::from_secs);
+        Ok(config)
+    }
+}
+
+fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let _ = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+}
+
+/// Ends at the first SIGINT or SIGTERM.
+pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// The command that starts a server again.
+pub(crate) fn command_line(state: &Path, passphrase_file: &Path, pki: &Path, listen: SocketAddr) -> String {
+    format!(
+        "glovebox serve --state {} --passphrase-file {} --pki {} --listen {listen}",
+        state.display(),
+        passphrase_file.display(),
+        pki.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_win_over_the_file() {
+        let file: Settings = toml::from_str("state = \"a\"\nworkers = 3\nlisten = \"10.0.0.5:8443\"").unwrap();
+        let options = Settings { state: Some("b".into()), ..Settings::default() };
+        let engine = options.or(file).engine().unwrap();
+        assert_eq!((engine.state, engine.workers), (PathBuf::from("b"), 3));
+    }
+
+    #[test]
+    fn unknown_settings_are_named() {
+        let error = toml::from_str::<Settings>("wrokers = 3").err().unwrap().to_string();
+        assert!(error.contains("wrokers"), "{error}");
+    }
+
+    #[test]
+    fn missing_settings_are_named_with_their_option() {
+        let fault = |settings: Settings| settings.server().err().unwrap().to_string();
+        assert!(fault(Settings::default()).contains("--pki"));
+        assert!(fault(Settings { certificate: Some("c".into()), ..Settings::default() }).contains("--private-key"));
+        assert!(Settings::default().engine().err().unwrap().to_string().contains("--state"));
+    }
+}

@@ -1,0 +1,70 @@
+//! What is tried in the demo and must not work. A try that works ends the demo with an error.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, bail};
+use glovebox_api::{Decision, IngestionReport, SubmitJob};
+use glovebox_catalog::{Capacity, Grant, Refusal};
+use glovebox_client::ClientError;
+
+use super::cast::Cast;
+use crate::text::cut;
+
+const KEEPS_STATE: &str = include_str!("keeps_state.wat");
+const HYPERTENSION: &[u8] = include_bytes!("../../../../examples/jobs/hypertension/hypertension.wasm");
+/// Columns left for the explanation.
+const WIDTH: usize = 86;
+
+/// The developer approves what the developer proposed.
+pub(crate) async fn approve_own_grant(cast: &Cast, proposed: &Grant) -> anyhow::Result<String> {
+    let yes = Decision::default();
+    let tried = cast.developer.approve_grant(&proposed.id, Some(Capacity::Reviewer), &yes).await;
+    let reason = refusal("a developer approved their own grant", tried)?;
+    Ok(told("approving one's own grant", &reason.code, &reason.rule))
+}
+
+/// The others, in the order of a job's life.
+pub(crate) async fn others(cast: &Cast, grant: &Grant, data: &IngestionReport) -> anyhow::Result<Vec<String>> {
+    let attack = wat::parse_str(KEEPS_STATE).context("the embedded attack")?;
+    let tried = cast.developer.submit_module(attack).await;
+    let keeps_state = refusal("a module that keeps state was accepted", tried)?;
+
+    let module = cast.developer.submit_module(HYPERTENSION).await?;
+    let job = SubmitJob {
+        grant: grant.id.clone(),
+        dataset: data.dataset.clone(),
+        module: module.id,
+        parameters: BTreeMap::new(),
+    };
+    let tried = cast.developer.submit_job(&job).await;
+    let reasons = refusals("a job read columns that were not granted", tried)?;
+    let column = reasons.iter().find(|reason| reason.place.contains("input"));
+    let column = column.or(reasons.first()).context("a refusal has a reason")?;
+
+    let tried = cast.operator.submit_job(&job).await;
+    let operator = refusal("an operator ran a job", tried)?;
+    Ok(vec![
+        told("remembering a row", &keeps_state.code, &keeps_state.place),
+        told("reading blood pressure", &column.code, &column.rule),
+        told("an operator's job", &operator.code, &operator.rule),
+    ])
+}
+
+fn told(what: &str, code: &str, why: &str) -> String {
+    cut(&format!("{what} → {code}: {why}"), WIDTH)
+}
+
+fn refusal<T>(fault: &str, tried: Result<T, ClientError>) -> anyhow::Result<Refusal> {
+    refusals(fault, tried)?.into_iter().next().context("a refusal has a reason")
+}
+
+fn refusals<T>(fault: &str, tried: Result<T, ClientError>) -> anyhow::Result<Vec<Refusal>> {
+    match tried {
+        Ok(_) => bail!("the enclave is broken: {fault}"),
+        Err(ClientError::Problem(problem)) if problem.status < 500 => {
+            let only = Refusal::new(&problem.code, &problem.title, "", &problem.detail);
+            Ok(if problem.reasons.is_empty() { vec![only] } else { problem.reasons })
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,219 @@
+//! The steps of the demo, in order.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+use glovebox_api::{Decision, IngestionReport, JobState, JobView, ModuleView, SourceFormat, SubmitJob};
+use glovebox_catalog::{
+    Budget, Dataset, DatasetScope, Grant, GrantTerms, LegalBasis, OrganisationId, Purpose, Recipient, Timestamp,
+};
+use glovebox_client::Client;
+use glovebox_gate::{Cell, ReleaseDocument};
+
+use super::cast::Cast;
+use super::teller::Teller;
+use super::{attacks, evidence};
+use crate::authority::now_unix_ms;
+use crate::output::Output;
+use crate::released::{self, Marks};
+use crate::text::{bar, number, short, short_number};
+use crate::zone::Zone;
+
+/// Tables and modules are in the binary: it alone can play the demo.
+mod embedded {
+    pub(super) const NHANES: &str = include_str!("../../../../examples/data/nhanes-2017/dataset.json");
+    pub(super) const NHANES_CSV: &[u8] = include_bytes!("../../../../examples/data/nhanes-2017/nhanes-2017.csv");
+    pub(super) const RAND: &str = include_str!("../../../../examples/data/rand-hie/dataset.json");
+    pub(super) const RAND_CSV: &[u8] = include_bytes!("../../../../examples/data/rand-hie/rand-hie.csv");
+    pub(super) const BMI: &[u8] = include_bytes!("../../../../examples/jobs/bmi-by-age-sex/bmi-by-age-sex.wasm");
+    pub(super) const VISITS: &[u8] =
+        include_bytes!("../../../../examples/jobs/visits-per-person/visits-per-person.wasm");
+}
+
+const AGREEMENT: &str = "Company C computes statistics on body mass and on visits, for research, for thirty days.";
+const TABLE_INDENT: &str = "    ";
+
+/// A zone in which the story has been played.
+pub(crate) struct Played {
+    /// Its server still runs.
+    pub(crate) zone: Zone,
+    /// The grant, for going on by hand.
+    pub(crate) grant: Grant,
+    /// The module of the first job.
+    pub(crate) module: ModuleView,
+    /// The first job.
+    pub(crate) job: JobView,
+}
+
+/// Plays the story in `folder`.
+pub(crate) async fn play(folder: &Path, output: &Output) -> anyhow::Result<Played> {
+    let mut teller = Teller::new(output);
+    teller.open("Glovebox: two hospitals' patient tables, one company's code, and what may leave. 数据可用不可见\n")?;
+    let mut zone = Cast::open_zone(folder).await?;
+    let key = short(&zone.key.fingerprint_sm3);
+    teller.step("enclave", &[format!("runs on {} behind mutual TLS; signs with SM2 key {key}…", zone.url())])?;
+
+    let cast = Cast::file(&mut zone).await?;
+    teller.step("people", &["7 people of 6 organisations, filed by the security officer; a certificate each".into()])?;
+
+    let first = ingest(&cast.supplier_a, embedded::NHANES, embedded::NHANES_CSV).await?;
+    let second = ingest(&cast.supplier_b, embedded::RAND, embedded::RAND_CSV).await?;
+    teller.step("data", &[ingested("hospital-a", &first), ingested("hospital-b", &second)])?;
+
+    let proposed = cast.developer.propose_grant(&terms([&first, &second])?).await?;
+    let own_approval = attacks::approve_own_grant(&cast, &proposed).await?;
+    let grant = approve(&cast, &proposed).await?;
+    let fields: usize = grant.terms.scopes.iter().map(|scope| scope.fields.len()).sum();
+    let granted = format!("lin.wei of company-c may compute on {fields} of 55 columns, for research, for 30 days");
+    teller.step("grant", &[granted, "approved by both hospitals and a reviewer; then, and only then, active".into()])?;
+
+    let module = cast.developer.submit_module(embedded::BMI).await?;
+    let (job, release) = run(&cast.developer, &grant, &first, &module).await?;
+    teller.step("row job", &[ran(&module, &job, &release), "mean body-mass index by sex and age:".into()])?;
+    output_table(output, &release, "mean_bmi", usize::MAX)?;
+
+    let visits = cast.developer.submit_module(embedded::VISITS).await?;
+    let (visits_job, visits_release) = run(&cast.developer, &grant, &second, &visits).await?;
+    teller.step("person job", &[ran(&visits, &visits_job, &visits_release), "persons by share of the bill and health:".into()])?;
+    output_table(output, &visits_release, "persons", 5)?;
+    teller.step("withheld", &withheld([&visits_release, &release])?)?;
+
+    let mut refused = vec![own_approval];
+    refused.extend(attacks::others(&cast, &grant, &first).await?);
+    teller.step("refused", &refused)?;
+    teller.step("meters", &meters(&cast, &grant).await?)?;
+    teller.step("evidence", &evidence::verify(&zone, &cast, &job).await?)?;
+    teller.close("\nNo row left the enclave.")?;
+    Ok(Played { zone, grant, module, job })
+}
+
+async fn ingest(supplier: &Client, dataset: &str, csv: &'static [u8]) -> anyhow::Result<IngestionReport> {
+    let dataset: Dataset = serde_json::from_str(dataset).context("the embedded dataset")?;
+    supplier.register_dataset(&dataset).await?;
+    let rows = futures::stream::iter([Ok(csv.into())]);
+    Ok(supplier.ingest(&dataset.id, SourceFormat::Csv, rows, Some(csv.len() as u64), |_| {}).await?)
+}
+
+fn ingested(supplier: &str, report: &IngestionReport) -> String {
+    let snapshot = &report.snapshot;
+    format!(
+        "{supplier}: {} rows of {} persons, encrypted with SM4 ({})",
+        number(snapshot.rows),
+        number(snapshot.persons),
+        snapshot.dataset
+    )
+}
+
+fn terms(reports: [&IngestionReport; 2]) -> anyhow::Result<GrantTerms> {
+    let fields: [&[&str]; 2] = [
+        &["sex", "age_years", "bmi"],
+        &["coinsurance", "self_rated_health", "participation", "physician_visits", "outpatient_usd"],
+    ];
+    let scopes = reports.iter().zip(fields).map(|(report, fields)| DatasetScope {
+        dataset: report.dataset.clone(),
+        fields: fields.iter().map(|field| (*field).to_owned()).collect::<BTreeSet<_>>(),
+        filter: None,
+    });
+    let now = Timestamp::from_unix_ms(now_unix_ms());
+    Ok(GrantTerms {
+        title: "Body mass and visits in two tables".to_owned(),
+        purpose: Purpose::Research,
+        basis: LegalBasis::PublicOrAnonymised,
+        scopes: scopes.collect(),
+        valid_from: now,
+        valid_until: now.plus_days(30),
+        recipients: vec![Recipient { organisation: OrganisationId::new("company-c")?, jurisdiction: "CN".to_owned() }],
+        budget: Budget {
+            jobs_max: 10,
+            releases_max: 10,
+            cells_max: 1_000,
+            bytes_out_max: 10 << 20,
+            fuel_max_units: 1_000_000_000_000,
+            rows_max: 200_000,
+        },
+        disclosure_profile: "default".to_owned(),
+        agreement_sm3: glovebox_gm::sm3(AGREEMENT.as_bytes()).to_string(),
+    })
+}
+
+async fn approve(cast: &Cast, proposed: &Grant) -> anyhow::Result<Grant> {
+    let yes = |comment: &str| Decision { comment: comment.to_owned() };
+    cast.supplier_a.approve_grant(&proposed.id, None, &yes("as agreed")).await?;
+    cast.supplier_b.approve_grant(&proposed.id, None, &yes("as agreed")).await?;
+    Ok(cast.reviewer.approve_grant(&proposed.id, None, &yes("purpose and fields fit")).await?)
+}
+
+async fn run(
+    developer: &Client,
+    grant: &Grant,
+    report: &IngestionReport,
+    module: &ModuleView,
+) -> anyhow::Result<(JobView, ReleaseDocument)> {
+    let request = SubmitJob {
+        grant: grant.id.clone(),
+        dataset: report.dataset.clone(),
+        module: module.id.clone(),
+        parameters: std::collections::BTreeMap::new(),
+    };
+    let submitted = developer.submit_job(&request).await?;
+    let job = developer.finished_job(&submitted.id).await?;
+    ensure!(job.state == JobState::Released, "job `{}` ended {:?}: {:?}", job.id, job.state, job.reasons);
+    let release = job.release.as_ref().context("a released job has a release")?;
+    let document = developer.release(release).await?;
+    Ok((job, document))
+}
+
+fn ran(module: &ModuleView, job: &JobView, release: &ReleaseDocument) -> String {
+    let isolation = match job.isolation {
+        glovebox_catalog::Isolation::Row => "proven to keep no state between rows",
+        glovebox_catalog::Isolation::Person => "a fresh sandbox for each person",
+    };
+    let ReleaseDocument { cells_released, cells_withheld, .. } = release;
+    format!("{}: {isolation}; {cells_released} cells released, {cells_withheld} withheld", module.manifest.name)
+}
+
+fn output_table(output: &Output, release: &ReleaseDocument, name: &str, lines_max: usize) -> anyhow::Result<()> {
+    let table = release.tables.iter().find(|table| table.output == name);
+    let table = table.with_context(|| format!("the release has no output `{name}`"))?;
+    if output.is_json() {
+        return Ok(());
+    }
+    let grid = released::grid(table, &mut Marks::default());
+    let lines: Vec<_> = grid.lines().take(lines_max).map(|line| format!("{TABLE_INDENT}{line}")).collect();
+    output.line(&lines.join("\n"))
+}
+
+/// The most telling of the withheld cells: the one with the fewest persons comes first.
+fn withheld(releases: [&ReleaseDocument; 2]) -> anyhow::Result<Vec<String>> {
+    let cells = releases.iter().flat_map(|release| &release.tables);
+    let mut cells: Vec<(&str, &Cell)> =
+        cells.flat_map(|table| table.cells.iter().map(|cell| (table.output.as_str(), cell))).collect();
+    cells.retain(|(_, cell)| cell.suppression.is_some());
+    let code = |cell: &Cell| cell.suppression.as_ref().is_some_and(|s| s.code == "gate.cell-below-threshold");
+    let found = cells.iter().find(|(_, cell)| code(cell)).or_else(|| cells.first());
+    let (output, cell) = found.context("no cell was withheld")?;
+    let reason = cell.suppression.as_ref().context("a withheld cell has a reason")?;
+    Ok(vec![
+        format!("{output}, {}: {}", cell.keys.join(" · "), reason.code),
+        format!("rule: {}", reason.rule),
+        format!("remedy: {}", reason.remedy),
+    ])
+}
+
+async fn meters(cast: &Cast, grant: &Grant) -> anyhow::Result<Vec<String>> {
+    let live = cast.operator.live_meters().await?;
+    let meters = live.grants.iter().find(|meters| meters.grant == grant.id).context("the grant has meters")?;
+    let (used, budget) = (&meters.committed, &meters.budget);
+    let line = |name: &str, used: u64, limit: u64| {
+        format!("{name} {} {} of {}", bar(used, limit, 12), short_number(used), short_number(limit))
+    };
+    Ok(vec![
+        format!("{}   {}", line("jobs ", used.jobs, budget.jobs_max), line("cells", used.cells, budget.cells_max)),
+        format!(
+            "{}   {}",
+            line("rows ", used.rows_read, budget.rows_max),
+            line("fuel ", used.fuel_units, budget.fuel_max_units)
+        ),
+    ])
+}
