@@ -4,7 +4,7 @@ use glovebox_api::{IngestionReport, Page};
 use glovebox_catalog::{Dataset, DatasetId, Grade, Sharing, Snapshot};
 use glovebox_policy::{Action, ResourceRef};
 
-use crate::directory::check_line;
+use crate::directory::{check_line, check_line_of};
 use crate::page::all;
 use crate::{Caller, Engine, EngineError, PageQuery};
 
@@ -84,8 +84,9 @@ impl Engine {
 
 fn check_dataset(dataset: &Dataset) -> Result<(), EngineError> {
     check_line("title", &dataset.title)?;
-    check_line("source", &dataset.source)?;
-    check_line("licence", &dataset.licence)?;
+    // A citation may be long.
+    check_line_of("source", &dataset.source, 500)?;
+    check_line_of("licence", &dataset.licence, 500)?;
     dataset.schema.check().map_err(|error| {
         EngineError::invalid("catalog.schema", error.to_string(), "schema", "correct the schema and file it again")
     })?;

@@ -110,11 +110,17 @@ impl Engine {
     }
 }
 
+/// A name or title.
 pub(crate) fn check_line(place: &str, text: &str) -> Result<(), EngineError> {
+    check_line_of(place, text, 200)
+}
+
+/// One line of at most `length_max` characters.
+pub(crate) fn check_line_of(place: &str, text: &str, length_max: usize) -> Result<(), EngineError> {
     let length = text.chars().count();
-    if (1..=200).contains(&length) && !text.chars().any(char::is_control) {
+    if (1..=length_max).contains(&length) && !text.chars().any(char::is_control) {
         return Ok(());
     }
-    let rule = "one line of 1 to 200 characters";
+    let rule = format!("one line of 1 to {length_max} characters");
     Err(EngineError::invalid("request.line", rule, place, "shorten it and take line breaks out"))
 }

@@ -1,8 +1,10 @@
 //! Grants: proposed by developers, decided on by suppliers and reviewers.
 
+use std::collections::BTreeSet;
+
 use glovebox_api::{Decision, Page};
 use glovebox_audit::canonical_json;
-use glovebox_catalog::{Capacity, Grant, GrantId, GrantTerms, Role};
+use glovebox_catalog::{Capacity, Dataset, Grant, GrantId, GrantState, GrantTerms, Role, Timestamp};
 use glovebox_gm::sm3;
 use glovebox_policy::{self as policy, Action, Context, PolicyError, ResourceRef};
 
@@ -50,20 +52,21 @@ impl Engine {
     /// [`EngineError::Refused`], [`EngineError::Invalid`] with the first rule of the terms that is broken.
     pub fn propose_grant(&self, caller: &Caller, terms: GrantTerms) -> Result<Grant, EngineError> {
         let id = GrantId::new(new_id("grt")).map_err(|error| EngineError::internal("make an id", error))?;
+        let datasets = all(|slice| self.store().datasets(None, slice))?;
+        // Asked before the terms are checked: what is wrong with them is told only to those who may propose.
+        let resource = ResourceRef::grant(&asked_for(&id, &terms, caller, &datasets, self.now()));
+        let path = resource.path();
+        let context = Context::at(self.now()).from_address(caller.address).for_purpose(terms.purpose);
+        self.authorise_in(caller, Action::GrantPropose, resource, context)?;
         if !self.inner.profiles.contains_key(&terms.disclosure_profile) {
             let known: Vec<_> = self.inner.profiles.keys().map(String::as_str).collect();
             let rule = format!("a disclosure profile is one of: {}", known.join(", "));
             let place = "disclosure_profile";
             return Err(EngineError::invalid("gate.profile-unknown", rule, place, "name one of them"));
         }
-        let datasets = all(|slice| self.store().datasets(None, slice))?;
         let organisations = all(|slice| self.store().organisations(slice))?;
         let grant = policy::propose(id, terms, &caller.principal, &datasets, &organisations, self.now())
             .map_err(|error| EngineError::Invalid(vec![error.refusal("the grant's terms")]))?;
-        let resource = ResourceRef::grant(&grant);
-        let path = resource.path();
-        let context = Context::at(self.now()).from_address(caller.address).for_purpose(grant.terms.purpose);
-        self.authorise_in(caller, Action::GrantPropose, resource, context)?;
         let draft = self.done(caller, Action::GrantPropose, path).with("terms_sm3", terms_sm3(&grant)?);
         self.store().put_grant(&grant, draft)?;
         Ok(grant)
@@ -149,6 +152,22 @@ impl Engine {
             self.cancel_jobs_under(id)?;
         }
         Ok(grant)
+    }
+}
+
+/// The grant that unchecked terms ask for, as far as the policies look at it.
+fn asked_for(id: &GrantId, terms: &GrantTerms, caller: &Caller, datasets: &[Dataset], now: Timestamp) -> Grant {
+    let in_scope = |dataset: &&Dataset| terms.scopes.iter().any(|scope| scope.dataset == dataset.id);
+    Grant {
+        id: id.clone(),
+        proposed_by: caller.principal.id.clone(),
+        organisation: caller.principal.organisation.clone(),
+        proposed_at: now,
+        terms: terms.clone(),
+        suppliers: datasets.iter().filter(in_scope).map(|dataset| dataset.supplier.clone()).collect(),
+        approvals: Vec::new(),
+        suspended_by: BTreeSet::new(),
+        state: GrantState::Proposed,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Modules: inspected before they are kept, and kept by the digest of their bytes.
 
 use glovebox_api::{ModuleView, Page};
-use glovebox_audit::Outcome;
-use glovebox_catalog::{ModuleId, OrganisationId};
+use glovebox_audit::{Event, Outcome};
+use glovebox_catalog::{ModuleId, OrganisationId, PrincipalId, Timestamp};
 use glovebox_policy::{Action, ResourceRef};
 use glovebox_sandbox::Inspected;
 use glovebox_store::{EventFilter, ModuleRow};
@@ -36,15 +36,15 @@ impl Engine {
             .with("size_bytes", bytes.len())
             .with("isolation", format!("{:?}", inspected.manifest().isolation).to_lowercase());
         match self.store().module(&id)? {
-            Some(found) if self.has_submitted(organisation, &id)? => Ok(view(found, organisation)),
+            Some(found) if self.has_submitted(organisation, &id)? => Ok(view(self.as_seen_by(caller, found)?)),
             Some(found) => {
                 self.store().record(draft)?;
-                Ok(view(found, organisation))
+                Ok(view(self.as_seen_by(caller, found)?))
             }
             None => {
                 let row = self.row(id, caller, &inspected, bytes.len() as u64);
                 self.store().put_module(&row, bytes, draft)?;
-                Ok(view(row, organisation))
+                Ok(view(row))
             }
         }
     }
@@ -60,7 +60,8 @@ impl Engine {
             |module| self.may_see_module(caller, module),
         )?;
         let Page { items, next_cursor } = page;
-        let items = items.into_iter().map(|row| self.seen_by(caller, row)).collect::<Result<_, _>>()?;
+        let items = items.into_iter().map(|row| Ok(view(self.as_seen_by(caller, row)?)));
+        let items = items.collect::<Result<_, EngineError>>()?;
         Ok(Page { items, next_cursor })
     }
 
@@ -69,10 +70,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn module(&self, caller: &Caller, id: &ModuleId) -> Result<ModuleView, EngineError> {
-        let row = self.found_module(id)?;
-        let organisation = self.owner_for(caller, &row)?;
-        self.authorise(caller, Action::ModuleRead, ResourceRef::module(id, &organisation, &row.submitted_by))?;
-        self.seen_by(caller, row)
+        let row = self.as_seen_by(caller, self.found_module(id)?)?;
+        self.authorise(caller, Action::ModuleRead, ResourceRef::module(id, &row.organisation, &row.submitted_by))?;
+        Ok(view(row))
     }
 
     pub(crate) fn found_module(&self, id: &ModuleId) -> Result<ModuleRow, EngineError> {
@@ -81,33 +81,43 @@ impl Engine {
 
     /// Whether `organisation` has submitted these bytes itself, as the log tells.
     pub(crate) fn has_submitted(&self, organisation: &OrganisationId, id: &ModuleId) -> Result<bool, EngineError> {
+        Ok(self.submission(organisation, id)?.is_some())
+    }
+
+    /// Who first submitted these bytes for `organisation`, and when.
+    fn submission(
+        &self,
+        organisation: &OrganisationId,
+        id: &ModuleId,
+    ) -> Result<Option<(PrincipalId, Timestamp)>, EngineError> {
         let resource = format!("module/{id}");
         let filter =
             EventFilter { action: Some(Action::ModuleSubmit.as_str()), resource: Some(&resource), principal: None };
         let events = all(|slice| self.store().events(filter, slice))?;
-        Ok(events
-            .iter()
-            .any(|event| event.outcome == Outcome::Done && event.actor.organisation.as_ref() == Some(organisation)))
+        let own =
+            |event: &Event| event.outcome == Outcome::Done && event.actor.organisation.as_ref() == Some(organisation);
+        Ok(events.into_iter().find(own).and_then(|event| Some((event.actor.principal?, event.at))))
     }
 
     fn may_see_module(&self, caller: &Caller, row: &ModuleRow) -> Result<bool, EngineError> {
-        let organisation = self.owner_for(caller, row)?;
-        let resource = ResourceRef::module(&row.id, &organisation, &row.submitted_by);
+        let row = self.as_seen_by(caller, row.clone())?;
+        let resource = ResourceRef::module(&row.id, &row.organisation, &row.submitted_by);
         Ok(self.may_see(caller, Action::ModuleRead, resource))
     }
 
-    /// The organisation whose module it is in the caller's eyes: the caller's own if that has submitted it too.
-    fn owner_for(&self, caller: &Caller, row: &ModuleRow) -> Result<OrganisationId, EngineError> {
+    /// The module in the caller's eyes: their own organisation's if that has submitted it too, whoever was first. Who else
+    /// has it, an organisation does not learn.
+    fn as_seen_by(&self, caller: &Caller, row: ModuleRow) -> Result<ModuleRow, EngineError> {
         let own = &caller.principal.organisation;
-        if *own != row.organisation && self.has_submitted(own, &row.id)? {
-            return Ok(own.clone());
+        if *own == row.organisation {
+            return Ok(row);
         }
-        Ok(row.organisation.clone())
-    }
-
-    fn seen_by(&self, caller: &Caller, row: ModuleRow) -> Result<ModuleView, EngineError> {
-        let organisation = self.owner_for(caller, &row)?;
-        Ok(view(row, &organisation))
+        Ok(match self.submission(own, &row.id)? {
+            Some((submitted_by, submitted_at)) => {
+                ModuleRow { organisation: own.clone(), submitted_by, submitted_at, ..row }
+            }
+            None => row,
+        })
     }
 
     fn row(&self, id: ModuleId, caller: &Caller, inspected: &Inspected, size_bytes: u64) -> ModuleRow {
@@ -124,16 +134,7 @@ impl Engine {
     }
 }
 
-fn view(row: ModuleRow, organisation: &OrganisationId) -> ModuleView {
-    let ModuleRow { id, sha256, size_bytes, submitted_by, submitted_at, door, manifest, .. } = row;
-    ModuleView {
-        id,
-        sha256,
-        size_bytes,
-        organisation: organisation.clone(),
-        submitted_by,
-        submitted_at,
-        door,
-        manifest,
-    }
+fn view(row: ModuleRow) -> ModuleView {
+    let ModuleRow { id, sha256, size_bytes, organisation, submitted_by, submitted_at, door, manifest } = row;
+    ModuleView { id, sha256, size_bytes, organisation, submitted_by, submitted_at, door, manifest }
 }

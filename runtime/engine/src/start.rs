@@ -146,7 +146,9 @@ impl Engine {
         let policies = defaults::policies();
         let authoriser = Authoriser::new(&policies, defaults::POLICY_SCHEMA)
             .map_err(|error| EngineError::internal("load the policies", error))?;
-        let sandbox = Sandbox::new(&glovebox_sandbox::Config::default())
+        let bounds = glovebox_sandbox::Config::default();
+        let runs_max = bounds.runs_max.max(u32::try_from(config.workers).unwrap_or(u32::MAX));
+        let sandbox = Sandbox::new(&glovebox_sandbox::Config { runs_max, ..bounds })
             .map_err(|error| EngineError::internal("start the sandbox", error))?;
         let desk = Desk::new(config.queue_jobs_max, config.queue_jobs_per_organisation_max);
         let inner = Inner {
