@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from glovebox.filters import show_filter
 from glovebox.html import Html, bar, page, table
 from glovebox.listing import Listing
 from glovebox.values import read_time, show_count, show_time
@@ -181,7 +182,7 @@ class Grant:
 
     def _repr_html_(self) -> str:
         opened = [(f"opens of {dataset}", ", ".join(fields)) for dataset, fields in self.fields.items()]
-        opened += [(f"rows of {dataset}", str(rows)) for dataset, rows in self.filters.items()]
+        opened += [(f"rows of {dataset}", show_filter(rows)) for dataset, rows in self.filters.items()]
         decided = [
             (
                 f"{given.capacity} {given.organisation}",

@@ -47,7 +47,7 @@ def table(
             style = _style(at, number_columns) + (_CODE if at in code_columns else "")
             cells.append(f'<td style="{style}">{text(cell)}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
-    style = "border-collapse:collapse;margin:0"
+    style = "border-collapse:collapse;margin:0 0 10px"
     return Html(f'<table style="{style}"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>')
 
 

@@ -10,7 +10,7 @@ from glovebox.errors import VerificationError
 from glovebox.html import Html, page, table
 from glovebox.verification import EnclaveKey, parse_json, verify_output, verify_receipt
 
-_SHOWN = ("job", "outcome", "module", "grant", "dataset", "snapshot", "isolation", "mechanism", "disclosure_profile")
+_SHOWN = ("outcome", "module", "grant", "dataset", "snapshot", "isolation", "mechanism", "disclosure_profile")
 _SHOWN_AFTER = ("parameters", "cells_released", "cells_withheld", "ended_at", "output_sm3")
 
 
@@ -71,7 +71,11 @@ class Receipt:
 
     def save(self, path: StrPath) -> None:
         """Writes it to a file, for `glovebox receipt verify` and for :meth:`read`."""
-        Path(path).write_text(json.dumps(self._content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        Path(path).write_text(self.to_json(), encoding="utf-8")
+
+    def to_json(self) -> str:
+        """What :meth:`save` writes."""
+        return json.dumps(self._content, indent=2, ensure_ascii=False) + "\n"
 
     @property
     def statement(self) -> Mapping[str, Any]:
@@ -110,7 +114,7 @@ class Receipt:
         rows += [
             (name.replace("_", " "), _shown(self.statement[name])) for name in _SHOWN_AFTER if name in self.statement
         ]
-        return page("Receipt: what the enclave states", table(["", ""], rows))
+        return page("", table(["receipt of", self.statement.get("job", "")], rows))
 
 
 def _shown(value: object) -> object:
