@@ -3,10 +3,18 @@
 #![cfg(test)]
 
 mod contributions;
+mod crash;
 mod doors;
+mod enclave;
 mod example_data;
 mod guests;
 mod layering;
+mod leaks;
 mod malformed;
+mod promises;
+mod rest;
+mod roles;
+mod scenarios;
 mod synthetic;
 mod tidy;
+mod world;
