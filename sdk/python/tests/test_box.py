@@ -176,6 +176,11 @@ def test_budgets_show_what_is_left() -> None:
     assert list(budget.to_pandas().loc["jobs"]) == [10, 9, 1, 0]
     html = budget._repr_html_()
     assert html.count("<svg") == 6
+    # A developer's fuel is a bound, and drawn as one.
+    assert "at most 25 M" in html
+    assert "at most 0 % used" in html
+    supplier = {"principal": "chen.jing", "organisation": "hospital-a", "roles": ["supplier"]}
+    assert "at most" not in box(GET_whoami=supplier).budgets[0]._repr_html_()
     assert "90 % used, 10 % held by running jobs" in html
     assert "1 T" in html
     assert box().grant("grt-1").budget.left("cells") == 870

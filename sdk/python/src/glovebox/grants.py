@@ -25,23 +25,27 @@ _METERS = (
     ("rows_max", "rows_read", "rows read"),
 )
 
+_COARSE = ("fuel_units", "rows_read")
+
 
 @dataclass(frozen=True)
 class Budget:
-    """The budget of one grant and its use. A developer sees use rounded up to two significant digits."""
+    """The budget of one grant and its use. A developer sees fuel and rows as a power of ten that use is at most."""
 
     grant: str
     limits: Mapping[str, int]
     committed: Mapping[str, int]
     reserved: Mapping[str, int]
+    is_coarse: bool
+    """Whether fuel and rows are such powers of ten."""
 
     @classmethod
-    def from_json(cls, json: dict[str, Any]) -> "Budget":
+    def from_json(cls, json: dict[str, Any], *, is_coarse: bool) -> "Budget":
         """Reads the form on the wire."""
-        return cls(json["grant"], json["budget"], json["committed"], json["reserved"])
+        return cls(json["grant"], json["budget"], json["committed"], json["reserved"], is_coarse)
 
     def left(self, meter: str) -> int:
-        """What is neither used up nor held by a running job, e.g. ``left("jobs")``."""
+        """What is neither used up nor held by a running job, e.g. ``left("jobs")``; at least, where use is coarse."""
         limit = next(self.limits[name] for name, own, _ in _METERS if own == meter)
         return max(0, limit - self.committed.get(meter, 0) - self.reserved.get(meter, 0))
 
@@ -63,7 +67,9 @@ class Budget:
         rows = []
         for name, meter, label in _METERS:
             used, held = self.committed.get(meter, 0), self.reserved.get(meter, 0)
-            rows.append((label, bar(used, held, self.limits[name]), show_count(used), show_count(self.limits[name])))
+            limit, at_most = self.limits[name], self.is_coarse and meter in _COARSE and used > 0
+            shown = f"at most {show_count(used)}" if at_most else show_count(used)
+            rows.append((label, bar(used, held, limit, at_most=at_most), shown, show_count(limit)))
         return table(["budget", "", "used", "of"], rows, number_columns={2, 3})
 
     def _repr_html_(self) -> str:
@@ -153,7 +159,7 @@ class Grant:
     def budget(self) -> Budget:
         """Its budget and what is used of it now."""
         found = next((budget for budget in self._box.budgets if budget.grant == self.id), None)
-        return found or Budget(self.id, self.limits, {}, {})
+        return found or Budget(self.id, self.limits, {}, {}, is_coarse=False)
 
     def approve(self, comment: str = "", capacity: str | None = None) -> "Grant":
         """Approves it, as ``supplier`` or ``reviewer``; the capacity may be left out by who has one of the two."""

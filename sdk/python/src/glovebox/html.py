@@ -10,6 +10,8 @@ _CELL = "padding:3px 10px;text-align:left;vertical-align:top;border-bottom:1px s
 _NUMBER = "padding:3px 10px;text-align:right;font-variant-numeric:tabular-nums;"
 _NUMBER += "border-bottom:1px solid rgba(128,128,128,.25);"
 _CODE = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:92%;white-space:nowrap;"
+# Names and ids stay in one piece.
+_WRAP_FROM = 24
 _TONES = {"plain": "transparent", "refusal": "#c2410c", "good": "#15803d"}
 
 
@@ -45,6 +47,7 @@ def table(
         cells = []
         for at, cell in enumerate(row):
             style = _style(at, number_columns) + (_CODE if at in code_columns else "")
+            style += "" if len(str(cell)) > _WRAP_FROM else "white-space:nowrap;"
             cells.append(f'<td style="{style}">{text(cell)}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
     style = "border-collapse:collapse;margin:0 0 10px"
@@ -61,15 +64,18 @@ def mark(label: object, explanation: str) -> Html:
     return Html(f'<span style="{style}" title="{escape(explanation)}">{text(label)}</span>')
 
 
-def bar(used: int, held: int, limit: int) -> Html:
-    """How much of ``limit`` is used up for good, and how much running jobs hold."""
+def bar(used: int, held: int, limit: int, *, at_most: bool = False) -> Html:
+    """How much of ``limit`` is used up for good, and how much running jobs hold; pale where it may be less."""
     share = [100.0 * min(amount, limit) / limit if limit else 100.0 for amount in (used, held)]
-    colour = "#15803d" if share[0] + share[1] < 80 else "#c2410c"
+    is_short = share[0] + share[1] >= 80 and not at_most
+    colour, strength = "#c2410c" if is_short else "#15803d", ".3" if at_most else "1"
     pieces = [
-        f'<rect width="{share[0] * 1.6:.1f}" height="10" fill="{colour}"/>',
+        f'<rect width="{share[0] * 1.6:.1f}" height="10" fill="{colour}" opacity="{strength}"/>',
         f'<rect x="{share[0] * 1.6:.1f}" width="{share[1] * 1.6:.1f}" height="10" fill="{colour}" opacity=".45"/>',
     ]
-    label = f"{share[0]:.0f} % used" + (f", {share[1]:.0f} % held by running jobs" if held else "")
+    label = f"{'at most ' if at_most else ''}{share[0]:.0f} % used" + (
+        f", {share[1]:.0f} % held by running jobs" if held else ""
+    )
     return Html(
         f'<svg width="160" height="10" role="img" aria-label="{label}" style="border-radius:3px">'
         f'<title>{label}</title><rect width="160" height="10" fill="rgba(128,128,128,.25)"/>{"".join(pieces)}</svg>'
