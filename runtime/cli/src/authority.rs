@@ -65,7 +65,13 @@ pub(crate) struct AuthorityFolder {
 
 impl AuthorityFolder {
     /// Makes a new authority with a certificate for a server under `names`, and an empty revocation list.
-    pub(crate) fn create(folder: &Path, name: &str, names: &[String], days: u32, list_days: u32) -> anyhow::Result<Self> {
+    pub(crate) fn create(
+        folder: &Path,
+        name: &str,
+        names: &[String],
+        days: u32,
+        list_days: u32,
+    ) -> anyhow::Result<Self> {
         ensure!(
             !folder.join("ca.key").exists(),
             "`{}` holds an authority already; choose another folder, or `pki issue` from this one",

@@ -113,6 +113,14 @@ mod tests {
         found.push((path.trim().to_owned(), command.clone()));
     }
 
+    /// Words as a shell takes them, as far as examples need it.
+    fn words(line: &str) -> Vec<&str> {
+        let quoted = line.split('\'').enumerate();
+        quoted
+            .flat_map(|(index, part)| if index % 2 == 1 { vec![part] } else { part.split_whitespace().collect() })
+            .collect()
+    }
+
     #[test]
     fn the_words_fit_together() {
         Cli::command().debug_assert();
@@ -124,16 +132,20 @@ mod tests {
         let mut found = Vec::new();
         every_command(&Cli::command(), "", &mut found);
         assert!(found.len() > 50, "{}", found.len());
-        for (path, mut command) in found {
-            let help = command.render_long_help().to_string();
+        for (path, command) in found {
+            let help = command.clone().term_width(1000).render_long_help().to_string();
             let (_, examples) = help.split_once("Examples:").unwrap_or_else(|| panic!("`{path}` has no example"));
+            let examples = examples.replace("\\\n", " ");
             let lines: Vec<_> = examples.lines().map(str::trim).filter(|line| line.starts_with("glovebox")).collect();
             assert!(lines.iter().any(|line| line.contains(&path) || path == "glovebox"), "`{path}`: {lines:?}");
             for line in lines {
                 let line = line.split(" > ").next().unwrap_or_default();
-                let words = line.split_whitespace();
-                let parsed = Cli::command().try_get_matches_from(words);
-                assert!(parsed.is_ok(), "`{path}`: {line}: {}", parsed.err().map(|e| e.to_string()).unwrap_or_default());
+                let parsed = Cli::command().try_get_matches_from(words(line));
+                assert!(
+                    parsed.is_ok(),
+                    "`{path}`: {line}: {}",
+                    parsed.err().map(|e| e.to_string()).unwrap_or_default()
+                );
             }
         }
     }

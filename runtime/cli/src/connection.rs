@@ -132,8 +132,11 @@ mod tests {
     fn a_profile_names_what_options_leave_out() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("profiles.toml");
-        std::fs::write(&file, "[default]\nserver = \"https://a:1\"\n[b]\nserver = \"https://b:2\"\nidentity = \"lin\"\n")
-            .unwrap();
+        std::fs::write(
+            &file,
+            "[default]\nserver = \"https://a:1\"\n[b]\nserver = \"https://b:2\"\nidentity = \"lin\"\n",
+        )
+        .unwrap();
         assert_eq!(global(&file, None).read_profile().unwrap().server.as_deref(), Some("https://a:1"));
         let named = global(&file, Some("b")).read_profile().unwrap();
         assert_eq!(named.identity, Some(folder.path().join("lin")));

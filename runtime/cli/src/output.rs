@@ -24,11 +24,7 @@ impl Output {
     }
 
     /// A result: as JSON, or as `text` for people.
-    pub(crate) fn show<T: Serialize + ?Sized>(
-        &self,
-        value: &T,
-        text: impl FnOnce() -> String,
-    ) -> anyhow::Result<()> {
+    pub(crate) fn show<T: Serialize + ?Sized>(&self, value: &T, text: impl FnOnce() -> String) -> anyhow::Result<()> {
         if !self.json {
             return self.line(&text());
         }

@@ -36,7 +36,8 @@ pub(crate) fn grid(table: &Table, marks: &mut Marks) -> String {
         }
         by_key.insert((first, last), *cell);
     }
-    let mut columns: Vec<&str> = table.dimensions.last().map_or(vec![""], |d| d.labels.iter().map(String::as_str).collect());
+    let mut columns: Vec<&str> =
+        table.dimensions.last().map_or(vec![""], |d| d.labels.iter().map(String::as_str).collect());
     if by_key.keys().any(|(_, last)| *last == TOTAL) {
         columns.push(TOTAL);
     }
@@ -44,7 +45,8 @@ pub(crate) fn grid(table: &Table, marks: &mut Marks) -> String {
     let heading: Vec<_> = names.chain(columns.iter().map(|label| total_or(label))).collect();
     let numbers_from = heading.len() - columns.len();
     let lines = rows.iter().map(|row| {
-        let values = columns.iter().map(|column| by_key.get(&(*row, *column)).map_or_else(String::new, |c| marks.show(c)));
+        let values =
+            columns.iter().map(|column| by_key.get(&(*row, *column)).map_or_else(String::new, |c| marks.show(c)));
         row.iter().map(|label| total_or(label)).chain(values).collect()
     });
     let lines = lines.collect();
@@ -62,6 +64,11 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
+    /// The reasons met so far, each with its letter.
+    pub(crate) fn reasons(&self) -> impl Iterator<Item = (char, &Refusal)> {
+        ('a'..='z').zip(&self.reasons)
+    }
+
     fn show(&mut self, cell: &Cell) -> String {
         match (cell.value, &cell.suppression) {
             (Some(value), _) => rounded(value, cell.rounded_to),
@@ -80,15 +87,16 @@ impl Marks {
     }
 
     fn legend(&self) -> String {
-        let entries = self.reasons.iter().zip('a'..='z');
-        entries.map(|(reason, letter)| format!("\n\n✗{letter}{}", explained(reason))).collect()
+        self.reasons().map(|(letter, reason)| format!("\n\n✗{letter}{}", explained(reason))).collect()
     }
 }
 
 /// As many digits as the rounding left.
 fn rounded(value: f64, rounded_to: Option<f64>) -> String {
     let digits = match rounded_to {
-        Some(step) if step > 0.0 && step < 1.0 => (0..9).find(|digits| step * 10_f64.powi(*digits) >= 0.999).unwrap_or(9),
+        Some(step) if step > 0.0 && step < 1.0 => {
+            (0..9).find(|digits| step * 10_f64.powi(*digits) >= 0.999).unwrap_or(9)
+        }
         Some(_) => 0,
         None => return value.to_string(),
     };
@@ -102,7 +110,8 @@ mod tests {
     use super::*;
 
     fn cell(keys: &[&str], value: Option<f64>, rounded_to: f64) -> Cell {
-        let suppression = value.is_none().then(|| Refusal::new("gate.cell-below-threshold", "ten persons", "", "wider"));
+        let suppression =
+            value.is_none().then(|| Refusal::new("gate.cell-below-threshold", "ten persons", "", "wider"));
         let keys = keys.iter().map(|key| (*key).to_owned()).collect();
         Cell { keys, value, rounded_to: value.map(|_| rounded_to), suppression }
     }
@@ -132,10 +141,8 @@ mod tests {
             ],
         };
         let mut marks = Marks::default();
-        let lines: Vec<Vec<String>> = grid(&table, &mut marks)
-            .lines()
-            .map(|line| line.split_whitespace().map(str::to_owned).collect())
-            .collect();
+        let lines: Vec<Vec<String>> =
+            grid(&table, &mut marks).lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect();
         assert_eq!(lines[0], ["sex", "young", "old", "all"]);
         assert_eq!(lines[1], ["f", "20", "✗a", "✗a"]);
         assert_eq!(lines[3], ["all", "35", "✗a", "45"]);

@@ -117,12 +117,9 @@ impl View {
         let jobs = u16::try_from(live.running.len() + live.queued.len()).unwrap_or(u16::MAX).saturating_add(3);
         let refusals = u16::try_from(live.refusals.len()).unwrap_or(u16::MAX).saturating_add(2);
         let lower = if refusals > 2 { refusals.min(8) } else { 0 };
-        let [upper, budgets, lower] = Layout::vertical([
-            Constraint::Length(jobs.clamp(4, 12)),
-            Constraint::Min(4),
-            Constraint::Length(lower),
-        ])
-        .areas(middle);
+        let [upper, budgets, lower] =
+            Layout::vertical([Constraint::Length(jobs.clamp(4, 12)), Constraint::Min(4), Constraint::Length(lower)])
+                .areas(middle);
         draw_jobs(frame, upper, live);
         draw_budgets(frame, budgets, &live.grants);
         draw_refusals(frame, lower, live);
@@ -143,9 +140,22 @@ impl View {
         let [figures, curve] = Layout::horizontal([Constraint::Length(50), Constraint::Min(10)]).areas(area);
         let fuel_rate = self.fuel_rates.back().copied().unwrap_or(0);
         let lines = vec![
-            Line::from(format!("memory {:>10}   running {}, queued {}", text::bytes(live.resident_bytes), live.running.len(), live.queued.len())),
-            Line::from(format!("rows   {:>10}   {} a second", short_number(live.rows_read), short_number(self.row_rate))),
-            Line::from(format!("left   {:>10}   cells withheld {}", format!("{} tables", live.releases), number(live.cells_withheld))),
+            Line::from(format!(
+                "memory {:>10}   running {}, queued {}",
+                text::bytes(live.resident_bytes),
+                live.running.len(),
+                live.queued.len()
+            )),
+            Line::from(format!(
+                "rows   {:>10}   {} a second",
+                short_number(live.rows_read),
+                short_number(self.row_rate)
+            )),
+            Line::from(format!(
+                "left   {:>10}   cells withheld {}",
+                format!("{} tables", live.releases),
+                number(live.cells_withheld)
+            )),
         ];
         frame.render_widget(Paragraph::new(lines).block(framed(" Since start ")), figures);
         let width = usize::from(curve.width.saturating_sub(2));
@@ -197,7 +207,9 @@ fn draw_budgets(frame: &mut Frame<'_>, area: Rect, grants: &[GrantMeters]) {
     for (_, grant) in sorted {
         lines.push(Line::from(clean(grant.grant.as_str())).bold());
         for meters in limited(grant).chunks(columns) {
-            lines.push(Line::from(meters.iter().flat_map(|(name, used, limit)| left(name, *used, *limit)).collect::<Vec<_>>()));
+            lines.push(Line::from(
+                meters.iter().flat_map(|(name, used, limit)| left(name, *used, *limit)).collect::<Vec<_>>(),
+            ));
         }
     }
     let room = usize::from(area.height.saturating_sub(2));
@@ -227,7 +239,11 @@ fn left(name: &str, used: u64, limit: u64) -> [Span<'static>; 3] {
     };
     let figures = format!(" {} of {}", short_number(left), short_number(limit));
     let width = METER_WIDTH - BAR_WIDTH - 11;
-    [Span::from(format!("  {name:<9}")), Span::styled(bar(left, limit, BAR_WIDTH), color), Span::from(format!("{figures:<width$}"))]
+    [
+        Span::from(format!("  {name:<9}")),
+        Span::styled(bar(left, limit, BAR_WIDTH), color),
+        Span::from(format!("{figures:<width$}")),
+    ]
 }
 
 fn draw_refusals(frame: &mut Frame<'_>, area: Rect, live: &LiveMeters) {
@@ -280,9 +296,16 @@ mod tests {
         view.take(live(0, 1_000));
         view.take(live(2_000, 21_000));
         let screen = screen(&view, 110, 32);
-        for expected in
-            ["running", "job-1", "company-d", "256 MiB", "10.0 k a second", "grt-1", "3  policy.not-permitted", "900 of 1.00 k"]
-        {
+        for expected in [
+            "running",
+            "job-1",
+            "company-d",
+            "256 MiB",
+            "10.0 k a second",
+            "grt-1",
+            "3  policy.not-permitted",
+            "900 of 1.00 k",
+        ] {
             assert!(screen.contains(expected), "no `{expected}` in\n{screen}");
         }
         // All ten jobs are taken: nine used, one held.

@@ -117,12 +117,10 @@ impl Ingest {
             let ending = self.file.extension()?.to_str()?.to_ascii_lowercase();
             parse_name(&ending).ok()
         });
-        let format = format.with_context(|| {
-            format!("`{}`: is it csv or parquet? say it with `--format`", self.file.display())
-        })?;
-        let length = std::fs::metadata(&self.file)
-            .with_context(|| format!("can't read `{}`", self.file.display()))?
-            .len();
+        let format = format
+            .with_context(|| format!("`{}`: is it csv or parquet? say it with `--format`", self.file.display()))?;
+        let length =
+            std::fs::metadata(&self.file).with_context(|| format!("can't read `{}`", self.file.display()))?.len();
         let progress = progress(length, output);
         let told = progress.clone();
         let client = global.client()?;

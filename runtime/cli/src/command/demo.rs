@@ -60,7 +60,8 @@ fn go_on(folder: &Path, played: &crate::demo::Played) -> String {
     let (supplier, reviewer) = (identity(SUPPLIER_A.id), identity(REVIEWER.id));
     let server = played.zone.url();
     let scope = played.grant.terms.scopes.first().map_or_else(String::new, |scope| scope.dataset.to_string());
-    let again = command_line(&folder.join("enclave"), &folder.join("passphrase"), &folder.join("pki"), played.zone.address);
+    let again =
+        command_line(&folder.join("enclave"), &folder.join("passphrase"), &folder.join("pki"), played.zone.address);
     let release = played.job.release.as_ref().map_or_else(String::new, ToString::to_string);
     format!(
         "\nThe server goes on until Ctrl-C. In another terminal:\n\n  \

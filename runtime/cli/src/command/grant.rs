@@ -17,7 +17,9 @@ use crate::text::{self, number};
 
 /// Grants: who may compute what, for which purpose, how much.
 #[derive(Subcommand)]
-#[command(after_help = "Examples:\n  glovebox grant propose terms.json --agreement agreement.pdf\n  glovebox grant list")]
+#[command(
+    after_help = "Examples:\n  glovebox grant propose terms.json --agreement agreement.pdf\n  glovebox grant list"
+)]
 pub(crate) enum GrantCommand {
     /// Propose a grant to your organisation
     #[command(after_help = "Examples:\n  glovebox grant propose --template > terms.json\n  \
@@ -175,9 +177,10 @@ fn shown(grant: &Grant) -> String {
     let recipients = terms.recipients.iter().map(|r| format!("{} ({})", r.organisation, r.jurisdiction));
     let budget = &terms.budget;
     let approved: Vec<_> = grant.approvals.iter().filter(|a| a.approved).collect();
-    let missing = grant.suppliers.iter().filter(|supplier| {
-        !approved.iter().any(|a| a.capacity == Capacity::Supplier && &a.organisation == *supplier)
-    });
+    let missing = grant
+        .suppliers
+        .iter()
+        .filter(|supplier| !approved.iter().any(|a| a.capacity == Capacity::Supplier && &a.organisation == *supplier));
     let mut missing: Vec<_> = missing.map(|supplier| format!("supplier {supplier}")).collect();
     if !approved.iter().any(|a| a.capacity == Capacity::Reviewer) {
         missing.push("a reviewer".to_owned());

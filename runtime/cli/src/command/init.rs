@@ -15,7 +15,8 @@ use crate::output::Output;
 /// Make a new enclave in an empty folder.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
-    glovebox init --state enclave --passphrase-file passphrase --organisation zone-operator --security-officer wang.min\n\n\
+    glovebox init --state enclave --passphrase-file passphrase \\\n      \
+      --organisation zone-operator --security-officer wang.min\n\n\
     The passphrase seals the enclave's keys. Without it, nothing in the folder can be read, by anyone, ever.\n\
     The security officer files everyone else, and touches no data.")]
 pub(crate) struct Init {
@@ -52,7 +53,11 @@ pub(crate) struct First {
 impl Init {
     pub(crate) fn run(self, output: &Output) -> anyhow::Result<()> {
         let config = Config::new(&self.state);
-        ensure!(!Engine::exists(&config), "`{}` holds an enclave already; start it with `glovebox serve`", self.state.display());
+        ensure!(
+            !Engine::exists(&config),
+            "`{}` holds an enclave already; start it with `glovebox serve`",
+            self.state.display()
+        );
         let passphrase = read_passphrase(&self.passphrase_file, output)?;
         let bootstrap = self.first.bootstrap()?;
         let engine = Engine::create(config, &passphrase, bootstrap)?;

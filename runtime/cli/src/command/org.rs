@@ -15,7 +15,9 @@ use crate::text;
 #[command(after_help = "Examples:\n  glovebox org list")]
 pub(crate) enum Org {
     /// File an organisation; for the security officer
-    #[command(after_help = "Examples:\n  glovebox org create hospital-a --name 甲医院 --kind supplier --jurisdiction CN")]
+    #[command(
+        after_help = "Examples:\n  glovebox org create hospital-a --name 甲医院 --kind supplier --jurisdiction CN"
+    )]
     Create(Create),
     /// List organisations
     #[command(after_help = "Examples:\n  glovebox org list --json")]

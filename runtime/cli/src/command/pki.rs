@@ -143,7 +143,10 @@ impl Pki {
                 let mut opened = AuthorityFolder::open(&folder.dir)?;
                 opened.write_list(days)?;
                 output.show(&facts(&folder.dir, &opened), || {
-                    format!("revocation list valid until {}", opened.list_until().map_or_else(String::new, |t| t.to_string()))
+                    format!(
+                        "revocation list valid until {}",
+                        opened.list_until().map_or_else(String::new, |t| t.to_string())
+                    )
                 })
             }
         }
@@ -162,8 +165,7 @@ impl Issue {
                     "`{principal}` has a valid certificate; revoke it first: glovebox pki revoke {principal}"
                 );
                 let roles = self.roles.iter().map(|role| role.as_str().to_owned()).collect();
-                let subject =
-                    Subject { common_name: principal.as_str(), organisation: organisation.as_str(), roles };
+                let subject = Subject { common_name: principal.as_str(), organisation: organisation.as_str(), roles };
                 authority.issue(subject, self.days)?
             }
             _ => authority.issue_server(&self.server_name, self.days)?,

@@ -14,9 +14,11 @@ use crate::text;
 #[command(after_help = "Examples:\n  glovebox principal list")]
 pub(crate) enum PrincipalCommand {
     /// File a principal; for the security officer
-    #[command(after_help = "Examples:\n  glovebox principal create lin.wei --organisation company-c --role developer\n\n\
+    #[command(
+        after_help = "Examples:\n  glovebox principal create lin.wei --organisation company-c --role developer\n\n\
         Roles: supplier, operator, developer, reviewer, regulator, security-officer. Which ones go together depends on\n\
-        the kind of organisation.")]
+        the kind of organisation."
+    )]
     Create(Create),
     /// List the principals that you may see
     #[command(after_help = "Examples:\n  glovebox principal list --json")]

@@ -41,8 +41,8 @@ impl ReceiptCommand {
     pub(crate) fn run(self, output: &Output) -> anyhow::Result<()> {
         let Self::Verify(Verify { file, key, release }) = self;
         let key = read_key(&key)?;
-        let receipt: Receipt = serde_json::from_str(&read(&file)?)
-            .with_context(|| format!("`{}` is not a receipt", file.display()))?;
+        let receipt: Receipt =
+            serde_json::from_str(&read(&file)?).with_context(|| format!("`{}` is not a receipt", file.display()))?;
         receipt.verify(&key).map_err(|error| Unverified { what: file.display().to_string(), error })?;
         if let Some(release) = &release {
             let bytes = read_bytes(release)?;

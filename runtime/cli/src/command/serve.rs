@@ -21,7 +21,8 @@ use crate::output::Output;
 #[command(after_help = "Examples:\n  \
     glovebox serve --state enclave --passphrase-file passphrase --pki pki\n  \
     glovebox serve --config glovebox.toml --listen 10.0.0.5:8443\n  \
-    glovebox serve --state new --passphrase-file passphrase --pki pki --organisation zone-operator --security-officer wang.min\n\n\
+    glovebox serve --state new --passphrase-file passphrase --pki pki \\\n      \
+      --organisation zone-operator --security-officer wang.min\n\n\
     The last makes the enclave first if the folder holds none. Options win over the file. SIGINT and SIGTERM end it in\n\
     order: running jobs get the grace, waiting ones are kept. RUST_LOG sets what is logged, e.g. RUST_LOG=warn.")]
 pub(crate) struct Serve {
@@ -147,7 +148,8 @@ fn open(config: EngineConfig, passphrase: &[u8], first: &First) -> anyhow::Resul
         );
     }
     tracing::info!(state = place, "a new enclave is made");
-    Engine::create(config, passphrase, first.bootstrap()?).with_context(|| format!("can't make an enclave in `{place}`"))
+    Engine::create(config, passphrase, first.bootstrap()?)
+        .with_context(|| format!("can't make an enclave in `{place}`"))
 }
 
 impl Settings {

@@ -13,22 +13,26 @@ use crate::text::cut;
 const KEEPS_STATE: &str = include_str!("keeps_state.wat");
 const HYPERTENSION: &[u8] = include_bytes!("../../../../examples/jobs/hypertension/hypertension.wasm");
 /// Columns left for the explanation.
-const WIDTH: usize = 86;
+const WIDTH: usize = 84;
 
 /// The developer approves what the developer proposed.
-pub(crate) async fn approve_own_grant(cast: &Cast, proposed: &Grant) -> anyhow::Result<String> {
+pub(crate) async fn approve_own_grant(cast: &Cast, proposed: &Grant) -> anyhow::Result<[String; 2]> {
     let yes = Decision::default();
     let tried = cast.developer.approve_grant(&proposed.id, Some(Capacity::Reviewer), &yes).await;
     let reason = refusal("a developer approved their own grant", tried)?;
-    Ok(told("approving one's own grant", &reason.code, &reason.rule))
+    Ok(told("a developer approves their own grant", &reason.code, &reason.rule))
 }
 
-/// The others, in the order of a job's life.
-pub(crate) async fn others(cast: &Cast, grant: &Grant, data: &IngestionReport) -> anyhow::Result<Vec<String>> {
+/// A module that would carry rows from one to the next.
+pub(crate) async fn keep_state(cast: &Cast) -> anyhow::Result<[String; 2]> {
     let attack = wat::parse_str(KEEPS_STATE).context("the embedded attack")?;
     let tried = cast.developer.submit_module(attack).await;
-    let keeps_state = refusal("a module that keeps state was accepted", tried)?;
+    let reason = refusal("a module that keeps state was accepted", tried)?;
+    Ok(told("a module remembers one row while it sees the next", &reason.code, &reason.place))
+}
 
+/// A job for another purpose that reads columns of which the grant says nothing.
+pub(crate) async fn read_more(cast: &Cast, grant: &Grant, data: &IngestionReport) -> anyhow::Result<[String; 2]> {
     let module = cast.developer.submit_module(HYPERTENSION).await?;
     let job = SubmitJob {
         grant: grant.id.clone(),
@@ -38,20 +42,13 @@ pub(crate) async fn others(cast: &Cast, grant: &Grant, data: &IngestionReport) -
     };
     let tried = cast.developer.submit_job(&job).await;
     let reasons = refusals("a job read columns that were not granted", tried)?;
-    let column = reasons.iter().find(|reason| reason.place.contains("input"));
-    let column = column.or(reasons.first()).context("a refusal has a reason")?;
-
-    let tried = cast.operator.submit_job(&job).await;
-    let operator = refusal("an operator ran a job", tried)?;
-    Ok(vec![
-        told("remembering a row", &keeps_state.code, &keeps_state.place),
-        told("reading blood pressure", &column.code, &column.rule),
-        told("an operator's job", &operator.code, &operator.rule),
-    ])
+    let column = reasons.iter().find(|reason| reason.code == "policy.column-not-granted").or(reasons.first());
+    let column = column.context("a refusal has a reason")?;
+    Ok(told("a job reads blood pressure, too", &column.code, &format!("{}: {}", column.place, column.rule)))
 }
 
-fn told(what: &str, code: &str, why: &str) -> String {
-    cut(&format!("{what} → {code}: {why}"), WIDTH)
+fn told(what: &str, code: &str, why: &str) -> [String; 2] {
+    [format!("{what} → {code}"), cut(&format!("  {why}"), WIDTH)]
 }
 
 fn refusal<T>(fault: &str, tried: Result<T, ClientError>) -> anyhow::Result<Refusal> {

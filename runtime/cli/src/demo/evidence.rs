@@ -32,7 +32,7 @@ pub(crate) async fn verify(zone: &Zone, cast: &Cast, job: &JobView) -> anyhow::R
     receipt.verify(&key)?;
     receipt.verify_output(&read_bytes(&place("release.json"))?)?;
     let mut altered = receipt.clone();
-    altered.statement.cells_withheld = 0;
+    altered.statement.cells_withheld += 1;
     let Err(fault) = altered.verify(&key) else { bail!("the enclave is broken: an altered receipt verifies") };
     let export = verify_export(BufReader::new(std::fs::File::open(place("audit.jsonl"))?), &key, None)?;
     let (sequence, size) = (receipt.inclusion.sequence, receipt.inclusion.size);

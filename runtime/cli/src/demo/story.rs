@@ -9,7 +9,7 @@ use glovebox_catalog::{
     Budget, Dataset, DatasetScope, Grant, GrantTerms, LegalBasis, OrganisationId, Purpose, Recipient, Timestamp,
 };
 use glovebox_client::Client;
-use glovebox_gate::{Cell, ReleaseDocument};
+use glovebox_gate::ReleaseDocument;
 
 use super::cast::Cast;
 use super::teller::Teller;
@@ -17,7 +17,7 @@ use super::{attacks, evidence};
 use crate::authority::now_unix_ms;
 use crate::output::Output;
 use crate::released::{self, Marks};
-use crate::text::{bar, number, short, short_number};
+use crate::text::{bar, cut, number, short, short_number};
 use crate::zone::Zone;
 
 /// Tables and modules are in the binary: it alone can play the demo.
@@ -32,7 +32,9 @@ mod embedded {
 }
 
 const AGREEMENT: &str = "Company C computes statistics on body mass and on visits, for research, for thirty days.";
-const TABLE_INDENT: &str = "    ";
+const TABLE_INDENT: &str = "                ";
+/// Columns of a line that explains.
+const LINE_WIDTH: usize = 84;
 
 /// A zone in which the story has been played.
 pub(crate) struct Played {
@@ -51,11 +53,12 @@ pub(crate) async fn play(folder: &Path, output: &Output) -> anyhow::Result<Playe
     let mut teller = Teller::new(output);
     teller.open("Glovebox: two hospitals' patient tables, one company's code, and what may leave. 数据可用不可见\n")?;
     let mut zone = Cast::open_zone(folder).await?;
-    let key = short(&zone.key.fingerprint_sm3);
-    teller.step("enclave", &[format!("runs on {} behind mutual TLS; signs with SM2 key {key}…", zone.url())])?;
+    let key = short(&zone.key.fingerprint_sm3).chars().take(8).collect::<String>();
+    teller.step("enclave", &[format!("runs on {} behind mutual TLS; SM2 key {key}…", zone.url())])?;
 
     let cast = Cast::file(&mut zone).await?;
-    teller.step("people", &["7 people of 6 organisations, filed by the security officer; a certificate each".into()])?;
+    teller
+        .step("people", &["7 people of 6 organisations, filed by the security officer; a certificate each".into()])?;
 
     let first = ingest(&cast.supplier_a, embedded::NHANES, embedded::NHANES_CSV).await?;
     let second = ingest(&cast.supplier_b, embedded::RAND, embedded::RAND_CSV).await?;
@@ -66,7 +69,8 @@ pub(crate) async fn play(folder: &Path, output: &Output) -> anyhow::Result<Playe
     let grant = approve(&cast, &proposed).await?;
     let fields: usize = grant.terms.scopes.iter().map(|scope| scope.fields.len()).sum();
     let granted = format!("lin.wei of company-c may compute on {fields} of 55 columns, for research, for 30 days");
-    teller.step("grant", &[granted, "approved by both hospitals and a reviewer; then, and only then, active".into()])?;
+    teller
+        .step("grant", &[granted, "approved by both hospitals and a reviewer; then, and only then, active".into()])?;
 
     let module = cast.developer.submit_module(embedded::BMI).await?;
     let (job, release) = run(&cast.developer, &grant, &first, &module).await?;
@@ -75,15 +79,17 @@ pub(crate) async fn play(folder: &Path, output: &Output) -> anyhow::Result<Playe
 
     let visits = cast.developer.submit_module(embedded::VISITS).await?;
     let (visits_job, visits_release) = run(&cast.developer, &grant, &second, &visits).await?;
-    teller.step("person job", &[ran(&visits, &visits_job, &visits_release), "persons by share of the bill and health:".into()])?;
-    output_table(output, &visits_release, "persons", 5)?;
-    teller.step("withheld", &withheld([&visits_release, &release])?)?;
+    teller.step(
+        "person job",
+        &[ran(&visits, &visits_job, &visits_release), "persons by share of the bill and health:".into()],
+    )?;
+    let marks = output_table(output, &visits_release, "persons", 5)?;
+    teller.step("withheld", &withheld(&marks)?)?;
 
-    let mut refused = vec![own_approval];
-    refused.extend(attacks::others(&cast, &grant, &first).await?);
-    teller.step("refused", &refused)?;
+    let refused = [own_approval, attacks::keep_state(&cast).await?, attacks::read_more(&cast, &grant, &first).await?];
+    teller.step("refused", &refused.concat())?;
     teller.step("meters", &meters(&cast, &grant).await?)?;
-    teller.step("evidence", &evidence::verify(&zone, &cast, &job).await?)?;
+    teller.step("evidence", &evidence::verify(&zone, &cast, &visits_job).await?)?;
     teller.close("\nNo row left the enclave.")?;
     Ok(Played { zone, grant, module, job })
 }
@@ -170,35 +176,32 @@ fn ran(module: &ModuleView, job: &JobView, release: &ReleaseDocument) -> String 
         glovebox_catalog::Isolation::Person => "a fresh sandbox for each person",
     };
     let ReleaseDocument { cells_released, cells_withheld, .. } = release;
-    format!("{}: {isolation}; {cells_released} cells released, {cells_withheld} withheld", module.manifest.name)
+    format!("{}: {isolation}; {cells_released} cells left, {cells_withheld} did not", module.manifest.name)
 }
 
-fn output_table(output: &Output, release: &ReleaseDocument, name: &str, lines_max: usize) -> anyhow::Result<()> {
+/// Shows the first lines of a table, and gives the marks of its withheld cells.
+fn output_table(output: &Output, release: &ReleaseDocument, name: &str, lines_max: usize) -> anyhow::Result<Marks> {
     let table = release.tables.iter().find(|table| table.output == name);
     let table = table.with_context(|| format!("the release has no output `{name}`"))?;
-    if output.is_json() {
-        return Ok(());
+    let mut marks = Marks::default();
+    let grid = released::grid(table, &mut marks);
+    if !output.is_json() {
+        let lines: Vec<_> = grid.lines().take(lines_max).map(|line| format!("{TABLE_INDENT}{line}")).collect();
+        output.line(&lines.join("\n"))?;
     }
-    let grid = released::grid(table, &mut Marks::default());
-    let lines: Vec<_> = grid.lines().take(lines_max).map(|line| format!("{TABLE_INDENT}{line}")).collect();
-    output.line(&lines.join("\n"))
+    Ok(marks)
 }
 
-/// The most telling of the withheld cells: the one with the fewest persons comes first.
-fn withheld(releases: [&ReleaseDocument; 2]) -> anyhow::Result<Vec<String>> {
-    let cells = releases.iter().flat_map(|release| &release.tables);
-    let mut cells: Vec<(&str, &Cell)> =
-        cells.flat_map(|table| table.cells.iter().map(|cell| (table.output.as_str(), cell))).collect();
-    cells.retain(|(_, cell)| cell.suppression.is_some());
-    let code = |cell: &Cell| cell.suppression.as_ref().is_some_and(|s| s.code == "gate.cell-below-threshold");
-    let found = cells.iter().find(|(_, cell)| code(cell)).or_else(|| cells.first());
-    let (output, cell) = found.context("no cell was withheld")?;
-    let reason = cell.suppression.as_ref().context("a withheld cell has a reason")?;
-    Ok(vec![
-        format!("{output}, {}: {}", cell.keys.join(" · "), reason.code),
-        format!("rule: {}", reason.rule),
-        format!("remedy: {}", reason.remedy),
-    ])
+/// Why cells of a table were withheld, and what would help.
+fn withheld(marks: &Marks) -> anyhow::Result<Vec<String>> {
+    ensure!(marks.reasons().next().is_some(), "no cell was withheld");
+    let explained = marks.reasons().flat_map(|(letter, reason)| {
+        let first = cut(&format!("✗{letter} {}: {}", reason.code, reason.rule), LINE_WIDTH);
+        let is_first_rule = reason.code == "gate.cell-below-threshold";
+        let remedy = is_first_rule.then(|| cut(&format!("   remedy: {}", reason.remedy), LINE_WIDTH));
+        [Some(first), remedy].into_iter().flatten()
+    });
+    Ok(explained.collect())
 }
 
 async fn meters(cast: &Cast, grant: &Grant) -> anyhow::Result<Vec<String>> {

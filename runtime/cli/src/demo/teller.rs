@@ -8,7 +8,7 @@ use crate::output::Output;
 
 /// Columns of a line, with the time at its end.
 const WIDTH: usize = 100;
-const TITLE_WIDTH: usize = 9;
+const TITLE_WIDTH: usize = 10;
 
 /// Tells steps as they end.
 pub(crate) struct Teller<'a> {
@@ -39,7 +39,8 @@ impl<'a> Teller<'a> {
         self.output.show_one(&facts, || {
             let mut text = String::new();
             for (index, line) in lines.iter().enumerate() {
-                let head = if index == 0 { format!("{number:>2} {title:TITLE_WIDTH$} ") } else { " ".repeat(TITLE_WIDTH + 4) };
+                let head =
+                    if index == 0 { format!("{number:>2} {title:TITLE_WIDTH$} ") } else { " ".repeat(TITLE_WIDTH + 4) };
                 let mut whole = format!("{head}{line}");
                 if index == 0 {
                     let time = format!("{milliseconds} ms");
