@@ -107,40 +107,55 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends a job that may not run. It holds no budget, or one from before a restart, which it gives back: nothing ran.
+    /// Ends a job that may not run.
     pub(crate) fn end_refused(&self, row: &JobRow, reasons: Vec<Refusal>) -> Result<(), EngineError> {
-        if self.found_job(&row.id)?.reservation.is_some() {
-            self.store().refund(&row.id, self.own_draft("budget.refund", &row.id))?;
-        }
+        let row = self.found_job(&row.id)?;
         let code = reasons.first().map_or("policy.not-permitted", |reason| reason.code.as_str()).to_owned();
         for reason in &reasons {
             self.counters().refused(&reason.code);
         }
         let resource = format!("job/{}", row.id);
         let draft = Draft::refused(self.now(), Actor::default(), "view.open", resource, code);
-        let patch = JobPatch { reasons: Some(reasons), ended_at: Some(self.now()), ..JobPatch::default() };
-        let from = ["queued", "running"];
-        let (row, _) = self.store().transition(&row.id, &from, state_name(JobState::Refused), patch, draft)?;
-        self.job_ended(&row, JobState::Refused);
+        let ended = if row.reservation.is_some() {
+            self.spend_waiting(&row, JobState::Refused, reasons, draft)?
+        } else {
+            let patch = JobPatch { reasons: Some(reasons), ended_at: Some(self.now()), ..JobPatch::default() };
+            let from = ["queued", "running"];
+            self.store().transition(&row.id, &from, state_name(JobState::Refused), patch, draft)?.0
+        };
+        self.job_ended(&ended, JobState::Refused);
         Ok(())
     }
 
-    /// Kills a waiting job that holds a reservation from before a restart. What it may have used stays used.
+    /// Kills a waiting job that holds a reservation from before a restart.
     pub(crate) fn kill_waiting(&self, row: &JobRow) -> Result<(), EngineError> {
+        let draft = self.own_draft("job.kill", &row.id);
+        let row = self.spend_waiting(row, JobState::Killed, vec![cancelled()], draft)?;
+        self.job_ended(&row, JobState::Killed);
+        Ok(())
+    }
+
+    /// Ends a waiting job that holds a reservation: it was running when the enclave stopped. Nothing of it has left, and
+    /// what it may have used stays used.
+    fn spend_waiting(
+        &self,
+        row: &JobRow,
+        state: JobState,
+        reasons: Vec<Refusal>,
+        draft: Draft,
+    ) -> Result<JobRow, EngineError> {
         let used = Amounts { releases: 0, cells: 0, bytes_out: 0, ..row.reservation.unwrap_or_default() };
         let settlement = Settlement {
             job: row.id.clone(),
             from: &["queued"],
-            to: state_name(JobState::Killed),
-            reasons: vec![cancelled()],
+            to: state_name(state),
+            reasons,
             used,
             ended_at: self.now(),
             release: None,
             statement: None,
         };
-        let (row, _) = self.store().settle(settlement, self.own_draft("job.kill", &row.id))?;
-        self.job_ended(&row, JobState::Killed);
-        Ok(())
+        Ok(self.store().settle(settlement, draft)?.0)
     }
 
     pub(crate) fn job_ended(&self, row: &JobRow, state: JobState) {
