@@ -10,14 +10,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use glovebox_api::{JobState, JobView, SubmitJob};
 use glovebox_audit::SignedTreeHead;
-use glovebox_catalog::DatasetId;
+use glovebox_catalog::{DatasetId, GrantTerms, Timestamp};
 use glovebox_engine::{Engine, PageQuery, Step, StepWatcher};
 use glovebox_meter::Amounts;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::enclave::{self, Contents, account, caller, config, ended, head, jobs, key, table, verified_log};
-use crate::rest::zone::PASSPHRASE;
+use crate::rest::zone::{PASSPHRASE, now_unix_ms};
 
 const ERRAND: &str = "GLOVEBOX_CRASH_ERRAND";
 /// More rounds of random kills than the default.
@@ -253,6 +253,48 @@ fn an_ingestion_killed_at_any_step_is_whole_or_absent() {
             engine.shutdown(Duration::from_secs(10)).await;
         });
     }
+}
+
+/// A job that had run when the process was killed may not go on: someone stops it, or the term of its grant is over.
+/// It read the rows all the same, so it pays.
+#[test]
+fn a_job_that_may_not_go_on_after_a_kill_pays_for_what_it_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = runtime();
+    let (contents, before) = made(&runtime, folder.path());
+    let spent = Amounts { jobs: 1, fuel_units: 400 * 10_000, rows_read: 400, ..Amounts::default() };
+
+    let state = folder.path().join("stopped");
+    enclave::copy(&folder.path().join("made"), &state);
+    killed_at(&state, Step::Ran, Does::Job(contents.job.clone()));
+    let engine = enclave::open(&state);
+    let job = engine.cancel_job(&caller("developer"), &jobs(&engine)[0].id).unwrap();
+    assert_eq!(job.state, JobState::Killed);
+    let (committed, reserved) = account(&engine, &contents);
+    assert_eq!((less(committed, before.committed), reserved), (spent, Amounts::default()));
+    verified_log(&engine, &before.head);
+    drop(engine);
+
+    let state = folder.path().join("expired");
+    enclave::copy(&folder.path().join("made"), &state);
+    let engine = enclave::open(&state);
+    let until = now_unix_ms() + 20_000;
+    let terms = GrantTerms { valid_until: Timestamp::from_unix_ms(until), ..enclave::terms(&contents.dataset) };
+    let grant = enclave::granted(&engine, terms).id;
+    drop(engine);
+    let job = SubmitJob { grant, ..contents.job.clone() };
+    killed_at(&state, Step::Ran, Does::Job(job.clone()));
+    std::thread::sleep(Duration::from_millis(u64::try_from(until - now_unix_ms()).unwrap_or(0)));
+    runtime.block_on(async {
+        let engine = enclave::open(&state);
+        engine.start();
+        let ended = ended(&engine, &jobs(&engine)[0]).await;
+        let codes: Vec<_> = ended.reasons.iter().map(|reason| reason.code.as_str()).collect();
+        assert_eq!((ended.state, codes[0]), (JobState::Refused, "policy.grant-expired"));
+        assert_eq!(account(&engine, &Contents { job, ..contents.clone() }), (spent, Amounts::default()));
+        verified_log(&engine, &before.head);
+        engine.shutdown(Duration::from_secs(10)).await;
+    });
 }
 
 /// A job that takes the process with it every time must not do so for ever; and what it held is spent, since nobody

@@ -80,11 +80,11 @@ async fn nobody_starves_behind_anothers_long_jobs() {
     // One of the other's ran before it, one may have begun since; the last still waits.
     assert!([JobState::Queued, JobState::Running].contains(&state(&c, &long[2]).await));
     assert_eq!(state(&c, &long[3]).await, JobState::Queued);
-    for job in &long[1..] {
-        c.cancel_job(&job.id).await.unwrap();
-    }
-    for job in &long {
-        assert_eq!(c.finished_job(&job.id).await.unwrap().state, JobState::Killed);
+    for job in long.iter().rev() {
+        // The second may have come to its own end by now.
+        let _ = c.cancel_job(&job.id).await;
+        let ended = c.finished_job(&job.id).await.unwrap();
+        assert!(ended.state == JobState::Killed || job.id == long[1].id, "{ended:?}");
     }
 }
 
