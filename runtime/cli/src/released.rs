@@ -44,9 +44,11 @@ pub(crate) fn grid(table: &Table, marks: &mut Marks) -> String {
     let names = table.dimensions.iter().rev().skip(1).rev().map(|dimension| dimension.name.clone());
     let heading: Vec<_> = names.chain(columns.iter().map(|label| total_or(label))).collect();
     let numbers_from = heading.len() - columns.len();
+    let is_estimate = matches!(table.reducer.as_str(), "mean" | "sum");
     let lines = rows.iter().map(|row| {
-        let values =
-            columns.iter().map(|column| by_key.get(&(*row, *column)).map_or_else(String::new, |c| marks.show(c)));
+        let values = columns
+            .iter()
+            .map(|column| by_key.get(&(*row, *column)).map_or_else(String::new, |c| marks.show(c, is_estimate)));
         row.iter().map(|label| total_or(label)).chain(values).collect()
     });
     let lines = lines.collect();
@@ -69,9 +71,9 @@ impl Marks {
         ('a'..='z').zip(&self.reasons)
     }
 
-    fn show(&mut self, cell: &Cell) -> String {
+    fn show(&mut self, cell: &Cell, is_estimate: bool) -> String {
         match (cell.value, &cell.suppression) {
-            (Some(value), _) => rounded(value, cell.rounded_to),
+            (Some(value), _) => rounded(value, cell.rounded_to, is_estimate),
             (None, Some(reason)) => format!("✗{}", self.letter(reason)),
             (None, None) => "✗".to_owned(),
         }
@@ -91,8 +93,8 @@ impl Marks {
     }
 }
 
-/// As many digits as the rounding left.
-fn rounded(value: f64, rounded_to: Option<f64>) -> String {
+/// As many digits as the rounding left. An estimate that the rounding nearly swallowed says how far off it may be.
+fn rounded(value: f64, rounded_to: Option<f64>, is_estimate: bool) -> String {
     let digits = match rounded_to {
         Some(step) if step > 0.0 && step < 1.0 => {
             (0..9).find(|digits| step * 10_f64.powi(*digits) >= 0.999).unwrap_or(9)
@@ -100,7 +102,11 @@ fn rounded(value: f64, rounded_to: Option<f64>) -> String {
         Some(_) => 0,
         None => return value.to_string(),
     };
-    format!("{value:.*}", usize::try_from(digits).unwrap_or(0))
+    let text = format!("{value:.*}", usize::try_from(digits).unwrap_or(0));
+    match rounded_to {
+        Some(step) if is_estimate && value.abs() < 2.0 * step => format!("{text}±{}", step / 2.0),
+        _ => text,
+    }
 }
 
 #[cfg(test)]
@@ -150,9 +156,15 @@ mod tests {
     }
 
     #[test]
+    fn a_mean_that_rounding_swallowed_says_so() {
+        assert_eq!(rounded(0.0, Some(5.0), true), "0±2.5");
+        assert_eq!(rounded(0.0, Some(5.0), false), "0");
+    }
+
+    #[test]
     fn digits_are_those_of_the_rounding() {
-        assert_eq!(rounded(26.700_000_000_000_003, Some(0.1)), "26.7");
-        assert_eq!(rounded(0.05, Some(0.05)), "0.05");
-        assert_eq!(rounded(1200.0, Some(100.0)), "1200");
+        assert_eq!(rounded(26.700_000_000_000_003, Some(0.1), true), "26.7");
+        assert_eq!(rounded(0.05, Some(0.05), false), "0.05");
+        assert_eq!(rounded(1200.0, Some(100.0), true), "1200");
     }
 }

@@ -128,6 +128,21 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// Lines of at most `width` characters, broken between words.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +165,13 @@ mod tests {
         assert_eq!(bar(999_999, 1_000_000, 4), "███░");
         assert_eq!(bar(10, 10, 4), "████");
         assert_eq!(bar(u64::MAX, u64::MAX, 4), "████");
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("incomprehensible x", 4), ["incomprehensible", "x"]);
+        assert_eq!(wrapped("", 4), Vec::<String>::new());
     }
 
     #[test]

@@ -71,7 +71,6 @@ fn fill(folder: &Path) {
     let receipt = take("runtime/audit/vectors/receipt.json");
     put("receipt.json", &receipt);
     let mut altered: Value = serde_json::from_slice(&receipt).unwrap();
-    put("head.json", altered["head"].to_string().as_bytes());
     altered["statement"]["cells_released"] = 999.into();
     put("receipt-altered.json", altered.to_string().as_bytes());
     put("enclave.pem", &take("runtime/audit/vectors/enclave.pem"));
@@ -85,6 +84,8 @@ fn fill(folder: &Path) {
     put("export.jsonl", export.as_bytes());
     put("export-changed.jsonl", export.replacen("g-2", "g-7", 1).as_bytes());
     let lines: Vec<&str> = export.lines().collect();
+    let head: Value = serde_json::from_str(lines[6]).unwrap();
+    put("head.json", head["head"].to_string().as_bytes());
     let join = |order: &[usize]| order.iter().map(|line| format!("{}\n", lines[*line])).collect::<String>();
     put("export-swapped.jsonl", join(&[0, 2, 1, 3, 4, 5, 6]).as_bytes());
     put("export-cut.jsonl", join(&[0, 1, 2, 3, 4, 6]).as_bytes());
@@ -150,7 +151,7 @@ fn the_demo_fits_a_screen() {
         "a developer approves their own grant → policy.not-permitted",
         "a job reads blood pressure, too → policy.column-not-granted",
         "receipt verified offline",
-        "one altered number: the signature of the statement does not verify",
+        "one number altered: the signature of the statement does not verify",
         "audit log verified",
     ] {
         assert!(stdout.contains(promised), "no `{promised}` in\n{stdout}");
@@ -227,7 +228,8 @@ fn a_kept_demo_goes_on_by_hand() {
     let folder = temporary.path().join("trial");
     let mut command = glovebox(temporary.path());
     let (demo, mut lines) = Running::start(command.args(["demo", "--keep", "--folder", "trial"]));
-    let server = read_until(&mut lines, "export GLOVEBOX_SERVER=");
+    let exported = read_until(&mut lines, "export GLOVEBOX_SERVER=");
+    let server = exported.split(' ').next().unwrap().to_owned();
     let submit = read_until(&mut lines, "job submit --grant ");
     let release = read_until(&mut lines, "release show ");
     let again = read_until(&mut lines, "glovebox serve ");
@@ -298,7 +300,7 @@ fn a_new_enclave_is_made_and_never_overwritten() {
     assert!(String::from_utf8_lossy(&again.stderr).contains("holds an enclave already"), "{again:?}");
 
     std::fs::write(folder.join("wrong"), "another horse battery staple\n").unwrap();
-    assert!(glovebox(folder).args(["pki", "init"]).status().unwrap().success());
+    assert!(glovebox(folder).args(["pki", "init"]).output().unwrap().status.success());
     let args = ["serve", "--state", "enclave", "--passphrase-file", "wrong", "--pki", "pki"];
     let refused = glovebox(folder).args(args).output().unwrap();
     assert_eq!(refused.status.code(), Some(1));

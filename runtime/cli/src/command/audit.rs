@@ -64,10 +64,9 @@ pub(crate) struct Export {
 }
 
 #[derive(Args)]
-#[group(id = "what", required = true, multiple = false, args = ["event", "against"])]
 pub(crate) struct Proof {
     /// Number of the event
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", required_unless_present = "against", conflicts_with = "against")]
     event: Option<u64>,
     /// An older head, from `glovebox audit head --json`
     #[arg(long, value_name = "HEAD")]

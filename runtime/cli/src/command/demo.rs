@@ -59,13 +59,15 @@ fn go_on(folder: &Path, played: &crate::demo::Played) -> String {
     let (officer, regulator) = (identity(OFFICER.id), identity(REGULATOR.id));
     let (supplier, reviewer) = (identity(SUPPLIER_A.id), identity(REVIEWER.id));
     let server = played.zone.url();
+    let programs = std::env::current_exe().ok();
+    let programs = programs.as_deref().and_then(Path::parent).unwrap_or(Path::new(".")).display();
     let scope = played.grant.terms.scopes.first().map_or_else(String::new, |scope| scope.dataset.to_string());
     let again =
         command_line(&folder.join("enclave"), &folder.join("passphrase"), &folder.join("pki"), played.zone.address);
     let release = played.job.release.as_ref().map_or_else(String::new, ToString::to_string);
     format!(
         "\nThe server goes on until Ctrl-C. In another terminal:\n\n  \
-         export GLOVEBOX_SERVER={server}\n  \
+         export GLOVEBOX_SERVER={server} PATH={programs}:$PATH\n  \
          glovebox {developer} dataset list\n  \
          glovebox {developer} job submit --grant {} --dataset {scope} --module {} --set obese_from=28 --wait\n  \
          glovebox {developer} release show {release}\n  \

@@ -56,14 +56,15 @@ impl Module {
             }
         };
         output.show(&module, || {
-            let facts = text::sheet(&[
+            let mut facts = vec![
                 ("module", module.id.to_string()),
                 ("SHA-256", module.sha256.clone()),
                 ("size", text::bytes(module.size_bytes)),
                 ("submitted", format!("{} of {}, {}", module.submitted_by, module.organisation, module.submitted_at)),
                 ("door", text::name(&module.door)),
-            ]);
-            format!("{facts}{}", manifest(&module.manifest))
+            ];
+            facts.extend(manifest(&module.manifest));
+            text::sheet(&facts)
         })
     }
 }
@@ -81,14 +82,15 @@ fn inspect(file: &std::path::Path, output: &Output) -> anyhow::Result<()> {
         "proven": proven,
     });
     output.show(&facts, || {
-        let facts = text::sheet(&[
+        let mut facts = vec![
             ("module", inspected.module_sm3().to_string()),
             ("SHA-256", inspected.sha256().to_owned()),
             ("size", text::bytes(inspected.size_bytes())),
             ("door", text::name(&inspected.door())),
-        ]);
+        ];
+        facts.extend(manifest(inspected.manifest()));
         let proven: String = proven.iter().map(|line| format!("  ✓ {line}\n")).collect();
-        format!("{facts}{}\nproven from the bytes:\n{proven}", manifest(inspected.manifest()))
+        format!("{}\nproven from the bytes:\n{proven}", text::sheet(&facts))
     })
 }
 
@@ -113,7 +115,7 @@ fn proven(isolation: Isolation, door: Door) -> Vec<&'static str> {
     proven
 }
 
-fn manifest(manifest: &JobManifest) -> String {
+fn manifest(manifest: &JobManifest) -> [(&'static str, String); 7] {
     let inputs = manifest.inputs.iter().map(|input| {
         let kind = match &input.input_type {
             glovebox_catalog::InputType::Code(codes) => format!("code of {}", codes.len()),
@@ -129,15 +131,15 @@ fn manifest(manifest: &JobManifest) -> String {
         format!("{}: {reducer}{keys}, {} cells", output.name, manifest.cell_count(output))
     });
     let lines = |lines: Vec<String>| lines.join("\n");
-    text::sheet(&[
+    [
         ("job", format!("{} {}: {}", manifest.name, manifest.version, manifest.description)),
         ("purpose", manifest.purpose.as_ref().map(text::name).unwrap_or_default()),
         ("isolation", text::name(&manifest.isolation)),
-        ("per person", format!("at most {} contributions a cell table", manifest.contributions_per_person_max)),
+        ("per person", format!("at most {} contributions to each output", manifest.contributions_per_person_max)),
         ("reads", lines(inputs.collect())),
         ("parameters", lines(parameters.collect())),
         ("gives", lines(outputs.collect())),
-    ])
+    ]
 }
 
 fn table(modules: &[ModuleView]) -> String {

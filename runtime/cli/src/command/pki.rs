@@ -21,7 +21,7 @@ pub(crate) enum Pki {
     Init(Init),
     /// Issue a certificate for a principal, or a new one for the server
     #[command(after_help = "Examples:\n  glovebox pki issue lin.wei --organisation company-c --role developer\n  \
-        glovebox pki issue --server --server-name localhost --server-name 127.0.0.1\n\n\
+        glovebox pki issue --for-server --server-name localhost --server-name 127.0.0.1\n\n\
         A certificate proves who calls; what they may do is filed with `glovebox principal create`.")]
     Issue(Issue),
     /// Revoke the certificates of a principal, or one by its serial number
@@ -67,19 +67,19 @@ pub(crate) struct Issue {
     #[command(flatten)]
     folder: Folder,
     /// The principal
-    #[arg(required_unless_present = "server")]
+    #[arg(required_unless_present = "for_server")]
     principal: Option<PrincipalId>,
     /// Their organisation
-    #[arg(long, required_unless_present = "server")]
+    #[arg(long, required_unless_present = "for_server")]
     organisation: Option<OrganisationId>,
     /// Their role; repeat for more
-    #[arg(long = "role", required_unless_present = "server")]
+    #[arg(long = "role", required_unless_present = "for_server")]
     roles: Vec<Role>,
     /// Issue for the server instead
     #[arg(long, conflicts_with_all = ["principal", "organisation", "roles"], requires = "server_name")]
-    server: bool,
+    for_server: bool,
     /// DNS name or address of the server; repeat for more
-    #[arg(long, value_name = "NAME", requires = "server")]
+    #[arg(long, value_name = "NAME", requires = "for_server")]
     server_name: Vec<String>,
     /// Days of validity
     #[arg(long, default_value_t = 365)]

@@ -8,23 +8,26 @@ use glovebox_catalog::{Capacity, Grant, Refusal};
 use glovebox_client::ClientError;
 
 use super::cast::Cast;
-use crate::text::cut;
+use super::teller::LINE_WIDTH;
+use crate::text::wrapped;
 
 const KEEPS_STATE: &str = include_str!("keeps_state.wat");
 const HYPERTENSION: &[u8] = include_bytes!("../../../../examples/jobs/hypertension/hypertension.wasm");
-/// Columns left for the explanation.
-const WIDTH: usize = 84;
 
 /// The developer approves what the developer proposed.
-pub(crate) async fn approve_own_grant(cast: &Cast, proposed: &Grant) -> anyhow::Result<[String; 2]> {
+pub(crate) async fn approve_own_grant(cast: &Cast, proposed: &Grant) -> anyhow::Result<Vec<String>> {
     let yes = Decision::default();
     let tried = cast.developer.approve_grant(&proposed.id, Some(Capacity::Reviewer), &yes).await;
     let reason = refusal("a developer approved their own grant", tried)?;
-    Ok(told("a developer approves their own grant", &reason.code, &reason.rule))
+    // More than one policy forbids it; the plainest is told.
+    let mut rules = reason.rule.split("; ");
+    let rule = rules.clone().find(|rule| rule.contains("they proposed")).or_else(|| rules.next()).unwrap_or_default();
+    let rule = rule.split(" (policy").next().unwrap_or_default();
+    Ok(told("a developer approves their own grant", &reason.code, rule))
 }
 
 /// A module that would carry rows from one to the next.
-pub(crate) async fn keep_state(cast: &Cast) -> anyhow::Result<[String; 2]> {
+pub(crate) async fn keep_state(cast: &Cast) -> anyhow::Result<Vec<String>> {
     let attack = wat::parse_str(KEEPS_STATE).context("the embedded attack")?;
     let tried = cast.developer.submit_module(attack).await;
     let reason = refusal("a module that keeps state was accepted", tried)?;
@@ -32,7 +35,7 @@ pub(crate) async fn keep_state(cast: &Cast) -> anyhow::Result<[String; 2]> {
 }
 
 /// A job for another purpose that reads columns of which the grant says nothing.
-pub(crate) async fn read_more(cast: &Cast, grant: &Grant, data: &IngestionReport) -> anyhow::Result<[String; 2]> {
+pub(crate) async fn read_more(cast: &Cast, grant: &Grant, data: &IngestionReport) -> anyhow::Result<Vec<String>> {
     let module = cast.developer.submit_module(HYPERTENSION).await?;
     let job = SubmitJob {
         grant: grant.id.clone(),
@@ -44,11 +47,14 @@ pub(crate) async fn read_more(cast: &Cast, grant: &Grant, data: &IngestionReport
     let reasons = refusals("a job read columns that were not granted", tried)?;
     let column = reasons.iter().find(|reason| reason.code == "policy.column-not-granted").or(reasons.first());
     let column = column.context("a refusal has a reason")?;
-    Ok(told("a job reads blood pressure, too", &column.code, &format!("{}: {}", column.place, column.rule)))
+    let input = column.place.split(", ").last().unwrap_or_default();
+    Ok(told("a job reads blood pressure, too", &column.code, &format!("{input}: {}", column.rule)))
 }
 
-fn told(what: &str, code: &str, why: &str) -> [String; 2] {
-    [format!("{what} → {code}"), cut(&format!("  {why}"), WIDTH)]
+fn told(what: &str, code: &str, why: &str) -> Vec<String> {
+    let head = format!("{what} → {code}");
+    let why = wrapped(why, LINE_WIDTH - 2).into_iter().map(|line| format!("  {line}"));
+    std::iter::once(head).chain(why).collect()
 }
 
 fn refusal<T>(fault: &str, tried: Result<T, ClientError>) -> anyhow::Result<Refusal> {

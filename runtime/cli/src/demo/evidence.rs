@@ -38,7 +38,7 @@ pub(crate) async fn verify(zone: &Zone, cast: &Cast, job: &JobView) -> anyhow::R
     let (sequence, size) = (receipt.inclusion.sequence, receipt.inclusion.size);
     Ok(vec![
         format!("receipt verified offline: SM2 signature, table, entry {sequence} of {size} in the log"),
-        format!("one altered number: {fault}"),
+        format!("one number altered: {}", fault.to_string().split(": ").next().unwrap_or_default()),
         format!("audit log verified: {} entries, {} refusals", number(export.head.size), number(export.refused)),
     ])
 }

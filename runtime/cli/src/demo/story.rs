@@ -12,12 +12,12 @@ use glovebox_client::Client;
 use glovebox_gate::ReleaseDocument;
 
 use super::cast::Cast;
-use super::teller::Teller;
+use super::teller::{LINE_WIDTH, Teller};
 use super::{attacks, evidence};
 use crate::authority::now_unix_ms;
 use crate::output::Output;
 use crate::released::{self, Marks};
-use crate::text::{bar, cut, number, short, short_number};
+use crate::text::{bar, number, short, short_number, wrapped};
 use crate::zone::Zone;
 
 /// Tables and modules are in the binary: it alone can play the demo.
@@ -33,8 +33,6 @@ mod embedded {
 
 const AGREEMENT: &str = "Company C computes statistics on body mass and on visits, for research, for thirty days.";
 const TABLE_INDENT: &str = "                ";
-/// Columns of a line that explains.
-const LINE_WIDTH: usize = 84;
 
 /// A zone in which the story has been played.
 pub(crate) struct Played {
@@ -90,7 +88,7 @@ pub(crate) async fn play(folder: &Path, output: &Output) -> anyhow::Result<Playe
     teller.step("refused", &refused.concat())?;
     teller.step("meters", &meters(&cast, &grant).await?)?;
     teller.step("evidence", &evidence::verify(&zone, &cast, &visits_job).await?)?;
-    teller.close("\nNo row left the enclave.")?;
+    teller.close("No row left the enclave.")?;
     Ok(Played { zone, grant, module, job })
 }
 
@@ -196,10 +194,13 @@ fn output_table(output: &Output, release: &ReleaseDocument, name: &str, lines_ma
 fn withheld(marks: &Marks) -> anyhow::Result<Vec<String>> {
     ensure!(marks.reasons().next().is_some(), "no cell was withheld");
     let explained = marks.reasons().flat_map(|(letter, reason)| {
-        let first = cut(&format!("✗{letter} {}: {}", reason.code, reason.rule), LINE_WIDTH);
+        let rule = format!("✗{letter} {}: {}", reason.code, reason.rule.split(';').next().unwrap_or_default());
+        let remedy = format!("remedy: {}", reason.remedy);
+        // The one that people can do something about; the others follow from it.
         let is_first_rule = reason.code == "gate.cell-below-threshold";
-        let remedy = is_first_rule.then(|| cut(&format!("   remedy: {}", reason.remedy), LINE_WIDTH));
-        [Some(first), remedy].into_iter().flatten()
+        let mut lines = wrapped(&rule, LINE_WIDTH);
+        lines.extend(is_first_rule.then(|| wrapped(&remedy, LINE_WIDTH)).into_iter().flatten());
+        lines.into_iter().map(|line| if line.starts_with('✗') { line } else { format!("   {line}") })
     });
     Ok(explained.collect())
 }

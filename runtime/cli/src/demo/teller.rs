@@ -9,6 +9,8 @@ use crate::output::Output;
 /// Columns of a line, with the time at its end.
 const WIDTH: usize = 100;
 const TITLE_WIDTH: usize = 10;
+/// Columns of a line of text, beside title and time.
+pub(crate) const LINE_WIDTH: usize = 78;
 
 /// Tells steps as they end.
 pub(crate) struct Teller<'a> {
