@@ -40,8 +40,9 @@ lint-python:
 guests: ## Rebuild the WebAssembly modules of examples/jobs, to be committed
 	sdk/guest/build.sh
 
-bench: ## Criterion benches, in release code
+bench: ## Criterion benches, then Glovebox and its peers in one run, in optimised code
 	cargo bench --locked -p glovebox-benches
+	cargo run --locked --profile bench -p glovebox-benches --bin compare
 
 data: ## Make the example tables anew from their sources, and compare
 	scripts/data.sh

@@ -6,16 +6,20 @@
 
 mod gate;
 mod gm;
+#[cfg(feature = "enclave")]
 mod ingest;
+#[cfg(feature = "enclave")]
 mod job;
 mod openssl;
 mod sandbox;
+#[cfg(feature = "enclave")]
 mod zone;
 
 use anyhow::{Context as _, Result, bail};
 use glovebox_benches::figure::{Figure, surroundings, table};
 
 /// What was asked for on the command line.
+#[cfg_attr(not(feature = "enclave"), expect(dead_code, reason = "only the parts of the enclave take numbers"))]
 struct Options {
     parts: Vec<String>,
     persons: u64,
@@ -23,11 +27,15 @@ struct Options {
     jobs: usize,
 }
 
+#[cfg(feature = "enclave")]
 const PARTS: [&str; 5] = ["sandbox", "gate", "gm", "ingest", "job"];
+#[cfg(not(feature = "enclave"))]
+const PARTS: [&str; 3] = ["sandbox", "gate", "gm"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // The program starts itself anew for whatever is measured by a process's peak of memory.
+    #[cfg(feature = "enclave")]
     if let Some((ingest::CHILD, rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return ingest::child(rest);
     }
@@ -45,7 +53,9 @@ fn run(part: &str, options: &Options) -> Result<Vec<Figure>> {
         "sandbox" => sandbox::figures(),
         "gate" => gate::figures(),
         "gm" => gm::figures(),
+        #[cfg(feature = "enclave")]
         "ingest" => ingest::figures(options.persons, options.memory_mib),
+        #[cfg(feature = "enclave")]
         "job" => job::figures(options.jobs),
         unknown => bail!("no part `{unknown}`; there are {PARTS:?}"),
     }

@@ -181,7 +181,7 @@ impl Draw {
     }
 
     fn below(&mut self, bound: u32) -> u32 {
-        (u64::from(self.next()) * u64::from(bound) >> 32) as u32
+        ((u64::from(self.next()) * u64::from(bound)) >> 32) as u32
     }
 
     fn unit(&mut self) -> f64 {
