@@ -13,7 +13,7 @@ work="$(mktemp -d)"
 "$binary" demo --keep --folder "$work/zone" >"$work/log" &
 server=$!
 trap 'kill -INT $server; wait $server || true; rm -rf "$work"' EXIT
-until GLOVEBOX_SERVER="$(sed -n 's/^ *export GLOVEBOX_SERVER=//p' "$work/log")" && [ -n "$GLOVEBOX_SERVER" ]; do
+until GLOVEBOX_SERVER="$(sed -n 's/.*GLOVEBOX_SERVER=\([^ ]*\).*/\1/p' "$work/log")" && [ -n "$GLOVEBOX_SERVER" ]; do
     kill -0 $server
     sleep 0.5
 done

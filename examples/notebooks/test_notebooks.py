@@ -36,7 +36,8 @@ def executed() -> nbformat.NotebookNode:
 
 def shown(notebook: nbformat.NotebookNode, source: str) -> str:
     """Everything that the cell with ``source`` in it shows, as text without tags."""
-    (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and source in cell.source]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    (cell,) = [cell for cell in cells if cell.source == source] or [cell for cell in cells if source in cell.source]
     parts = []
     for output in cell.outputs:
         data = output.get("data", {})

@@ -60,6 +60,9 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     for server, message in (
         (None, "set GLOVEBOX_SERVER"),
         ("http://a:1", "expected `https://name:port`"),
+        ("https://a:1 x", "expected `https://name:port`"),
+        ("https://a:99999", "expected `https://name:port`"),
+        ("https://", "expected `https://name:port`"),
         ("https://a:1", "set GLOVEBOX_IDENTITY"),
     ):
         with pytest.raises(ConfigurationError, match=message):

@@ -201,7 +201,12 @@ def test_the_readme_says_what_works(place: zone.Zone, tmp_path: Path, monkeypatc
         (tmp_path / name).symlink_to(target / name)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    exec(compile(source, "README.md", "exec"), names)
+    try:
+        exec(compile(source, "README.md", "exec"), names)
+    finally:
+        box = names.get("box")
+        assert isinstance(box, gb.Box)
+        box.close()
     assert (tmp_path / "receipt.json").exists()
     proposed = names["proposed"]
     assert isinstance(proposed, gb.Grant)

@@ -8,6 +8,7 @@ import atexit
 import functools
 import os
 import queue
+import re
 import signal
 import subprocess
 import tempfile
@@ -25,7 +26,7 @@ REPOSITORY = Path(__file__).parents[3]
 JOBS = REPOSITORY / "examples/jobs"
 # A first start derives keys slowly on purpose, and machines of continuous integration are slow without purpose.
 _START_MAX_SECONDS = 180
-_MARK = "export GLOVEBOX_SERVER="
+_MARK = re.compile(r"GLOVEBOX_SERVER=(https://\S+)")
 
 
 @dataclass(frozen=True)
@@ -129,5 +130,5 @@ def _address(process: "subprocess.Popen[str]", log: Path) -> str:
         if line is None:
             raise RuntimeError(f"the demo did not come up:\n{''.join(told)}\n{log.read_text()}")
         told.append(line)
-        if line.strip().startswith(_MARK):
-            return line.strip().removeprefix(_MARK)
+        if found := _MARK.search(line):
+            return found[1]

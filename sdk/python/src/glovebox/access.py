@@ -1,12 +1,14 @@
 """To which enclave, and as whom: arguments, environment or a profile file, as for the command line."""
 
 import os
+import re
 import ssl
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from glovebox.errors import ConfigurationError
 
@@ -38,7 +40,7 @@ class Access:
             raise ConfigurationError(
                 "no server: give `gb.connect('https://name:port', …)`, set GLOVEBOX_SERVER, or use a profile"
             )
-        if not server.startswith("https://"):
+        if not _is_address(server):
             raise ConfigurationError(f"can't use the server's address `{server}`: expected `https://name:port`")
         found = identity or environment.get("GLOVEBOX_IDENTITY") or section.get("identity")
         if not found:
@@ -69,6 +71,15 @@ class Access:
                 f"can't use certificate `{self.certificate}` with private key `{self.key}`: {error}"
             ) from error
         return context
+
+
+def _is_address(server: str) -> bool:
+    try:
+        parts = urlsplit(server)
+        # Reading the port checks it.
+        return parts.scheme == "https" and bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", server)
+    except ValueError:
+        return False
 
 
 def _pair(identity: StrPath | tuple[StrPath, StrPath]) -> tuple[Path, Path]:
