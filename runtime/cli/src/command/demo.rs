@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+use serde_json::json;
 
 use crate::command::serve::{command_line, stop_signal};
 use crate::demo::{DEVELOPER, OFFICER, REGULATOR, REVIEWER, RUNNER, SUPPLIER_A, play};
@@ -45,7 +46,16 @@ impl Demo {
             if self.folder.is_none() {
                 let _ = temporary.keep();
             }
-            output.line(&go_on(&folder, &played))?;
+            let facts = json!({
+                "server": played.zone.url(),
+                "admin": format!("http://{}", played.zone.admin),
+                "folder": folder,
+                "grant": played.grant.id,
+                "module": played.module.id,
+                "job": played.job.id,
+                "release": played.job.release,
+            });
+            output.show_one(&facts, || go_on(&folder, &played))?;
             stop.await;
             output.note("stopping");
         }

@@ -158,7 +158,10 @@ impl Issue {
         let mut authority = AuthorityFolder::open(&self.folder.dir)?;
         let (folder, entry) = match (&self.principal, &self.organisation) {
             (Some(principal), Some(organisation)) => {
-                let holds = |entry: &&Entry| entry.common_name == principal.as_str() && entry.revoked_at.is_none();
+                let now = Timestamp::from_unix_ms(now_unix_ms());
+                let holds = |entry: &&Entry| {
+                    entry.common_name == principal.as_str() && entry.revoked_at.is_none() && entry.not_after > now
+                };
                 let valid = authority.certificates().iter().filter(holds).count();
                 ensure!(
                     valid == 0,
