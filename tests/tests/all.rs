@@ -11,6 +11,7 @@ mod guests;
 mod layering;
 mod leaks;
 mod malformed;
+mod oracles;
 mod promises;
 mod rest;
 mod roles;
