@@ -281,6 +281,23 @@ def test_a_release_without_a_name_is_told() -> None:
 
 
 Make = Callable[[gb.Box], object]
+ASKED: dict[str, Make] = {
+    "GET_whoami": lambda found: found.whoami,
+    "GET_key": lambda found: found.key,
+    "GET_datasets": lambda found: found.datasets,
+    "GET_datasets/nhanes-2017": lambda found: found.dataset("nhanes-2017"),
+    "GET_grants/grt-1": lambda found: found.grant("grt-1"),
+    "GET_jobs/job-1": lambda found: found.job("job-1"),
+    "POST_modules": lambda found: found.submit_module(b""),
+}
+
+
+@pytest.mark.parametrize("answer", [{}, [], 7, {"id": 1}], ids=str)
+@pytest.mark.parametrize("route", ASKED)
+def test_answers_of_another_shape_are_told(route: str, answer: object) -> None:
+    changes: dict[str, Any] = {route: answer}
+    with pytest.raises(gb.UnexpectedAnswer, match="its version may differ"):
+        ASKED[route](box(None, **changes))
 
 
 @pytest.mark.parametrize(

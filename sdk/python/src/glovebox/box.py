@@ -3,7 +3,8 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,8 +15,9 @@ from glovebox.errors import UnexpectedAnswer
 from glovebox.grants import Budget, Budgets, Grant, Grants
 from glovebox.html import page, table
 from glovebox.jobs import Job, Jobs, Module, Modules
+from glovebox.values import Json
 from glovebox.verification import EnclaveKey
-from glovebox.wire import Wire
+from glovebox.wire import Wire, understood
 
 _SEES_FIGURES = {"supplier", "operator", "regulator"}
 
@@ -51,6 +53,11 @@ class WhoAmI:
     organisation: str
     roles: tuple[str, ...]
 
+    @classmethod
+    def from_json(cls, json: dict[str, Any]) -> "WhoAmI":
+        """Reads the form on the wire."""
+        return cls(json["principal"], json["organisation"], tuple(json["roles"]))
+
     def _repr_html_(self) -> str:
         rows = [("organisation", self.organisation), ("roles", ", ".join(self.roles))]
         return page("", table(["you are", self.principal], rows))
@@ -66,65 +73,72 @@ class Box:
     @cached_property
     def whoami(self) -> WhoAmI:
         """Who the enclave takes you for."""
-        answer = self.wire.get("whoami")
-        return WhoAmI(answer["principal"], answer["organisation"], tuple(answer["roles"]))
+        return understood(WhoAmI.from_json, self.wire.get("whoami"))
 
     @cached_property
     def key(self) -> EnclaveKey:
         """The enclave's public key, as the server tells it; compare its fingerprint with one published elsewhere."""
-        answer = self.wire.get("key")
-        key = EnclaveKey.from_pem(answer["public_key_pem"])
-        if key.fingerprint != answer["fingerprint_sm3"]:
+        pem, fingerprint = understood(itemgetter("public_key_pem", "fingerprint_sm3"), self.wire.get("key"))
+        key = EnclaveKey.from_pem(pem)
+        if key.fingerprint != fingerprint:
             raise UnexpectedAnswer(f"the enclave's key has fingerprint {key.fingerprint}, not the one stated")
         return key
 
     @property
     def datasets(self) -> Datasets:
         """The catalogue."""
-        return Datasets(Dataset.from_json(item) for item in self.wire.items("datasets"))
+        return Datasets(understood(Dataset.from_json, item) for item in self.wire.items("datasets"))
 
     def dataset(self, name: str) -> Dataset:
         """One dataset with its schema."""
-        return Dataset.from_json(self.wire.get("datasets", name))
+        return understood(Dataset.from_json, self.wire.get("datasets", name))
 
     @property
     def grants(self) -> Grants:
         """Grants that you may see."""
-        return Grants(Grant.from_json(item, self) for item in self.wire.items("grants"))
+        return Grants(map(self.read_grant, self.wire.items("grants")))
 
     def grant(self, name: str) -> Grant:
         """One grant."""
-        return Grant.from_json(self.wire.get("grants", name), self)
+        return self.read_grant(self.wire.get("grants", name))
 
     def propose_grant(self, terms: Mapping[str, Any]) -> Grant:
         """Proposes a grant to your organisation; :func:`glovebox.terms` writes the terms."""
-        return Grant.from_json(self.wire.post("grants", body=dict(terms)), self)
+        return self.read_grant(self.wire.post("grants", body=dict(terms)))
+
+    def read_grant(self, answer: Json) -> Grant:
+        """A grant of this box from its form on the wire."""
+        return understood(partial(Grant.from_json, box=self), answer)
 
     @property
     def budgets(self) -> Budgets:
         """Budgets of the grants that you may see, and what is used of them."""
         # What the enclave rounds depends on who asks.
         is_coarse = not _SEES_FIGURES & set(self.whoami.roles)
-        return Budgets(Budget.from_json(item, is_coarse=is_coarse) for item in self.wire.items("meters"))
+        read = partial(Budget.from_json, is_coarse=is_coarse)
+        return Budgets(understood(read, item) for item in self.wire.items("meters"))
 
     @property
     def modules(self) -> Modules:
         """Modules that you may see."""
-        return Modules(Module(item) for item in self.wire.items("modules"))
+        return Modules(understood(Module, item) for item in self.wire.items("modules"))
 
     def submit_module(self, module: StrPath | bytes) -> Module:
         """Submits a module, given as a file or as bytes. It is inspected, and kept when it may run."""
         content = module if isinstance(module, bytes) else Path(os.fspath(module)).expanduser().read_bytes()
-        return Module(self.wire.post("modules", body=content))
+        return understood(Module, self.wire.post("modules", body=content))
 
     @property
     def jobs(self) -> Jobs:
         """Jobs that you may see."""
-        return Jobs(Job(item, self) for item in self.wire.items("jobs"))
+        return Jobs(map(self._read_job, self.wire.items("jobs")))
 
     def job(self, name: str) -> Job:
         """One job."""
-        return Job(self.wire.get("jobs", name), self)
+        return self._read_job(self.wire.get("jobs", name))
+
+    def _read_job(self, answer: Json) -> Job:
+        return understood(partial(Job, box=self), answer)
 
     def run(
         self,
@@ -146,7 +160,7 @@ class Box:
             "dataset": dataset.id if isinstance(dataset, Dataset) else dataset,
             "parameters": {name: float(value) for name, value in (parameters or {}).items()},
         }
-        job = Job(self.wire.post("jobs", body=request), self)
+        job = self._read_job(self.wire.post("jobs", body=request))
         return job.wait(progress_shown=progress) if wait else job
 
     def close(self) -> None:

@@ -184,7 +184,7 @@ class Grant:
     def _decide(self, action: str, comment: str, capacity: str | None = None) -> "Grant":
         query = {"capacity": capacity} if capacity else None
         answer = self._box.wire.post("grants", self.id, action, body={"comment": comment}, query=query)
-        return Grant.from_json(answer, self._box)
+        return self._box.read_grant(answer)
 
     def _repr_html_(self) -> str:
         opened = [(f"opens of {dataset}", ", ".join(fields)) for dataset, fields in self.fields.items()]

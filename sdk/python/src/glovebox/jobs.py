@@ -9,7 +9,7 @@ import pandas as pd
 
 from glovebox import events, progress
 from glovebox.errors import JobEnded, UnexpectedAnswer
-from glovebox.html import Html, page, table
+from glovebox.html import Html, page, table, text
 from glovebox.listing import Listing
 from glovebox.receipt import Receipt
 from glovebox.refusal import Refusals
@@ -64,7 +64,7 @@ class Module:
         rows = [
             ("computes", self.manifest["description"]),
             ("reads", ", ".join(self.inputs)),
-            ("gives", Html("<br>".join(map(str, map(Html, map(_escaped, outputs)))))),
+            ("gives", Html("<br>".join(map(text, outputs)))),
             ("parameters", ", ".join(settable) or "none"),
             (
                 "sees at once",
@@ -74,12 +74,6 @@ class Module:
             ("SM3", self.id),
         ]
         return page("", table(["module", f"{self.name} {self.manifest['version']}"], rows))
-
-
-def _escaped(value: str) -> str:
-    from glovebox.html import text
-
-    return text(value)
 
 
 class Modules(Listing[Module]):
@@ -99,14 +93,15 @@ class Job:
         self._content = content
         self._result: Result | None = None
 
-    id = property(lambda self: str(self._content["id"]))
-    state = property(
-        lambda self: str(self._content["state"]),
-        doc="``queued``, ``running``, or final: ``released``, ``withheld``, ``refused``, ``failed``, ``killed``.",
-    )
-    module = property(lambda self: str(self._content["module"]))
-    grant = property(lambda self: str(self._content["grant"]))
-    dataset = property(lambda self: str(self._content["dataset"]))
+        self.id: str = content["id"]
+        self.module: str = content["module"]
+        self.grant: str = content["grant"]
+        self.dataset: str = content["dataset"]
+
+    @property
+    def state(self) -> str:
+        """``queued``, ``running``, or final: ``released``, ``withheld``, ``refused``, ``failed``, ``killed``."""
+        return str(self._content["state"])
 
     @property
     def is_final(self) -> bool:
@@ -137,8 +132,7 @@ class Job:
     def wait(self, *, progress_shown: bool = True) -> "Job":
         """Waits until it has ended. An interrupt ends the waiting, not the job."""
         line = progress.choose(self.id, progress_shown)
-        last = partial(_is_last)
-        for event in events.follow(self._box.wire, "jobs", self.id, "events", event="state", is_last=last):
+        for event in events.follow(self._box.wire, "jobs", self.id, "events", event="state", is_last=_is_last):
             line.show(event["state"], event.get("queue_position"))
         return self.refresh()
 

@@ -27,9 +27,9 @@ class Verification:
     def remark(self) -> str:
         """What is left to the reader."""
         if self.is_key_pinned:
-            return "verified with the key that you gave"
+            return "with the key that you gave"
         return (
-            "verified with the key that the enclave's server told; compare its fingerprint with a published one: "
+            "with the key that the enclave's server told; compare its fingerprint with a published one: "
             f"{self.fingerprint}"
         )
 
@@ -39,11 +39,11 @@ class Verification:
 
     def __repr__(self) -> str:
         """A line a check."""
-        return "\n".join([f"the receipt verifies: {self.remark}", *(f"  ✓ {check}" for check in self.checks)])
+        return "\n".join([f"the receipt verifies {self.remark}", *(f"  ✓ {check}" for check in self.checks)])
 
     def _repr_html_(self) -> str:
         rows = [(Html('<span style="color:#15803d">✓</span>'), check) for check in self.checks]
-        return page(f"The receipt verifies: {self.remark}", table(["", "checked"], rows), tone="good")
+        return page(f"The receipt verifies {self.remark}", table(["", "checked"], rows), tone="good")
 
 
 class Receipt:

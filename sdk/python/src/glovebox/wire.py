@@ -4,9 +4,10 @@ import json
 import secrets
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
+from typing import TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -23,6 +24,7 @@ _PAUSE_MAX_SECONDS = 10.0
 _WORTH_REPEATING = {409, 429, 503}
 
 Query = Mapping[str, str]
+T = TypeVar("T")
 
 
 class Wire:
@@ -59,11 +61,11 @@ class Wire:
         """Every item of a list, page by page."""
         query = {"limit": "200"}
         while True:
-            page = self.get(*path, query=query)
-            yield from page["items"]
-            if not page.get("next_cursor"):
+            items, cursor = understood(_page, self.get(*path, query=query))
+            yield from items
+            if not cursor:
                 return
-            query["cursor"] = page["next_cursor"]
+            query["cursor"] = cursor
 
     def post(self, *path: str, body: Json, query: Query | None = None) -> Json:
         """Writes JSON. It happens once, however often it has to be sent."""
@@ -111,6 +113,20 @@ def read_json(answer: httpx.Response) -> Json:
         return answer.json()
     except ValueError as error:
         raise UnexpectedAnswer(f"can't read the server's answer (status {answer.status_code}): {error}") from error
+
+
+def understood(read: Callable[[Json], T], answer: Json) -> T:
+    """What ``read`` makes of an answer. One of another shape is told as such."""
+    try:
+        return read(answer)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnexpectedAnswer(
+            f"can't read the server's answer ({error!r}); its version may differ from this package's"
+        ) from error
+
+
+def _page(answer: Json) -> tuple[list[Json], str | None]:
+    return answer["items"], answer.get("next_cursor")
 
 
 def _path(parts: tuple[str, ...]) -> str:
