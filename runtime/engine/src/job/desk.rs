@@ -2,7 +2,7 @@
 //!
 //! The desk is a picture of the store in memory; what it forgets at a crash is rebuilt from there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use glovebox_api::{JobEvent, JobState};
@@ -48,6 +48,8 @@ struct State {
     queue: FairQueue,
     running: HashMap<JobId, Running>,
     watched: HashMap<JobId, watch::Sender<JobEvent>>,
+    /// Jobs that were stopped after a worker took them and before they stood here as running.
+    doomed: HashSet<JobId>,
     closed: bool,
 }
 
@@ -57,6 +59,7 @@ impl Desk {
             queue: FairQueue::new(jobs_max, per_organisation_max),
             running: HashMap::new(),
             watched: HashMap::new(),
+            doomed: HashSet::new(),
             closed: false,
         };
         Self { state: Mutex::new(state), arrived: Notify::new() }
@@ -96,6 +99,9 @@ impl Desk {
     pub(crate) fn start(&self, job: &JobId, running: Running) {
         let mut state = self.lock();
         let at = running.started_at;
+        if state.doomed.remove(job) {
+            running.cancel.cancel();
+        }
         state.running.insert(job.clone(), running);
         state.tell(job, JobState::Running, at);
     }
@@ -105,6 +111,7 @@ impl Desk {
         let mut state = self.lock();
         state.queue.remove(job);
         state.running.remove(job);
+        state.doomed.remove(job);
         state.tell(job, ended, at);
         state.watched.remove(job);
     }
@@ -114,12 +121,15 @@ impl Desk {
         self.lock().queue.remove(job)
     }
 
-    /// Tells a running job to stop.
+    /// Tells a running job to stop. False when it does not run here; should a worker be about to start it, it stops then.
     pub(crate) fn cancel(&self, job: &JobId) -> bool {
-        self.lock().running.get(job).is_some_and(|running| {
+        let mut state = self.lock();
+        if let Some(running) = state.running.get(job) {
             running.cancel.cancel();
-            true
-        })
+            return true;
+        }
+        state.doomed.insert(job.clone());
+        false
     }
 
     /// A stream of the job's states, beginning with `now`.

@@ -178,10 +178,14 @@ impl Engine {
                 return Ok(());
             }
         }
-        if !self.inner.desk.cancel(&row.id) && row.reservation.is_some() {
-            self.kill_waiting(row)?;
+        if self.inner.desk.cancel(&row.id) || row.reservation.is_none() {
+            return Ok(());
         }
-        Ok(())
+        match self.kill_waiting(row) {
+            // A worker was faster; it stops the job when it starts it.
+            Err(EngineError::Conflict(_)) => Ok(()),
+            ended => ended,
+        }
     }
 
     pub(crate) fn found_job(&self, id: &JobId) -> Result<JobRow, EngineError> {

@@ -162,7 +162,7 @@ impl Engine {
         let mut reduction = Reduction::new(&case.module.manifest)
             .map_err(|error| EngineError::internal("prepare the reducers", error))?;
         let parameters = parameters(&case.module.manifest, &case.request)?;
-        let limits = limits(&case.module.manifest, &self.inner.config.limits, held.fuel_units);
+        let limits = limits(&case.module.manifest, &self.inner.config.limits);
         let run = Run::start(&self.inner.sandbox, compiled, &parameters, &limits, &running.cancel, &running.progress);
         let (result, meters) = match run {
             Ok(mut run) => {
@@ -189,6 +189,12 @@ impl Engine {
         let (profile, _) = self.profile(&case.grant)?;
         let verdict = disclose(&reduction.finish(), profile);
         self.step(Step::Gated);
+        // Whoever stopped it while the tables were judged was told so: nothing leaves after that.
+        if running.is_interrupted() {
+            return Ok(Ending::Interrupted);
+        } else if running.cancel.is_cancelled() {
+            return Ok(Ending::Killed { used });
+        }
         Ok(match verdict {
             Verdict::Release(release) => self.ending_of(release, held, used)?,
             Verdict::Withheld { reasons, cells_withheld } => Ending::Withheld { reasons, cells_withheld, used },
@@ -253,7 +259,10 @@ fn worst_case(case: &Case, limits: &crate::JobLimits) -> Amounts {
     let Snapshot { rows, persons, .. } = case.snapshot;
     let cells = cells_max(&case.module.manifest);
     let fuel_units = match case.module.manifest.isolation {
-        Isolation::Row => rows.saturating_mul(limits.fuel_per_row_units),
+        // Each output's functions are called for each row, with a measure of their own.
+        Isolation::Row => rows
+            .saturating_mul(limits.fuel_per_row_units)
+            .saturating_mul(case.module.manifest.outputs.len() as u64),
         Isolation::Person => persons.saturating_mul(limits.fuel_per_person_units),
     };
     Amounts {
@@ -267,13 +276,15 @@ fn worst_case(case: &Case, limits: &crate::JobLimits) -> Amounts {
     }
 }
 
-fn limits(manifest: &JobManifest, limits: &crate::JobLimits, fuel_total_units: u64) -> Limits {
+/// The fuel of a run in all is not bounded here: every row and person has its measure, so their number bounds the run,
+/// and a run that ended at a total could be steered to the brink of it by a value of the last row.
+fn limits(manifest: &JobManifest, limits: &crate::JobLimits) -> Limits {
     Limits {
         fuel_per_unit: match manifest.isolation {
             Isolation::Row => limits.fuel_per_row_units,
             Isolation::Person => limits.fuel_per_person_units,
         },
-        fuel_total_units,
+        fuel_total_units: u64::MAX,
         memory_bytes: limits.memory_bytes,
         wall: limits.wall,
         faults: Faults::Drop,
