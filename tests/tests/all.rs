@@ -14,6 +14,7 @@ mod malformed;
 mod oracles;
 mod promises;
 mod rest;
+mod revocation;
 mod roles;
 mod scenarios;
 mod synthetic;
