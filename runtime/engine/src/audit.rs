@@ -1,4 +1,4 @@
-//! The audit log as regulators and suppliers read it, and the receipts of jobs.
+//! The audit log: search, export, heads and proofs.
 
 use glovebox_api::Page;
 use glovebox_audit::{AuditError, ConsistencyProof, Event, InclusionProof, SignedTreeHead, TreeHead};

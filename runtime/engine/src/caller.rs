@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use glovebox_api::WhoAmI;
 use glovebox_audit::{Actor, Draft, Outcome};
-use glovebox_catalog::{Principal, PrincipalId, Refusal, Role};
+use glovebox_catalog::{Grant, Principal, PrincipalId, Refusal, Role};
 use glovebox_gm::pki::Identity;
 
 use crate::{Engine, EngineError};
@@ -32,9 +32,13 @@ impl Caller {
         self.principal.roles.contains(&role)
     }
 
-    /// Whether the caller is here as a developer and nothing that may see figures.
-    pub(crate) fn sees_figures(&self) -> bool {
-        [Role::Supplier, Role::Operator, Role::Regulator].into_iter().any(|role| self.has(role))
+    /// Whether the caller may see what jobs under `grant` really used. A supplier may for its own data, but not where
+    /// its organisation is the developer and others supply, too: it would count their rows.
+    pub(crate) fn sees_figures(&self, grant: &Grant) -> bool {
+        let own = &self.principal.organisation;
+        let supplies = self.has(Role::Supplier) && grant.suppliers.contains(own);
+        let develops = grant.organisation == *own && grant.suppliers.len() > 1;
+        self.has(Role::Operator) || self.has(Role::Regulator) || (supplies && !develops)
     }
 }
 

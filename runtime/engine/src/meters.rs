@@ -18,7 +18,7 @@ impl Engine {
     pub fn meters(&self, caller: &Caller) -> Result<Vec<GrantMeters>, EngineError> {
         let mut grants = all(|slice| self.store().grants(None, None, slice))?;
         grants.retain(|grant| self.may_see(caller, Action::MeterRead, ResourceRef::grant(grant)));
-        grants.iter().map(|grant| self.grant_meters(grant, caller.sees_figures())).collect()
+        grants.iter().map(|grant| self.grant_meters(grant, caller.sees_figures(grant))).collect()
     }
 
     /// What runs and waits now, for operators.

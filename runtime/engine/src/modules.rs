@@ -2,10 +2,10 @@
 
 use glovebox_api::{ModuleView, Page};
 use glovebox_audit::{Event, Outcome};
-use glovebox_catalog::{ModuleId, OrganisationId, PrincipalId, Timestamp};
+use glovebox_catalog::{ModuleId, OrganisationId, PrincipalId, Role, Timestamp};
 use glovebox_policy::{Action, ResourceRef};
 use glovebox_sandbox::Inspected;
-use glovebox_store::{EventFilter, ModuleRow};
+use glovebox_store::{EventFilter, JobFilter, ModuleRow};
 
 use crate::page::all;
 use crate::{Caller, Engine, EngineError, PageQuery};
@@ -71,7 +71,7 @@ impl Engine {
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn module(&self, caller: &Caller, id: &ModuleId) -> Result<ModuleView, EngineError> {
         let row = self.as_seen_by(caller, self.found_module(id)?)?;
-        self.authorise(caller, Action::ModuleRead, ResourceRef::module(id, &row.organisation, &row.submitted_by))?;
+        self.authorise(caller, Action::ModuleRead, self.module_resource(caller, &row)?)?;
         Ok(view(row))
     }
 
@@ -101,8 +101,20 @@ impl Engine {
 
     fn may_see_module(&self, caller: &Caller, row: &ModuleRow) -> Result<bool, EngineError> {
         let row = self.as_seen_by(caller, row.clone())?;
-        let resource = ResourceRef::module(&row.id, &row.organisation, &row.submitted_by);
-        Ok(self.may_see(caller, Action::ModuleRead, resource))
+        Ok(self.may_see(caller, Action::ModuleRead, self.module_resource(caller, &row)?))
+    }
+
+    /// The module as the policies see it. A supplier is party to a module that was submitted to run on its data.
+    fn module_resource(&self, caller: &Caller, row: &ModuleRow) -> Result<ResourceRef, EngineError> {
+        let mut resource = ResourceRef::module(&row.id, &row.organisation, &row.submitted_by);
+        let own = &caller.principal.organisation;
+        if caller.has(Role::Supplier) {
+            let filter = JobFilter { supplier: Some(own), ..JobFilter::default() };
+            if all(|slice| self.store().jobs(filter, slice))?.iter().any(|job| job.module == row.id) {
+                resource.suppliers.insert(own.clone());
+            }
+        }
+        Ok(resource)
     }
 
     /// The module in the caller's eyes: their own organisation's if that has submitted it too, whoever was first. Who else

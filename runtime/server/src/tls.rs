@@ -52,7 +52,8 @@ impl Trust {
             .with_client_cert_verifier(verifier.clone())
             .with_single_cert(chain, key)
             .map_err(unfit)?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // HTTP/2 is not offered: the listener does not speak it.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Self { acceptor: Arc::new(config), generation, verifier })

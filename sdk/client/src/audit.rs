@@ -56,7 +56,7 @@ impl Client {
     pub async fn export_audit(
         &self,
     ) -> Result<impl Stream<Item = Result<Bytes, ClientError>> + Send + Unpin + use<>, ClientError> {
-        let response = self.get_stream(&["audit", "export"]).await?;
+        let response = self.stream_of(&["audit", "export"]).await?;
         Ok(Box::pin(response.bytes_stream().map_err(ClientError::from)))
     }
 }

@@ -120,13 +120,13 @@ impl Client {
     }
 
     /// Reads bytes of `media_type`.
-    pub(crate) async fn get_bytes(&self, path: &[&str], media_type: &'static str) -> Result<Bytes, ClientError> {
+    pub(crate) async fn bytes_of(&self, path: &[&str], media_type: &'static str) -> Result<Bytes, ClientError> {
         let request = || self.request(Method::GET, path, &[]).header(ACCEPT, media_type).timeout(CALL_TIMEOUT);
         Ok(self.repeat(request).await?.bytes().await?)
     }
 
     /// Reads a body of any length, as a stream.
-    pub(crate) async fn get_stream(&self, path: &[&str]) -> Result<Response, ClientError> {
+    pub(crate) async fn stream_of(&self, path: &[&str]) -> Result<Response, ClientError> {
         self.repeat(|| self.request(Method::GET, path, &[])).await
     }
 

@@ -61,7 +61,7 @@ impl<T: DeserializeOwned + PartialEq + Clone> Watch<T> {
     async fn step(&mut self) -> Result<Option<T>, ClientError> {
         let Some(connection) = &mut self.connection else {
             let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
-            match self.client.get_stream(&path).await {
+            match self.client.stream_of(&path).await {
                 Ok(response) => self.connection = Some(Connection::new(response)),
                 Err(error @ ClientError::Connection { .. }) => self.pause(error).await?,
                 Err(error) => return Err(error),

@@ -4,7 +4,7 @@
 //! # async fn example() -> Result<(), glovebox_client::ClientError> {
 //! use glovebox_client::{Access, Client};
 //!
-//! let pem = |name: &str| std::fs::read_to_string(format!("/home/lin/glovebox/{name}.pem")).unwrap_or_default();
+//! let pem = |name: &str| std::fs::read_to_string(format!("glovebox/{name}.pem")).unwrap_or_default();
 //! let client = Client::connect(Access {
 //!     server: "https://enclave.example:8443".into(),
 //!     authority_pem: pem("authority"),

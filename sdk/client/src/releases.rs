@@ -56,7 +56,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn release_bytes(&self, id: &ReleaseId, format: ReleaseFormat) -> Result<Bytes, ClientError> {
-        self.get_bytes(&["releases", id.as_str()], format.media_type()).await
+        self.bytes_of(&["releases", id.as_str()], format.media_type()).await
     }
 
     /// `GET /v1/releases/{id}/receipt`.

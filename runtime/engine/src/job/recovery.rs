@@ -54,7 +54,7 @@ impl Engine {
     }
 
     fn give_up(&self, row: &JobRow) -> Result<(), EngineError> {
-        let rule = format!("a job that was running at {RESUMES_MAX} stops of the enclave is not tried again");
+        let rule = format!("a job that was running at {} stops of the enclave is not tried again", RESUMES_MAX + 1);
         let reason = Refusal::new("run.interrupted", rule, "the run", "tell the operator the id of the job");
         let draft = self.own_draft("job.give-up", &row.id);
         let Some(held) = row.reservation else {
