@@ -95,6 +95,16 @@ def test_values_show_as_many_decimals_as_they_were_rounded_to() -> None:
     assert str(result().table("mean_bmi").cell("all", "all")) == "28.5"
 
 
+def test_a_coarse_mean_says_how_far_it_may_be_off() -> None:
+    content = documents.release()["tables"][2]
+    cells = {"cells": [documents.released([], 0.0, 5.0)]}
+    assert "0 ± 2.5" in repr(Table({**content, **cells, "reducer": "mean"}))
+    assert "0 ± 2.5" in Table({**content, **cells, "reducer": "sum"})._repr_html_()
+    # Counts are rounded to five, always and everywhere.
+    assert "±" not in repr(Table({**content, **cells, "reducer": "count"}))
+    assert "±" not in repr(result().table("mean_bmi"))
+
+
 def test_all_tables_as_one() -> None:
     found = result()
     frame = found.to_pandas()

@@ -105,14 +105,27 @@ class Table:
         frame = pd.DataFrame(cells, dtype=object, columns=columns, index=index)
         return frame.set_axis(index.get_level_values(0), axis=0) if len(names) == 2 else frame
 
+    def _show(self, cell: Cell) -> str:
+        """The figure; where few persons made the rounding coarse, with how far it may be off."""
+        if cell.value is None or not cell.rounded_to or self.reducer not in ("mean", "sum"):
+            return str(cell)
+        is_coarse = cell.rounded_to > abs(cell.value) / 10
+        return f"{cell} ± {cell.rounded_to / 2:g}" if is_coarse else str(cell)
+
+    def _html_cell(self, cell: Cell | None) -> object:
+        if cell is None or cell.value is not None:
+            return "" if cell is None else self._show(cell)
+        reason = cell.suppression
+        return mark(WITHHELD, f"{reason.code}: {reason.rule}. {reason.remedy}" if reason else "")
+
     def __repr__(self) -> str:
         """As text, with every withheld cell named."""
-        shown = self._pivot(True, lambda cell: "" if cell is None else str(cell))
+        shown = self._pivot(True, lambda cell: "" if cell is None else self._show(cell))
         reasons = [f"withheld: {reason.code}: {reason.rule}" for reason in _distinct(self.withheld)]
         return "\n".join([f"{self.output} ({self.reducer})", shown.to_string(), *reasons])
 
     def _repr_html_(self) -> str:
-        shown = self._pivot(True, _html_cell)
+        shown = self._pivot(True, self._html_cell)
         depth = shown.index.nlevels
         headings = [name or "" for name in shown.index.names] + [str(name) for name in shown.columns]
         rows = [
@@ -127,15 +140,6 @@ class Table:
 
 def _people(key: str) -> str:
     return ALL if key == TOTAL else key
-
-
-def _html_cell(cell: Cell | None) -> object:
-    if cell is None:
-        return ""
-    if cell.value is not None:
-        return str(cell)
-    reason = cell.suppression
-    return mark(WITHHELD, f"{reason.code}: {reason.rule}. {reason.remedy}" if reason else "")
 
 
 def _distinct(reasons: Refusals) -> Refusals:
