@@ -19,7 +19,6 @@ use anyhow::{Context as _, Result, bail};
 use glovebox_benches::figure::{Figure, surroundings, table};
 
 /// What was asked for on the command line.
-#[cfg_attr(not(feature = "enclave"), expect(dead_code, reason = "only the parts of the enclave take numbers"))]
 struct Options {
     parts: Vec<String>,
     persons: u64,
@@ -48,6 +47,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+#[cfg_attr(not(feature = "enclave"), expect(unused_variables, reason = "only the parts of the enclave take options"))]
 fn run(part: &str, options: &Options) -> Result<Vec<Figure>> {
     match part {
         "sandbox" => sandbox::figures(),
