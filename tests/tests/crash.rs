@@ -23,6 +23,8 @@ const ERRAND: &str = "GLOVEBOX_CRASH_ERRAND";
 /// More rounds of random kills than the default.
 const ROUNDS: &str = "GLOVEBOX_CRASH_ROUNDS";
 const KILL: i32 = 9;
+/// What a job on the 400 rows holds and pays: 10,000 units for each of its four outputs and each row.
+const FUEL_UNITS: u64 = 400 * 4 * 10_000;
 
 /// What the child does until it dies.
 #[derive(Serialize, Deserialize)]
@@ -262,7 +264,7 @@ fn a_job_that_may_not_go_on_after_a_kill_pays_for_what_it_read() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = runtime();
     let (contents, before) = made(&runtime, folder.path());
-    let spent = Amounts { jobs: 1, fuel_units: 400 * 10_000, rows_read: 400, ..Amounts::default() };
+    let spent = Amounts { jobs: 1, fuel_units: FUEL_UNITS, rows_read: 400, ..Amounts::default() };
 
     let state = folder.path().join("stopped");
     enclave::copy(&folder.path().join("made"), &state);
@@ -319,9 +321,8 @@ fn a_job_that_was_running_at_four_kills_is_given_up() {
         assert_eq!(reserved, Amounts::default(), "{step:?}");
         let spent = less(committed, before.committed);
         if step == Step::Ran {
-            // 400 rows of 10,000 units: the worst case, which it held.
-            let fuel_units = 400 * 10_000;
-            assert_eq!(spent, Amounts { jobs: 1, fuel_units, rows_read: 400, ..Amounts::default() });
+            // The worst case, which it held.
+            assert_eq!(spent, Amounts { jobs: 1, fuel_units: FUEL_UNITS, rows_read: 400, ..Amounts::default() });
         } else {
             assert_eq!(spent, Amounts::default());
         }
