@@ -37,6 +37,8 @@ struct Taken {
     rows: u64,
     seconds: f64,
     cpu_seconds: f64,
+    /// Peak before the first row, and at the end.
+    before_bytes: u64,
     peak_bytes: u64,
 }
 
@@ -60,8 +62,9 @@ pub(crate) fn figures(persons: u64, memory_mib: usize) -> Result<Vec<Figure>> {
                 .beside(peer, mb / plain.cpu_seconds),
         );
         let mib = |bytes: f64| bytes / f64::from(1 << 20);
-        let peak =
-            Figure::new(format!("{name}: peak of memory, bound {memory_mib} MiB"), mib(ours.peak_bytes as f64), "MiB");
+        let before = mib(ours.before_bytes as f64);
+        let peak = format!("{name}: peak of memory, bound {memory_mib} MiB, {before:.0} MiB before");
+        let peak = Figure::new(peak, mib(ours.peak_bytes as f64), "MiB");
         figures.push(peak.beside("size of the file", mib(file_bytes)));
         std::fs::remove_file(path)?;
     }
@@ -106,6 +109,7 @@ pub(crate) fn child(arguments: &[String]) -> Result<()> {
     let [who, format, path, memory_mib, persons] = arguments else { bail!("five arguments, not {arguments:?}") };
     let hospital = Hospital { persons: persons.parse()?, seed: SEED };
     let path = Path::new(path);
+    let before_bytes = clock::peak_bytes()?;
     let start = Instant::now();
     let rows = match who.as_str() {
         "vault" => vault(hospital, format, path, memory_mib.parse()?)?,
@@ -116,6 +120,7 @@ pub(crate) fn child(arguments: &[String]) -> Result<()> {
         rows,
         seconds: start.elapsed().as_secs_f64(),
         cpu_seconds: clock::process_cpu().as_secs_f64(),
+        before_bytes,
         peak_bytes: clock::peak_bytes()?,
     };
     serde_json::to_writer(std::io::stdout(), &taken)?;
