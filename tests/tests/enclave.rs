@@ -48,6 +48,7 @@ pub(crate) fn caller(id: &str) -> Caller {
 pub(crate) fn config(state: &Path) -> Config {
     let mut config = Config::new(state);
     config.workers = 1;
+    config.passphrase_iterations = 10_000;
     config.ingest_memory_bytes = 16 << 20;
     config
 }

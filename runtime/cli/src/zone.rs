@@ -70,7 +70,9 @@ impl Zone {
         let authority = AuthorityFolder::create(&pki, "demo", &names, DAYS, DAYS)?;
         let secret = glovebox_gm::SigningKey::generate()?.verifying_key().fingerprint().to_string();
         write_secret(&folder.join("passphrase"), &secret)?;
-        let config = EngineConfig::new(folder.join("enclave"));
+        let mut config = EngineConfig::new(folder.join("enclave"));
+        // The passphrase is random, so nobody guesses it however few the rounds.
+        config.passphrase_iterations = 10_000;
         let bootstrap = Bootstrap { organisation: operator, principal: officer.filed()? };
         // Keys are derived from the passphrase on purpose slowly.
         let engine =

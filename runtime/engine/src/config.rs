@@ -20,6 +20,9 @@ pub struct Config {
     pub queue_jobs_per_organisation_max: usize,
     /// Limits of one job.
     pub limits: JobLimits,
+    /// Rounds of PBKDF2 with which [`crate::Engine::create`] stretches the passphrase, 10,000 at least; an enclave keeps
+    /// its number. Only a passphrase that people thought up needs many: fewer will do for a random one.
+    pub passphrase_iterations: u32,
     /// Memory that one ingestion may use for rows, in bytes.
     pub ingest_memory_bytes: usize,
     /// Told after every step that leaves something on disk; with it tests stop the process between two steps.
@@ -60,9 +63,12 @@ pub struct JobLimits {
     pub wall: Duration,
 }
 
+/// OWASP's count for PBKDF2 with a 256-bit hash (Password Storage Cheat Sheet).
+const PASSPHRASE_ITERATIONS: u32 = 600_000;
+
 impl Config {
     /// Defaults: one worker a core but one (at least one), 64 waiting jobs in all and 16 for one organisation,
-    /// 256 MiB for rows of an ingestion, and the limits of [`JobLimits::default`].
+    /// 600,000 rounds over the passphrase, 256 MiB for rows of an ingestion, and the limits of [`JobLimits::default`].
     #[must_use]
     pub fn new(state: impl Into<PathBuf>) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -72,6 +78,7 @@ impl Config {
             queue_jobs_max: 64,
             queue_jobs_per_organisation_max: 16,
             limits: JobLimits::default(),
+            passphrase_iterations: PASSPHRASE_ITERATIONS,
             ingest_memory_bytes: 256 << 20,
             on_step: None,
         }

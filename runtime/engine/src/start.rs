@@ -21,8 +21,6 @@ use crate::{Config, Engine, EngineError, Inner, defaults, identity};
 
 const DATABASE: &str = "enclave.db";
 const VAULT: &str = "vault";
-/// OWASP's count for PBKDF2 with a 256-bit hash (Password Storage Cheat Sheet). A test may set fewer in [`Config`].
-pub(crate) const PASSPHRASE_ITERATIONS: u32 = 600_000;
 
 /// The first organisation and its security officer, who files everyone else.
 #[derive(Debug, Clone)]
@@ -60,9 +58,10 @@ impl Engine {
         let state = make_folder(&config)?;
         state.create_dir(VAULT).map_err(|error| EngineError::internal("make the vault's folder", error))?;
         let vault_folder = open_folder(&state, VAULT)?;
-        let root = RootKey::from_passphrase(passphrase);
+        let iterations = config.passphrase_iterations.max(10_000);
+        let root = RootKey::from_passphrase_with(passphrase, iterations);
         let vault = Vault::create(vault_folder, &root)?;
-        let key = identity::create(&state, passphrase, PASSPHRASE_ITERATIONS)?;
+        let key = identity::create(&state, passphrase, iterations)?;
         let store = Store::open(&config.state.join(DATABASE))?;
         let engine = Self::assemble(config, store, vault, key)?;
         let begun = |action: &str, resource: String| Draft::done(engine.now(), Actor::default(), action, resource);

@@ -30,7 +30,8 @@ pub struct GrantMeters {
     pub grant: GrantId,
     /// Its budget.
     pub budget: Budget,
-    /// What is used up for good. Rounded up to two significant digits when a developer asks.
+    /// What is used up for good. A developer sees what left as it is, fuel and rows as a power of ten,
+    /// and nothing of the machine.
     pub committed: Amounts,
     /// What running jobs hold.
     pub reserved: Amounts,

@@ -66,6 +66,7 @@ impl Zone {
         let authority = Authority::create("zone", now_unix_ms() - 30 * DAY_MS, 365).unwrap();
         let mut config = Config::new(folder.path().join("state"));
         config.workers = 1;
+        config.passphrase_iterations = 10_000;
         change(&mut config);
         let (id, organisation, kind, role) = PEOPLE[0];
         let bootstrap =
