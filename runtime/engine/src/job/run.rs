@@ -260,9 +260,9 @@ fn worst_case(case: &Case, limits: &crate::JobLimits) -> Amounts {
     let cells = cells_max(&case.module.manifest);
     let fuel_units = match case.module.manifest.isolation {
         // Each output's functions are called for each row, with a measure of their own.
-        Isolation::Row => rows
-            .saturating_mul(limits.fuel_per_row_units)
-            .saturating_mul(case.module.manifest.outputs.len() as u64),
+        Isolation::Row => {
+            rows.saturating_mul(limits.fuel_per_row_units).saturating_mul(case.module.manifest.outputs.len() as u64)
+        }
         Isolation::Person => persons.saturating_mul(limits.fuel_per_person_units),
     };
     Amounts {
