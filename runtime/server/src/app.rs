@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use glovebox_engine::{Caller, Engine, EngineError};
+use hyper::body::Body as _;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::Limits;
@@ -113,6 +114,7 @@ pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next
     let start = Instant::now();
     let request_id = app.request_id();
     let method = method_label(request.method());
+    let has_body = !request.body().is_end_stream();
     let held = app.metrics.request();
     let mut response = next.run(request).await;
     drop(held);
@@ -128,6 +130,11 @@ pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next
             if name != header::CONTENT_LENGTH {
                 problem.headers_mut().entry(name).or_insert(value.clone());
             }
+        }
+        if has_body {
+            // What is unread of the body makes the connection unfit for another request; the peer must know, or its next
+            // request meets a connection that is about to close.
+            problem.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response = problem;
     }
