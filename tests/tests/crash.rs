@@ -340,7 +340,7 @@ fn a_job_that_was_running_at_four_kills_is_given_up() {
 
 #[test]
 fn kills_at_random_moments_lose_nothing() {
-    let rounds = std::env::var(ROUNDS).map_or(5, |rounds| rounds.parse().unwrap());
+    let rounds = std::env::var(ROUNDS).map_or(3, |rounds| rounds.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let runtime = runtime();
     let (contents, mut before) = made(&runtime, folder.path());
