@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use glovebox_catalog::GrantId;
+
 /// What the metrics of the admin address show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -39,6 +41,19 @@ pub struct Figures {
     pub refusals: BTreeMap<String, u64>,
     /// Resident memory of the process, in bytes.
     pub resident_bytes: u64,
+    /// What active grants have left of each budget.
+    pub budgets_left: Vec<BudgetLeft>,
+}
+
+/// What a grant has left of one budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetLeft {
+    /// The grant.
+    pub grant: GrantId,
+    /// Name of the meter, e.g. `cells`.
+    pub meter: &'static str,
+    /// What a new reservation may take of it.
+    pub left: u64,
 }
 
 /// Counters behind [`Figures`].

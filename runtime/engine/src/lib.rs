@@ -40,7 +40,7 @@ use glovebox_vault::Vault;
 pub use audit::EventQuery;
 pub use caller::Caller;
 pub use config::{Config, JobLimits, StepWatcher};
-pub use counters::Figures;
+pub use counters::{BudgetLeft, Figures};
 pub use error::EngineError;
 pub use formats::ReleaseFormat;
 pub use grants::GrantAction;

@@ -2,10 +2,10 @@
 
 use glovebox_api::{GrantMeters, LiveJob, LiveMeters};
 use glovebox_catalog::{Grant, GrantState};
-use glovebox_meter::{Account, Amounts, fuel_bucket};
+use glovebox_meter::{Account, Amounts, Meter, fuel_bucket};
 use glovebox_policy::{Action, ResourceRef};
 
-use crate::counters::{Figures, resident_bytes};
+use crate::counters::{BudgetLeft, Figures, resident_bytes};
 use crate::page::all;
 use crate::{Caller, Engine, EngineError};
 
@@ -73,8 +73,27 @@ impl Engine {
             jobs_running: self.inner.desk.running().len() as u64,
             audit_events: self.store().tree_head(self.now())?.size,
             resident_bytes: resident_bytes(),
+            budgets_left: self.budgets_left()?,
             ..self.inner.counters.figures()
         })
+    }
+
+    fn budgets_left(&self) -> Result<Vec<BudgetLeft>, EngineError> {
+        let mut budgets = Vec::new();
+        for grant in all(|slice| self.store().grants(None, None, slice))? {
+            if grant.state != GrantState::Active {
+                continue;
+            }
+            let account = self.store().account(&grant.id)?;
+            let account = account.unwrap_or_else(|| Account::new(Amounts::from(&grant.terms.budget)));
+            let limited = Meter::ALL.into_iter().filter(|meter| meter.of(&account.limit) != u64::MAX);
+            budgets.extend(limited.map(|meter| BudgetLeft {
+                grant: grant.id.clone(),
+                meter: meter.as_str(),
+                left: account.left(meter),
+            }));
+        }
+        Ok(budgets)
     }
 
     fn grant_meters(&self, grant: &Grant, figures: bool) -> Result<GrantMeters, EngineError> {

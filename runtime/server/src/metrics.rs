@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use glovebox_engine::{Engine, Figures};
+use glovebox_engine::{BudgetLeft, Engine, Figures};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -176,6 +176,12 @@ impl Collector for EngineFigures {
                 let labels = [(label, key.as_str())];
                 ConstCounter::new(*value).encode(family.encode_family(&labels)?)?;
             }
+        }
+        let help = "What active grants have left of each budget";
+        let mut family = encoder.encode_descriptor("budget_left", help, None, MetricType::Gauge)?;
+        for BudgetLeft { grant, meter, left } in &figures.budgets_left {
+            let labels = [("grant", grant.as_str()), ("meter", meter)];
+            ConstGauge::new(i64::try_from(*left).unwrap_or(i64::MAX)).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }

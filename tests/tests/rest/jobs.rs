@@ -73,6 +73,9 @@ async fn a_job_goes_from_submission_to_a_receipt_that_verifies() {
     let release = developer.job(&submitted.id).await.unwrap().release.unwrap();
     let document = developer.release(&release).await.unwrap();
     assert_eq!(document.tables.len(), 4);
+    let metrics = zone.metrics().await;
+    let left = format!("glovebox_budget_left{{grant=\"{}\",meter=\"jobs\"}} 99\n", grant.id);
+    assert!(metrics.contains(&left), "{metrics}");
     let json = developer.release_bytes(&release, ReleaseFormat::Json).await.unwrap();
     let parquet = developer.release_bytes(&release, ReleaseFormat::Parquet).await.unwrap();
     assert!(parquet.starts_with(b"PAR1"));
