@@ -116,8 +116,12 @@ impl Zone {
                 bytes_out_max: 1 << 50,
                 fuel_max_units: 1 << 62,
                 rows_max: 1 << 50,
+                leakage_bits_max: 1 << 50,
+                epsilon_max: glovebox_catalog::Epsilon::ZERO,
             },
             disclosure_profile: "default".into(),
+            isolations: glovebox_catalog::automatic_isolations(),
+            review_required: false,
             agreement_sm3: "0".repeat(64),
         };
         let grant = self.client("developer")?.propose_grant(&terms).await?;

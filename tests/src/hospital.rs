@@ -85,6 +85,7 @@ impl Hospital {
             update_period_days: None,
             source: "Glovebox's generator of synthetic hospital tables".into(),
             licence: "CC0-1.0".into(),
+            privacy: None,
             assessment: None,
             schema,
         })

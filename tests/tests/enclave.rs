@@ -99,8 +99,12 @@ pub(crate) fn terms(dataset: &DatasetId) -> GrantTerms {
             bytes_out_max: 1 << 40,
             fuel_max_units: 1 << 60,
             rows_max: 1 << 40,
+            leakage_bits_max: 1 << 40,
+            epsilon_max: glovebox_catalog::Epsilon::ZERO,
         },
         disclosure_profile: "default".into(),
+        isolations: glovebox_catalog::automatic_isolations(),
+        review_required: false,
         agreement_sm3: "0".repeat(64),
     }
 }

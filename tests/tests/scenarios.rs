@@ -56,12 +56,14 @@ struct BudgetPart {
     bytes_out_max: Option<u64>,
     fuel_max_units: Option<u64>,
     rows_max: Option<u64>,
+    leakage_bits_max: Option<u64>,
 }
 
 impl GrantPart {
     fn terms(&self, dataset: &Dataset, recipient: &str) -> GrantTerms {
         let now = now_unix_ms();
-        let BudgetPart { jobs_max, releases_max, cells_max, bytes_out_max, fuel_max_units, rows_max } = self.budget;
+        let BudgetPart { jobs_max, releases_max, cells_max, bytes_out_max, fuel_max_units, rows_max, leakage_bits_max } =
+            self.budget;
         let fields = self.fields.iter().cloned().collect();
         GrantTerms {
             title: "A scenario".into(),
@@ -81,8 +83,12 @@ impl GrantPart {
                 bytes_out_max: bytes_out_max.unwrap_or(1 << 40),
                 fuel_max_units: fuel_max_units.unwrap_or(1 << 60),
                 rows_max: rows_max.unwrap_or(1 << 40),
+                leakage_bits_max: leakage_bits_max.unwrap_or(1 << 40),
+                epsilon_max: glovebox_catalog::Epsilon::ZERO,
             },
             disclosure_profile: "default".into(),
+            isolations: glovebox_catalog::automatic_isolations(),
+            review_required: false,
             agreement_sm3: "0".repeat(64),
         }
     }

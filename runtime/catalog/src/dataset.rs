@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Category, DatasetId, Grade, OrganisationId, Schema, Timestamp};
+use crate::{Category, DatasetId, Grade, OrganisationId, PrivacyLimit, Schema, Timestamp};
 
 /// Sharing type of the catalogue (共享类型).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -57,6 +57,9 @@ pub struct Dataset {
     /// Risk assessment.
     #[serde(default)]
     pub assessment: Option<Assessment>,
+    /// Privacy loss that differentially private releases may add up to; none may leave when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<PrivacyLimit>,
     /// Fields.
     pub schema: Schema,
 }

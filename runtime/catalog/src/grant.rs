@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DatasetId, GrantId, LegalBasis, OrganisationId, PrincipalId, Purpose, RowFilter, Timestamp};
+use crate::{
+    DatasetId, Epsilon, GrantId, Isolation, LegalBasis, OrganisationId, PrincipalId, Purpose, RowFilter, Timestamp,
+};
 
 /// What a grant opens of one dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -48,6 +50,11 @@ pub struct Budget {
     pub fuel_max_units: u64,
     /// Rows that may be read.
     pub rows_max: u64,
+    /// Bits that releases may carry at most, by their leakage bounds.
+    pub leakage_bits_max: u64,
+    /// ε that differentially private releases may lose of each dataset, at the dataset's δ; 0: none may leave.
+    #[serde(default, skip_serializing_if = "Epsilon::is_zero")]
+    pub epsilon_max: Epsilon,
 }
 
 /// The terms of a grant, as proposed and approved. They never change; other terms are another grant.
@@ -72,8 +79,20 @@ pub struct GrantTerms {
     pub budget: Budget,
     /// Name of the disclosure profile, e.g. `default`.
     pub disclosure_profile: String,
+    /// Isolations that jobs may have: all but `cohort` when absent.
+    #[serde(default = "automatic_isolations")]
+    pub isolations: BTreeSet<Isolation>,
+    /// Whether every release waits for reviewers; those of isolation `cohort` always do.
+    #[serde(default)]
+    pub review_required: bool,
     /// SM3 digest of the signed agreement, 64 hexadecimal digits.
     pub agreement_sm3: String,
+}
+
+/// The isolations whose outputs can leave without a person's judgement.
+#[must_use]
+pub fn automatic_isolations() -> BTreeSet<Isolation> {
+    BTreeSet::from([Isolation::Row, Isolation::Person, Isolation::Block])
 }
 
 /// One decision of a supplier or reviewer on a grant.

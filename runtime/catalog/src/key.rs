@@ -10,6 +10,14 @@ pub enum KeyDomain {
     Codes(Vec<String>),
     /// Half-open bands `[e0, e1), [e1, e2), …` between ascending edges.
     Bands(Vec<f64>),
+    /// Whole numbers from `first` to `last`, at most 100,000 of them, of which most may not occur: a table lists only
+    /// keys that pass its threshold.
+    Integers {
+        /// The first.
+        first: i64,
+        /// The last.
+        last: i64,
+    },
 }
 
 /// One dimension of an output table.
@@ -28,6 +36,9 @@ impl KeyDomain {
         match self {
             Self::Codes(codes) => codes.len(),
             Self::Bands(edges) => edges.len().saturating_sub(1),
+            Self::Integers { first, last } => {
+                usize::try_from(last.saturating_sub(*first).saturating_add(1)).unwrap_or(0)
+            }
         }
     }
 
@@ -46,6 +57,16 @@ impl KeyDomain {
                 (Some(lower), Some(upper)) => Some(format!("[{lower}, {upper})")),
                 _ => None,
             },
+            Self::Integers { first, .. } if index < self.len() => {
+                i64::try_from(index).ok().map(|index| first.saturating_add(index).to_string())
+            }
+            Self::Integers { .. } => None,
         }
+    }
+
+    /// Whether most of its values may not occur, so that only those are listed which pass a threshold.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Integers { .. })
     }
 }

@@ -12,7 +12,9 @@ mod id;
 mod key;
 mod manifest;
 mod organisation;
+mod privacy;
 mod purpose;
+mod reducer;
 mod refusal;
 mod scalar;
 mod time;
@@ -21,17 +23,21 @@ pub use dataset::{Assessment, Dataset, Sharing, Snapshot};
 pub use field::{Code, Field, FieldType, Identifiability, Schema};
 pub use filter::{Comparison, RowFilter};
 pub use grade::{Category, Grade};
-pub use grant::{Approval, Budget, Capacity, DatasetScope, Grant, GrantState, GrantTerms, Recipient};
+pub use grant::{
+    Approval, Budget, Capacity, DatasetScope, Grant, GrantState, GrantTerms, Recipient, automatic_isolations,
+};
 pub use id::{
     DatasetId, GrantId, IdError, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, ReservationId, SegmentId,
 };
 pub use key::{KeyDimension, KeyDomain};
 pub use manifest::{
     ABI_VERSION, Door, InputColumn, InputType, Isolation, JobManifest, MANIFEST_SECTION, ManifestError, Output,
-    Parameter, Reducer,
+    Parameter, Rounds,
 };
 pub use organisation::{Organisation, OrganisationKind, Principal, Role, RoleError};
+pub use privacy::{Delta, Epsilon, Privacy, PrivacyLimit, Rho};
 pub use purpose::{LegalBasis, Purpose};
+pub use reducer::{Bounds, ColumnType, Reducer, TableColumn, Variable};
 pub use refusal::Refusal;
 pub use scalar::Scalar;
 pub use time::{Timestamp, TimestampError};

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{KeyDimension, KeyDomain, Purpose};
+use crate::reducer::{check_isolation, refused_reducer};
+use crate::{KeyDimension, KeyDomain, Purpose, Reducer};
 
 /// Name of the custom section.
 pub const MANIFEST_SECTION: &str = "glovebox.job";
@@ -29,15 +30,19 @@ pub enum Isolation {
     Row,
     /// All rows of one person.
     Person,
+    /// All rows of a disjoint block of persons.
+    Block,
+    /// Everything in the view, streamed.
+    Cohort,
 }
 
 /// How a module takes its rows; told from the module's bytes, not from the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Door {
-    /// A core module: scalars for `row`, columns in its memory for `person`.
+    /// A core module: scalars for `row`, columns in its memory for the others.
     Columnar,
-    /// A component of the world `person-job`.
+    /// A component of a world of sdk/wit.
     Component,
 }
 
@@ -85,35 +90,6 @@ pub struct Parameter {
     pub max: f64,
 }
 
-/// What the host computes from the contributions to an output. `min` and `max` are not reducers: an extreme is a row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(tag = "reducer", rename_all = "kebab-case")]
-pub enum Reducer {
-    /// Number of contributions.
-    Count,
-    /// Number of distinct persons.
-    DistinctPersons,
-    /// Sum of values, each clamped to the bounds.
-    Sum {
-        /// Lower bound of a value.
-        lower: f64,
-        /// Upper bound of a value.
-        upper: f64,
-    },
-    /// Mean of values, each clamped to the bounds.
-    Mean {
-        /// Lower bound of a value.
-        lower: f64,
-        /// Upper bound of a value.
-        upper: f64,
-    },
-    /// Counts of values per half-open bin between ascending edges; values outside fall in the first or last bin.
-    Histogram {
-        /// The edges, ascending, at least two.
-        edges: Vec<f64>,
-    },
-}
-
 /// One output of the job: a table with a cell for every combination of its keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Output {
@@ -125,6 +101,17 @@ pub struct Output {
     /// Names of its key dimensions, outermost first; empty for one overall cell.
     #[serde(default)]
     pub keys: Vec<String>,
+}
+
+/// Rounds of an iterative job: after each, `update` gets what was released of it and gives the next state, or stops.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rounds {
+    /// Most rounds, 1 to 1,000. All are paid before the first.
+    pub rounds_max: u32,
+    /// The numbers that go from round to round, 1 to 256. The guest gets them after its parameters; the first round has
+    /// the defaults, and the host clamps what `update` gives to the bounds.
+    pub state: Vec<Parameter>,
 }
 
 /// The manifest of a job.
@@ -156,6 +143,12 @@ pub struct JobManifest {
     pub outputs: Vec<Output>,
     /// Most contributions of one person to one output. The host drops what goes beyond.
     pub contributions_per_person_max: u32,
+    /// Disjoint blocks of persons, 10 to 10,000; only and always for isolation `block`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<u32>,
+    /// Rounds; only for isolations `row` and `person`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<Rounds>,
 }
 
 /// Why a manifest can't be accepted.
@@ -201,6 +194,34 @@ pub enum ManifestError {
         /// The key.
         key: String,
     },
+    /// A statistic that no reducer gives, because it is a row in disguise.
+    #[error("output `{output}`: `{reducer}` is no reducer: {remedy}")]
+    NoReducer {
+        /// The output.
+        output: String,
+        /// What it asks for.
+        reducer: &'static str,
+        /// What to use instead.
+        remedy: &'static str,
+    },
+    /// A reducer, blocks or rounds that the isolation does not have.
+    #[error(
+        "output `{output}`: `{reducer}` does not fit the isolation; see docs/isolation.md for what each can release"
+    )]
+    Isolation {
+        /// The output.
+        output: String,
+        /// Its reducer.
+        reducer: &'static str,
+    },
+    /// Blocks or rounds where the isolation has none, or the reverse.
+    #[error("`{what}` goes with isolation {isolations}, and with no other")]
+    Member {
+        /// The member.
+        what: &'static str,
+        /// Where it belongs.
+        isolations: &'static str,
+    },
     /// Bounds or edges that are not finite and ascending.
     #[error("{place}: numbers must be finite and ascending")]
     Bounds {
@@ -215,8 +236,14 @@ impl JobManifest {
     /// # Errors
     /// [`ManifestError`] with the first fault.
     pub fn parse(json: &[u8]) -> Result<Self, ManifestError> {
-        let manifest: Self =
-            serde_json::from_slice(json).map_err(|error| ManifestError::Shape { detail: error.to_string() })?;
+        let shape = |error: serde_json::Error| ManifestError::Shape { detail: error.to_string() };
+        let manifest: Self = match serde_json::from_slice(json) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                let json: serde_json::Value = serde_json::from_slice(json).map_err(shape)?;
+                return Err(refused_reducer(&json).unwrap_or_else(|| shape(error)));
+            }
+        };
         manifest.check()?;
         Ok(manifest)
     }
@@ -244,6 +271,9 @@ impl JobManifest {
         self.parameters.iter().try_for_each(check_parameter)?;
         self.keys.iter().try_for_each(check_key)?;
         self.outputs.iter().try_for_each(|output| self.check_output(output))?;
+        check_isolation(self)?;
+        self.check_blocks()?;
+        self.check_rounds()?;
         let cells = self.outputs.iter().fold(0_usize, |sum, output| sum.saturating_add(self.cell_count(output)));
         check_number("cells", cells, 1, CELLS_MAX)
     }
@@ -264,29 +294,54 @@ impl JobManifest {
     /// How many cells `output` has in the released table, histogram bins included.
     #[must_use]
     pub fn cell_count(&self, output: &Output) -> usize {
-        let bins = match &output.reducer {
-            Reducer::Histogram { edges } => edges.len().saturating_sub(1),
-            _ => 1,
-        };
-        self.guest_cell_count(output).saturating_mul(bins)
+        self.guest_cell_count(output).saturating_mul(output.reducer.inner_cell_count())
+    }
+
+    /// The numbers that a guest gets after its columns: parameters, then the state of the rounds.
+    pub fn arguments(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter().chain(self.rounds.iter().flat_map(|rounds| &rounds.state))
+    }
+
+    /// Rounds at most; 1 for a job without.
+    #[must_use]
+    pub fn rounds_max(&self) -> u32 {
+        self.rounds.as_ref().map_or(1, |rounds| rounds.rounds_max)
+    }
+
+    fn check_blocks(&self) -> Result<(), ManifestError> {
+        match (self.isolation, self.blocks) {
+            (Isolation::Block, Some(blocks)) => check_number("blocks", blocks as usize, 10, 10_000)?,
+            (Isolation::Block, None) | (_, Some(_)) => {
+                return Err(ManifestError::Member { what: "blocks", isolations: "`block`" });
+            }
+            _ => {}
+        }
+        let is_whole = matches!(self.isolation, Isolation::Block | Isolation::Cohort);
+        match self.outputs.iter().find(|output| is_whole && !output.keys.is_empty()) {
+            Some(_) => Err(ManifestError::Member { what: "keys of an output", isolations: "`row` or `person`" }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_rounds(&self) -> Result<(), ManifestError> {
+        let Some(rounds) = &self.rounds else { return Ok(()) };
+        if !matches!(self.isolation, Isolation::Row | Isolation::Person) {
+            return Err(ManifestError::Member { what: "rounds", isolations: "`row` or `person`" });
+        }
+        check_number("rounds", rounds.rounds_max as usize, 1, 1_000)?;
+        check_number("state variables", rounds.state.len(), 1, 256)?;
+        check_names("parameter or state variable", self.arguments().map(|argument| argument.name.as_str()))?;
+        rounds.state.iter().try_for_each(check_parameter)
     }
 
     fn check_output(&self, output: &Output) -> Result<(), ManifestError> {
-        let place = || format!("output `{}`", output.name);
         let mut seen = BTreeSet::new();
         for key in &output.keys {
             if !self.keys.iter().any(|declared| &declared.name == key) || !seen.insert(key) {
                 return Err(ManifestError::UnknownKey { output: output.name.clone(), key: key.clone() });
             }
         }
-        match &output.reducer {
-            Reducer::Count | Reducer::DistinctPersons => Ok(()),
-            Reducer::Sum { lower, upper } | Reducer::Mean { lower, upper } => check_ascending(&[*lower, *upper], place),
-            Reducer::Histogram { edges } => {
-                check_number("histogram edges", edges.len(), 2, 1025)?;
-                check_ascending(edges, place)
-            }
-        }
+        output.reducer.check(&output.name, output.keys.len())
     }
 }
 
@@ -314,10 +369,14 @@ fn check_key(key: &KeyDimension) -> Result<(), ManifestError> {
             check_number("edges of a key", edges.len(), 2, 10_001)?;
             check_ascending(edges, || format!("key `{}`", key.name))
         }
+        KeyDomain::Integers { first, last } => {
+            let holds = first <= last && last.saturating_sub(*first) < CELLS_MAX as i64;
+            if holds { Ok(()) } else { Err(ManifestError::Bounds { place: format!("key `{}`", key.name) }) }
+        }
     }
 }
 
-fn check_codes(what: &'static str, codes: &[String]) -> Result<(), ManifestError> {
+pub(crate) fn check_codes(what: &'static str, codes: &[String]) -> Result<(), ManifestError> {
     check_number(what, codes.len(), 1, 10_000)?;
     let distinct: BTreeSet<_> = codes.iter().collect();
     // `*` stands for a total in released tables.
@@ -330,17 +389,20 @@ fn check_codes(what: &'static str, codes: &[String]) -> Result<(), ManifestError
     }
 }
 
-fn check_ascending(numbers: &[f64], place: impl Fn() -> String) -> Result<(), ManifestError> {
+pub(crate) fn check_ascending(numbers: &[f64], place: impl Fn() -> String) -> Result<(), ManifestError> {
     let finite = numbers.iter().all(|number| number.is_finite());
     let ascending = numbers.iter().zip(numbers.iter().skip(1)).all(|(a, b)| a < b);
     if finite && ascending { Ok(()) } else { Err(ManifestError::Bounds { place: place() }) }
 }
 
-fn check_number(what: &'static str, found: usize, min: usize, max: usize) -> Result<(), ManifestError> {
+pub(crate) fn check_number(what: &'static str, found: usize, min: usize, max: usize) -> Result<(), ManifestError> {
     if (min..=max).contains(&found) { Ok(()) } else { Err(ManifestError::Number { what, found, min, max }) }
 }
 
-fn check_names<'a>(what: &'static str, names: impl IntoIterator<Item = &'a str>) -> Result<(), ManifestError> {
+pub(crate) fn check_names<'a>(
+    what: &'static str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<(), ManifestError> {
     let mut seen = BTreeSet::new();
     for name in names {
         let well_formed = name.len() <= 64
@@ -414,7 +476,9 @@ mod tests {
     #[test]
     fn extremes_are_no_reducers() {
         for reducer in ["min", "max"] {
-            assert!(matches!(parse(|m| m["outputs"][0]["reducer"] = reducer.into()), Err(ManifestError::Shape { .. })));
+            let refused = parse(|m| m["outputs"][0]["reducer"] = reducer.into()).unwrap_err();
+            assert!(matches!(refused, ManifestError::NoReducer { .. }));
+            assert!(refused.to_string().contains("use `quantile`"), "{refused}");
         }
     }
 

@@ -119,7 +119,7 @@ mod tests {
         let suppression =
             value.is_none().then(|| Refusal::new("gate.cell-below-threshold", "ten persons", "", "wider"));
         let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-        Cell { keys, value, rounded_to: value.map(|_| rounded_to), suppression }
+        Cell { keys, value, rounded_to: value.map(|_| rounded_to), half_width_95: None, suppression }
     }
 
     #[test]

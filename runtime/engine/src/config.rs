@@ -57,6 +57,10 @@ pub struct JobLimits {
     pub fuel_per_row_units: u64,
     /// Fuel for one person, beside that of the rows, in wasmtime units.
     pub fuel_per_person_units: u64,
+    /// Fuel for one block of persons, in wasmtime units.
+    pub fuel_per_block_units: u64,
+    /// Fuel for a job that sees the whole cohort, for each row of it, in wasmtime units.
+    pub fuel_per_cohort_row_units: u64,
     /// Linear memory of one guest, in bytes.
     pub memory_bytes: usize,
     /// Wall time of a job.
@@ -86,11 +90,13 @@ impl Config {
 }
 
 impl Default for JobLimits {
-    /// 10,000 units a row, 5,000,000 a person, 64 MiB of guest memory, one hour.
+    /// 10,000 units a row, 5,000,000 a person, 1,000,000,000 a block, 100,000 a row of a cohort, 64 MiB of guest memory, one hour.
     fn default() -> Self {
         Self {
             fuel_per_row_units: 10_000,
             fuel_per_person_units: 5_000_000,
+            fuel_per_block_units: 1_000_000_000,
+            fuel_per_cohort_row_units: 100_000,
             memory_bytes: 64 << 20,
             wall: Duration::from_secs(3_600),
         }

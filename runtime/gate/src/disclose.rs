@@ -12,7 +12,7 @@ use crate::Profile;
 use crate::cell::CellStatistics;
 use crate::reducers::{Additivity, Statistic, statistic};
 use crate::reduction::{Reduced, ReducedOutput};
-use crate::release::{Cell, Release, Table, Verdict};
+use crate::release::{Cell, Leakage, Mechanism, Release, Table, Verdict};
 use crate::rules::{
     Figure, Hidden, Line, Suppression, below_threshold, complement, dominated, persons_min, shows_total,
 };
@@ -21,7 +21,7 @@ use crate::rules::{
 #[must_use]
 pub fn disclose(reduced: &Reduced, profile: &Profile) -> Verdict {
     let tables = reduced.outputs.iter().map(|output| Disclosure::new(output, profile).table()).collect();
-    let release = Release::new(tables, profile.name.clone());
+    let release = Release::new(tables, profile.name.clone(), Mechanism::DisclosureRules, Leakage::default());
     if release.cells_released() > 0 {
         return Verdict::Release(release);
     }
@@ -178,11 +178,17 @@ impl<'a> Disclosure<'a> {
 
     fn cell(&self, keys: Vec<String>, shown: Result<Figure, Suppression>) -> Cell {
         match shown {
-            Ok(figure) => Cell { keys, value: Some(figure.value), rounded_to: Some(figure.step), suppression: None },
+            Ok(figure) => Cell {
+                keys,
+                value: Some(figure.value),
+                rounded_to: Some(figure.step),
+                half_width_95: None,
+                suppression: None,
+            },
             Err(why) => {
                 let place = format!("output `{}`, cell {}", self.output.output.name, self.output.shape.place(&keys));
                 let refusal = why.refusal(self.profile, self.persons_min, place);
-                Cell { keys, value: None, rounded_to: None, suppression: Some(refusal) }
+                Cell { keys, value: None, rounded_to: None, half_width_95: None, suppression: Some(refusal) }
             }
         }
     }

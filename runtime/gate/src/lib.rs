@@ -19,5 +19,5 @@ pub use disclose::disclose;
 pub use error::GateError;
 pub use profile::{Dominance, Profile};
 pub use reduction::{Contribution, Dropped, Reduced, Reduction, cells_max};
-pub use release::{Cell, Release, ReleaseDocument, Table, Verdict};
+pub use release::{Cell, Leakage, Mechanism, Model, Release, ReleaseDocument, Table, Verdict};
 pub use shape::Dimension;

@@ -148,7 +148,7 @@ impl Intake {
                 let scale = Scale::new(*lower, *upper);
                 Some(scale.ok_or_else(|| GateError::Bounds { output: output.name.clone() })?)
             }
-            Reducer::Count | Reducer::DistinctPersons | Reducer::Histogram { .. } => None,
+            _ => None,
         };
         let edges = match &output.reducer {
             Reducer::Histogram { edges } => edges.clone(),

@@ -1,6 +1,6 @@
 //! What leaves, and what is said when nothing does.
 
-use glovebox_catalog::Refusal;
+use glovebox_catalog::{Epsilon, Refusal, Rho};
 use serde::{Deserialize, Serialize};
 
 use crate::Dimension;
@@ -15,6 +15,9 @@ pub struct Cell {
     /// What the value is a multiple of; absent when suppressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounded_to: Option<f64>,
+    /// With noise: the value without it lies within this much of `value` in 95 of 100 releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub half_width_95: Option<f64>,
     /// Why it is suppressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppression: Option<Refusal>,
@@ -35,6 +38,59 @@ pub struct Table {
     pub margins: Vec<Cell>,
 }
 
+/// How privacy was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "mechanism", rename_all = "kebab-case")]
+pub enum Mechanism {
+    /// Exact figures under the rules of a profile.
+    DisclosureRules,
+    /// Discrete Laplace noise.
+    Laplace {
+        /// Loss in all, over all rounds.
+        epsilon: Epsilon,
+    },
+    /// Discrete Gaussian noise.
+    Gaussian {
+        /// Loss in all, over all rounds.
+        rho: Rho,
+    },
+    /// Reviewers saw it and let it go.
+    Reviewed,
+}
+
+/// Upper bounds on what a release can carry, whatever the module is: docs/disclosure.md derives them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Leakage {
+    /// Bits about everything that the module saw.
+    pub bits: u64,
+    /// Bits about any one person.
+    pub bits_per_person: u64,
+}
+
+impl Leakage {
+    /// That of both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            bits: self.bits.saturating_add(other.bits),
+            bits_per_person: self.bits_per_person.saturating_add(other.bits_per_person),
+        }
+    }
+}
+
+/// What an iterative job fitted: a function of what was released of each round, and of nothing else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Model {
+    /// Rounds that ran.
+    pub rounds: u32,
+    /// Whether `update` stopped, rather than the rounds running out.
+    pub stopped: bool,
+    /// Names of the state variables.
+    pub names: Vec<String>,
+    /// The state after each round, the last one last.
+    pub states: Vec<Vec<f64>>,
+}
+
 /// A release: tables that passed the rules of a profile.
 ///
 /// Only [`crate::disclose`] makes one:
@@ -50,14 +106,37 @@ pub struct Release {
     profile: String,
     cells_released: u64,
     cells_withheld: u64,
+    #[serde(flatten)]
+    mechanism: Mechanism,
+    leakage: Leakage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<Model>,
 }
 
 impl Release {
-    pub(crate) fn new(tables: Vec<Table>, profile: String) -> Self {
+    pub(crate) fn new(tables: Vec<Table>, profile: String, mechanism: Mechanism, leakage: Leakage) -> Self {
         let cells = || tables.iter().flat_map(|table| table.cells.iter().chain(&table.margins));
         let cells_released = cells().filter(|cell| cell.value.is_some()).count() as u64;
         let cells_withheld = cells().filter(|cell| cell.value.is_none()).count() as u64;
-        Self { tables, profile, cells_released, cells_withheld }
+        Self { tables, profile, cells_released, cells_withheld, mechanism, leakage, model: None }
+    }
+
+    /// How privacy was kept.
+    #[must_use]
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// What it can carry at most.
+    #[must_use]
+    pub fn leakage(&self) -> Leakage {
+        self.leakage
+    }
+
+    /// What an iterative job fitted.
+    #[must_use]
+    pub fn model(&self) -> Option<&Model> {
+        self.model.as_ref()
     }
 
     /// Its tables, in the order of the manifest's outputs.
@@ -96,6 +175,14 @@ pub struct ReleaseDocument {
     pub cells_released: u64,
     /// See [`Release::cells_withheld`].
     pub cells_withheld: u64,
+    /// See [`Release::mechanism`].
+    #[serde(flatten)]
+    pub mechanism: Mechanism,
+    /// See [`Release::leakage`].
+    pub leakage: Leakage,
+    /// See [`Release::model`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Model>,
 }
 
 impl From<&Release> for ReleaseDocument {
@@ -105,6 +192,9 @@ impl From<&Release> for ReleaseDocument {
             profile: release.profile.clone(),
             cells_released: release.cells_released,
             cells_withheld: release.cells_withheld,
+            mechanism: release.mechanism,
+            leakage: release.leakage,
+            model: release.model.clone(),
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct Amounts {
     pub cells: u64,
     /// Bytes that left.
     pub bytes_out: u64,
+    /// Bits that releases can carry at most, by their leakage bounds.
+    pub leakage_bits: u64,
     /// Fuel burnt, in wasmtime units.
     pub fuel_units: u64,
     /// Rows read.
@@ -36,6 +38,7 @@ impl Amounts {
         releases: u64::MAX,
         cells: u64::MAX,
         bytes_out: u64::MAX,
+        leakage_bits: u64::MAX,
         fuel_units: u64::MAX,
         rows_read: u64::MAX,
         bytes_read: u64::MAX,
@@ -83,6 +86,7 @@ impl From<&Budget> for Amounts {
             releases: budget.releases_max,
             cells: budget.cells_max,
             bytes_out: budget.bytes_out_max,
+            leakage_bits: budget.leakage_bits_max,
             fuel_units: budget.fuel_max_units,
             rows_read: budget.rows_max,
             ..Self::UNLIMITED
@@ -92,6 +96,8 @@ impl From<&Budget> for Amounts {
 
 #[cfg(test)]
 mod tests {
+    use glovebox_catalog::Epsilon;
+
     use super::*;
 
     #[test]
@@ -114,11 +120,27 @@ mod tests {
 
     #[test]
     fn a_budget_limits_what_it_names_and_nothing_else() {
-        let budget =
-            Budget { jobs_max: 1, releases_max: 2, cells_max: 3, bytes_out_max: 4, fuel_max_units: 5, rows_max: 6 };
+        let budget = Budget {
+            jobs_max: 1,
+            releases_max: 2,
+            cells_max: 3,
+            bytes_out_max: 4,
+            fuel_max_units: 5,
+            rows_max: 6,
+            leakage_bits_max: 7,
+            epsilon_max: Epsilon::ZERO,
+        };
         let limits = Amounts::from(&budget);
-        let named = [limits.jobs, limits.releases, limits.cells, limits.bytes_out, limits.fuel_units, limits.rows_read];
-        assert_eq!(named, [1, 2, 3, 4, 5, 6]);
+        let named = [
+            limits.jobs,
+            limits.releases,
+            limits.cells,
+            limits.bytes_out,
+            limits.fuel_units,
+            limits.rows_read,
+            limits.leakage_bits,
+        ];
+        assert_eq!(named, [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!([limits.bytes_read, limits.cpu_ms, limits.memory_peak_bytes], [u64::MAX; 3]);
     }
 

@@ -13,6 +13,8 @@ pub enum Meter {
     Cells,
     /// Bytes that left.
     BytesOut,
+    /// Bits that releases can carry.
+    LeakageBits,
     /// Fuel burnt.
     Fuel,
     /// Rows read.
@@ -27,11 +29,12 @@ pub enum Meter {
 
 impl Meter {
     /// Every meter, in the order in which a reservation checks them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Jobs,
         Self::Releases,
         Self::Cells,
         Self::BytesOut,
+        Self::LeakageBits,
         Self::Fuel,
         Self::Rows,
         Self::BytesRead,
@@ -47,6 +50,7 @@ impl Meter {
             Self::Releases => "releases",
             Self::Cells => "cells",
             Self::BytesOut => "bytes-out",
+            Self::LeakageBits => "leakage-bits",
             Self::Fuel => "fuel",
             Self::Rows => "rows",
             Self::BytesRead => "bytes-read",
@@ -63,6 +67,7 @@ impl Meter {
             Self::Releases => "releases",
             Self::Cells => "cells",
             Self::BytesOut => "bytes out",
+            Self::LeakageBits => "bits of leakage bound",
             Self::Fuel => "units of fuel",
             Self::Rows => "rows read",
             Self::BytesRead => "bytes decrypted",
@@ -85,6 +90,7 @@ impl Meter {
             Self::Releases => amounts.releases,
             Self::Cells => amounts.cells,
             Self::BytesOut => amounts.bytes_out,
+            Self::LeakageBits => amounts.leakage_bits,
             Self::Fuel => amounts.fuel_units,
             Self::Rows => amounts.rows_read,
             Self::BytesRead => amounts.bytes_read,
@@ -100,6 +106,7 @@ impl Meter {
             Self::Releases => &mut amounts.releases,
             Self::Cells => &mut amounts.cells,
             Self::BytesOut => &mut amounts.bytes_out,
+            Self::LeakageBits => &mut amounts.leakage_bits,
             Self::Fuel => &mut amounts.fuel_units,
             Self::Rows => &mut amounts.rows_read,
             Self::BytesRead => &mut amounts.bytes_read,

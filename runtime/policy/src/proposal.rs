@@ -92,7 +92,17 @@ fn check_term(terms: &GrantTerms, now: Timestamp) -> Result<(), PolicyError> {
 }
 
 fn check_budget(budget: &Budget) -> Result<(), PolicyError> {
-    let Budget { jobs_max, releases_max, cells_max, bytes_out_max, fuel_max_units, rows_max } = *budget;
+    // A budget without privacy loss is one for releases without noise.
+    let Budget {
+        jobs_max,
+        releases_max,
+        cells_max,
+        bytes_out_max,
+        fuel_max_units,
+        rows_max,
+        leakage_bits_max,
+        epsilon_max: _,
+    } = *budget;
     let amounts = [
         ("jobs_max", jobs_max),
         ("releases_max", releases_max),
@@ -100,6 +110,7 @@ fn check_budget(budget: &Budget) -> Result<(), PolicyError> {
         ("bytes_out_max", bytes_out_max),
         ("fuel_max_units", fuel_max_units),
         ("rows_max", rows_max),
+        ("leakage_bits_max", leakage_bits_max),
     ];
     match amounts.iter().find(|(_, amount)| *amount == 0) {
         Some((name, _)) => Err(fault(&format!("budget.{name}"), "expected at least 1")),

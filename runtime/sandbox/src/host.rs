@@ -122,7 +122,7 @@ impl Compiled {
                 let code = module.image_range();
                 let job = match isolation {
                     Isolation::Row => Job::Row(RowJob::new(engine, module, &manifest)?),
-                    Isolation::Person => Job::Person(PersonJob::new(engine, &module)?),
+                    _ => Job::Person(PersonJob::new(engine, &module)?),
                 };
                 (code.end as usize - code.start as usize, job)
             }

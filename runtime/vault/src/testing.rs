@@ -117,6 +117,7 @@ pub(crate) fn dataset_of(fields: Vec<Field>) -> Dataset {
         update_period_days: None,
         source: "made up".into(),
         licence: "CC0-1.0".into(),
+        privacy: None,
         assessment: None,
         schema: Schema { person_key: fields[0].name.clone(), fields },
     }
@@ -178,8 +179,12 @@ pub(crate) fn permit(
             bytes_out_max: 100_000,
             fuel_max_units: 1_000_000_000,
             rows_max: 1_000_000_000,
+            leakage_bits_max: 1_000_000,
+            epsilon_max: glovebox_catalog::Epsilon::ZERO,
         },
         disclosure_profile: "default".into(),
+        isolations: glovebox_catalog::automatic_isolations(),
+        review_required: false,
         agreement_sm3: "a".repeat(64),
     };
     let id = GrantId::new("grt-1").unwrap();

@@ -108,9 +108,14 @@ fn proven(isolation: Isolation, door: Door) -> Vec<&'static str> {
         ],
         (Isolation::Person, Door::Columnar) => vec!["a person's run needs only memory, allocator and entry point"],
         (Isolation::Person, Door::Component) => vec!["a person's run needs only the exported function"],
+        (Isolation::Block, _) => vec!["a block's run needs nothing but its rows"],
+        (Isolation::Cohort, _) => vec!["the run needs nothing but the rows of the view"],
     });
-    if isolation == Isolation::Person {
-        proven.push("not proven, but done by the enclave: a fresh instance for each person");
+    match isolation {
+        Isolation::Row => {}
+        Isolation::Person => proven.push("not proven, but done by the enclave: a fresh instance for each person"),
+        Isolation::Block => proven.push("not proven, but done by the enclave: a fresh instance for each block"),
+        Isolation::Cohort => proven.push("nothing is proven of its outputs: reviewers judge each before it leaves"),
     }
     proven
 }

@@ -135,8 +135,12 @@ fn terms(reports: [&IngestionReport; 2]) -> anyhow::Result<GrantTerms> {
             bytes_out_max: 10 << 20,
             fuel_max_units: 1_000_000_000_000,
             rows_max: 200_000,
+            leakage_bits_max: 20_000,
+            epsilon_max: glovebox_catalog::Epsilon::ZERO,
         },
         disclosure_profile: "default".to_owned(),
+        isolations: glovebox_catalog::automatic_isolations(),
+        review_required: false,
         agreement_sm3: glovebox_gm::sm3(AGREEMENT.as_bytes()).to_string(),
     })
 }
@@ -172,6 +176,8 @@ fn ran(module: &ModuleView, job: &JobView, release: &ReleaseDocument) -> String 
     let isolation = match job.isolation {
         glovebox_catalog::Isolation::Row => "proven to keep no state between rows",
         glovebox_catalog::Isolation::Person => "a fresh sandbox for each person",
+        glovebox_catalog::Isolation::Block => "a fresh sandbox for each block of persons",
+        glovebox_catalog::Isolation::Cohort => "reviewed by people",
     };
     let ReleaseDocument { cells_released, cells_withheld, .. } = release;
     format!("{}: {isolation}; {cells_released} cells left, {cells_withheld} did not", module.manifest.name)

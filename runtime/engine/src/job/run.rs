@@ -264,6 +264,10 @@ fn worst_case(case: &Case, limits: &crate::JobLimits) -> Amounts {
             rows.saturating_mul(limits.fuel_per_row_units).saturating_mul(case.module.manifest.outputs.len() as u64)
         }
         Isolation::Person => persons.saturating_mul(limits.fuel_per_person_units),
+        Isolation::Block => {
+            u64::from(case.module.manifest.blocks.unwrap_or_default()).saturating_mul(limits.fuel_per_block_units)
+        }
+        Isolation::Cohort => rows.saturating_mul(limits.fuel_per_cohort_row_units),
     };
     Amounts {
         jobs: 1,
@@ -283,6 +287,8 @@ fn limits(manifest: &JobManifest, limits: &crate::JobLimits) -> Limits {
         fuel_per_unit: match manifest.isolation {
             Isolation::Row => limits.fuel_per_row_units,
             Isolation::Person => limits.fuel_per_person_units,
+            Isolation::Block => limits.fuel_per_block_units,
+            Isolation::Cohort => limits.fuel_per_cohort_row_units,
         },
         fuel_total_units: u64::MAX,
         memory_bytes: limits.memory_bytes,

@@ -1,6 +1,6 @@
 //! Whether the exports are those of the job interface (sdk/wit/README.md).
 
-use glovebox_catalog::{InputType, JobManifest, Output, Reducer, Refusal};
+use glovebox_catalog::{InputType, JobManifest, Output, Refusal};
 use wasmparser::component_types::{ComponentDefinedType, ComponentEntityType, ComponentValType};
 use wasmparser::types::TypesRef;
 use wasmparser::{FuncType, ValType};
@@ -23,10 +23,7 @@ pub(crate) fn value_export(index: usize) -> String {
 
 /// Whether the reducer of `output` takes a value.
 pub(crate) fn takes_value(output: &Output) -> bool {
-    match output.reducer {
-        Reducer::Count | Reducer::DistinctPersons => false,
-        Reducer::Sum { .. } | Reducer::Mean { .. } | Reducer::Histogram { .. } => true,
-    }
+    output.reducer.value_count() > 0
 }
 
 /// The names and result types that a `row` job exports, in the order of its outputs.

@@ -70,14 +70,14 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Vec<Refusal>> {
     let manifest = manifest(&survey.manifests).map_err(|refusal| vec![refusal])?;
     let mut refusals = match (door, manifest.isolation) {
         (Door::Columnar, Isolation::Row) => exports::check_row(&survey, &manifest),
-        (Door::Columnar, Isolation::Person) => exports::check_person(&survey),
-        (Door::Component, Isolation::Person) => exports::check_component(&survey),
+        (Door::Columnar, _) => exports::check_person(&survey),
         (Door::Component, Isolation::Row) => vec![Refusal::new(
             "sandbox.row-needs-core-module",
             "isolation `row` is proven on a core module",
             "the component",
             "submit the core module, or declare isolation `person`",
         )],
+        (Door::Component, _) => exports::check_component(&survey),
     };
     if refusals.is_empty() && manifest.isolation == Isolation::Row {
         refusals = stateless::prove(bytes, &survey, &manifest);
