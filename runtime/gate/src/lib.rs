@@ -7,6 +7,7 @@
 mod cell;
 mod disclose;
 mod error;
+mod guard;
 mod profile;
 mod reducers;
 mod reduction;
@@ -17,6 +18,7 @@ mod shape;
 
 pub use disclose::disclose;
 pub use error::GateError;
+pub use guard::{Guard, Unguarded};
 pub use profile::{Dominance, Profile};
 pub use reduction::{Contribution, Dropped, Reduced, Reduction, cells_max};
 pub use release::{Cell, Leakage, Mechanism, Model, Release, ReleaseDocument, Table, Verdict};
