@@ -68,7 +68,7 @@ async fn prepare(zone: &Zone, developer: &Client) -> Result<(SubmitJob, u64)> {
     let module = developer.submit_module(module).await?;
     let grant = zone.grant(&dataset.id, &["sex", "age_years", "bmi"]).await?;
     let parameters = Default::default();
-    let request = SubmitJob { grant: grant.id, dataset: dataset.id, module: module.id, parameters };
+    let request = SubmitJob { grant: grant.id, dataset: dataset.id, module: module.id, parameters, privacy: None };
     Ok((request, report.snapshot.rows))
 }
 

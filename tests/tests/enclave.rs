@@ -49,6 +49,8 @@ pub(crate) fn config(state: &Path) -> Config {
     let mut config = Config::new(state);
     config.workers = 1;
     config.passphrase_iterations = 10_000;
+    // How long a run took is no secret in these tests.
+    config.pace_step = Duration::from_millis(1);
     config.ingest_memory_bytes = 16 << 20;
     config
 }
@@ -131,8 +133,13 @@ pub(crate) async fn make(state: &Path) -> Contents {
     ingest(&engine, &dataset.id, &table(0)).await;
     let grant = granted(&engine, terms(&dataset.id));
     let module = engine.submit_module(&caller("developer"), &module_bytes()).unwrap();
-    let job =
-        SubmitJob { grant: grant.id, dataset: dataset.id.clone(), module: module.id, parameters: BTreeMap::new() };
+    let job = SubmitJob {
+        grant: grant.id,
+        dataset: dataset.id.clone(),
+        module: module.id,
+        parameters: BTreeMap::new(),
+        privacy: None,
+    };
     engine.start();
     let first = engine.submit_job(&caller("developer"), job.clone()).unwrap();
     assert_eq!(ended(&engine, &first).await.state, JobState::Released);

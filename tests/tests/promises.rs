@@ -27,7 +27,7 @@ async fn two_developers(change: impl FnOnce(&mut glovebox_engine::Config)) -> (Z
         let grant = granted(&zone, &developer, &terms_of(&enclave::terms(&dataset.id), organisation)).await;
         let module = developer.submit_module(enclave::module_bytes()).await.unwrap().id;
         let dataset = dataset.id.clone();
-        both.push((developer, SubmitJob { grant, dataset, module, parameters: Default::default() }));
+        both.push((developer, SubmitJob { grant, dataset, module, parameters: Default::default(), privacy: None }));
     }
     (zone, both.try_into().ok().unwrap())
 }

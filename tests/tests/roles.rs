@@ -233,7 +233,13 @@ async fn a_developer_who_leaves_loses_connection_and_jobs() {
     let grant = zone.with_grant(&dataset.id).await;
     let leaver = other(&zone, "leaver");
     let module = leaver.submit_module(enclave::slow_module()).await.unwrap();
-    let request = SubmitJob { grant: grant.id, dataset: dataset.id, module: module.id, parameters: Default::default() };
+    let request = SubmitJob {
+        grant: grant.id,
+        dataset: dataset.id,
+        module: module.id,
+        parameters: Default::default(),
+        privacy: None,
+    };
     let running = leaver.submit_job(&request).await.unwrap();
     let waiting = leaver.submit_job(&request).await.unwrap();
     let operator = zone.client("operator");

@@ -145,6 +145,7 @@ impl Stage {
             dataset: dataset.id.clone(),
             module: module.id,
             parameters: scenario.parameters.clone(),
+            privacy: None,
         };
         for _ in 0..scenario.released_before {
             let before = developer.submit_job(&request).await.unwrap();

@@ -67,6 +67,7 @@ impl World {
             dataset: dataset.id.clone(),
             module: module.clone(),
             parameters: Default::default(),
+            privacy: None,
         };
         let job = developer.submit_job(&request).await.unwrap();
         let job = developer.finished_job(&job.id).await.unwrap();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use glovebox_catalog::{
-    DatasetId, Door, GrantId, Isolation, JobId, JobManifest, ModuleId, OrganisationId, PrincipalId, Refusal, ReleaseId,
-    Timestamp,
+    DatasetId, Door, GrantId, Isolation, JobId, JobManifest, ModuleId, OrganisationId, PrincipalId, Privacy, Refusal,
+    ReleaseId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,9 @@ pub struct SubmitJob {
     /// Parameters by name; the manifest's defaults stand for the rest.
     #[serde(default)]
     pub parameters: BTreeMap<String, f64>,
+    /// Noise that each round's release gets, and what that loses; exact figures under the grant's profile when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Privacy>,
 }
 
 /// Where a job stands.

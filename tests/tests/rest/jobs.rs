@@ -25,6 +25,7 @@ fn job(dataset: &Dataset, grant: &Grant, module: &ModuleId) -> SubmitJob {
         dataset: dataset.id.clone(),
         module: module.clone(),
         parameters: Default::default(),
+        privacy: None,
     }
 }
 

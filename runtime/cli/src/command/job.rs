@@ -91,7 +91,7 @@ impl Job {
                 let wait = submit.wait;
                 let Submit { grant, dataset, module, parameters, .. } = submit;
                 let parameters: BTreeMap<_, _> = parameters.into_iter().collect();
-                let job = client.submit_job(&SubmitJob { grant, dataset, module, parameters }).await?;
+                let job = client.submit_job(&SubmitJob { grant, dataset, module, parameters, privacy: None }).await?;
                 if wait { watch(client, &job.id, output).await } else { output.show(&job, || shown(&job)) }
             }
             Self::List => {

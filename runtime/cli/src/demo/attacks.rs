@@ -42,6 +42,7 @@ pub(crate) async fn read_more(cast: &Cast, grant: &Grant, data: &IngestionReport
         dataset: data.dataset.clone(),
         module: module.id,
         parameters: BTreeMap::new(),
+        privacy: None,
     };
     let tried = cast.developer.submit_job(&job).await;
     let reasons = refusals("a job read columns that were not granted", tried)?;

@@ -163,6 +163,7 @@ async fn run(
         dataset: report.dataset.clone(),
         module: module.id.clone(),
         parameters: std::collections::BTreeMap::new(),
+        privacy: None,
     };
     let submitted = developer.submit_job(&request).await?;
     let job = developer.finished_job(&submitted.id).await?;
