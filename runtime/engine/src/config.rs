@@ -20,6 +20,11 @@ pub struct Config {
     pub queue_jobs_per_organisation_max: usize,
     /// Limits of one job.
     pub limits: JobLimits,
+    /// Step of the coarse clock at which ends of jobs show: after 1, 2, 4, … steps. The longer, the less can be told from
+    /// how long a run took.
+    pub pace_step: Duration,
+    /// Disclosure profiles beside those of this repository, each the text of a TOML file. A name that is taken is an error.
+    pub profiles: Vec<String>,
     /// Rounds of PBKDF2 with which [`crate::Engine::create`] stretches the passphrase, 10,000 at least; an enclave keeps
     /// its number. Only a passphrase that people thought up needs many: fewer will do for a random one.
     pub passphrase_iterations: u32,
@@ -72,7 +77,7 @@ const PASSPHRASE_ITERATIONS: u32 = 600_000;
 
 impl Config {
     /// Defaults: one worker a core but one (at least one), 64 waiting jobs in all and 16 for one organisation,
-    /// 600,000 rounds over the passphrase, 256 MiB for rows of an ingestion, and the limits of [`JobLimits::default`].
+    /// ends of jobs at steps of 250 ms, no further profiles, 600,000 rounds over the passphrase, 256 MiB for rows of an ingestion, and the limits of [`JobLimits::default`].
     #[must_use]
     pub fn new(state: impl Into<PathBuf>) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -82,6 +87,8 @@ impl Config {
             queue_jobs_max: 64,
             queue_jobs_per_organisation_max: 16,
             limits: JobLimits::default(),
+            pace_step: Duration::from_millis(250),
+            profiles: Vec::new(),
             passphrase_iterations: PASSPHRASE_ITERATIONS,
             ingest_memory_bytes: 256 << 20,
             on_step: None,

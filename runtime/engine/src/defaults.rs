@@ -17,20 +17,22 @@ const POLICIES: [&str; 5] = [
     include_str!("../../../policies/transfer.cedar"),
 ];
 
-const PROFILES: [(&str, &str); 1] = [("default", include_str!("../../../policies/disclosure/default.toml"))];
+const PROFILES: [&str; 1] = [include_str!("../../../policies/disclosure/default.toml")];
 
 /// The Cedar policies, all files one after another.
 pub(crate) fn policies() -> String {
     POLICIES.concat()
 }
 
-/// The disclosure profiles by name, each with the SM3 digest of its file.
-pub(crate) fn profiles() -> Result<BTreeMap<String, (Profile, Digest)>, EngineError> {
-    PROFILES
-        .into_iter()
-        .map(|(name, text)| {
-            let profile = Profile::parse(text).map_err(|error| EngineError::internal("load a profile", error))?;
-            Ok((name.to_owned(), (profile, sm3(text.as_bytes()))))
-        })
-        .collect()
+/// The disclosure profiles by name, each with the SM3 digest of its file: those of this repository, then `others`.
+pub(crate) fn profiles(others: &[String]) -> Result<BTreeMap<String, (Profile, Digest)>, EngineError> {
+    let mut profiles = BTreeMap::new();
+    for text in PROFILES.into_iter().chain(others.iter().map(String::as_str)) {
+        let profile = Profile::parse(text).map_err(|error| EngineError::internal("load a profile", error))?;
+        let name = profile.name.clone();
+        if profiles.insert(name.clone(), (profile, sm3(text.as_bytes()))).is_some() {
+            return Err(EngineError::Internal(format!("two disclosure profiles are called `{name}`; rename one")));
+        }
+    }
+    Ok(profiles)
 }

@@ -156,7 +156,7 @@ impl Engine {
             sandbox,
             authoriser,
             policy_sm3: glovebox_gm::sm3(policies.as_bytes()),
-            profiles: defaults::profiles()?,
+            profiles: defaults::profiles(&config.profiles)?,
             key,
             desk,
             counters: Counters::default(),

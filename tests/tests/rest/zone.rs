@@ -67,6 +67,8 @@ impl Zone {
         let mut config = Config::new(folder.path().join("state"));
         config.workers = 1;
         config.passphrase_iterations = 10_000;
+        // How long a run took is no secret in these tests.
+        config.pace_step = Duration::from_millis(1);
         change(&mut config);
         let (id, organisation, kind, role) = PEOPLE[0];
         let bootstrap =

@@ -10,6 +10,7 @@ use glovebox_catalog::{Isolation, JobId, OrganisationId, Timestamp};
 use glovebox_sandbox::{CancelFlag, Progress};
 use tokio::sync::{Notify, watch};
 
+use crate::job::pace::Pace;
 use crate::job::queue::{FairQueue, Full};
 
 /// A job that runs.
@@ -18,6 +19,8 @@ pub(crate) struct Running {
     pub(crate) organisation: OrganisationId,
     pub(crate) isolation: Isolation,
     pub(crate) started_at: Timestamp,
+    /// When its end may show.
+    pub(crate) pace: Pace,
     pub(crate) cancel: CancelFlag,
     pub(crate) progress: Progress,
     /// Set beside `cancel` when the enclave stops, not the job.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use glovebox_api::JobState;
 use glovebox_audit::{Actor, Draft, RECEIPT_VERSION, Statement, canonical_json};
-use glovebox_catalog::{JobId, Refusal, ReleaseId};
+use glovebox_catalog::{JobId, Refusal, ReleaseId, Timestamp};
 use glovebox_gate::{Release, ReleaseDocument};
 use glovebox_gm::{Digest, sm3};
 use glovebox_meter::{Amounts, fuel_bucket};
@@ -56,8 +56,9 @@ impl Engine {
         Ok(Ending::Released { document, cells_released, cells_withheld, used })
     }
 
-    /// Commits the end of a job.
+    /// Commits the end of a job, once it may show.
     pub(crate) fn settle_job(&self, case: &Case, running: &Running, ending: Ending) -> Result<(), EngineError> {
+        let (ending, ended_at) = self.await_step(running, ending);
         let (state, reasons, used) = match &ending {
             Ending::Released { used, .. } => (JobState::Released, Vec::new(), *used),
             Ending::Withheld { reasons, used, .. } => (JobState::Withheld, reasons.clone(), *used),
@@ -65,7 +66,6 @@ impl Engine {
             Ending::Killed { used } => (JobState::Killed, vec![cancelled()], *used),
             Ending::Interrupted => return self.requeue(&case.row.id),
         };
-        let ended_at = self.now();
         let release = match &ending {
             Ending::Released { document, .. } => Some(ReleaseRow {
                 id: ReleaseId::new(new_id("rel")).map_err(|error| EngineError::internal("make an id", error))?,
@@ -105,6 +105,26 @@ impl Engine {
         }
         self.job_ended(&row, state);
         Ok(())
+    }
+
+    /// Waits until the end may show. A job that is stopped meanwhile releases nothing; when it is told to have ended
+    /// follows from its start and the step, not from the run.
+    fn await_step(&self, running: &Running, ending: Ending) -> (Ending, Timestamp) {
+        let used = match &ending {
+            Ending::Released { used, .. } | Ending::Withheld { used, .. } | Ending::Failed { used, .. } => *used,
+            Ending::Killed { .. } | Ending::Interrupted => return (ending, self.now()),
+        };
+        let told = running.pace.wait(&running.cancel);
+        if running.is_interrupted() {
+            return (Ending::Interrupted, self.now());
+        } else if running.cancel.is_cancelled() {
+            return (
+                Ending::Killed { used: Amounts { releases: 0, cells: 0, bytes_out: 0, leakage_bits: 0, ..used } },
+                self.now(),
+            );
+        }
+        let told_ms = i64::try_from(told.as_millis()).unwrap_or(i64::MAX);
+        (ending, Timestamp::from_unix_ms(running.started_at.unix_ms().saturating_add(told_ms)))
     }
 
     /// Ends a job that may not run.
@@ -177,7 +197,7 @@ impl Engine {
         release: Option<&ReleaseRow>,
         state: JobState,
         used: Amounts,
-        ended_at: glovebox_catalog::Timestamp,
+        ended_at: Timestamp,
     ) -> Result<Statement, EngineError> {
         let (cells_released, cells_withheld) = match ending {
             Ending::Released { cells_released, cells_withheld, .. } => (*cells_released, *cells_withheld),

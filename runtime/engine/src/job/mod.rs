@@ -2,6 +2,7 @@
 
 pub(crate) mod desk;
 mod ending;
+mod pace;
 mod queue;
 mod recovery;
 mod run;

@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use crate::counters::Counters;
 use crate::job::desk::Running;
 use crate::job::ending::Ending;
+use crate::job::pace::Pace;
 use crate::job::{Step, parameters, state_name};
 use crate::{Engine, EngineError};
 
@@ -109,7 +110,7 @@ impl Engine {
             })
             .map_err(EngineError::Refused)?;
         let compiled = self.compile(&case.module)?;
-        let started_at = self.now();
+        let (started_at, pace) = (self.now(), Pace::start(self.inner.config.pace_step)?);
         let columns: Vec<_> = permit.columns().iter().map(|column| column.name.as_str()).collect();
         let draft = self
             .own_draft(Action::ViewOpen.as_str(), &case.row.id)
@@ -121,7 +122,15 @@ impl Engine {
             JobPatch { started_at: Some(started_at), snapshot: Some(case.snapshot.number), ..JobPatch::default() };
         self.store().transition(&case.row.id, &["queued"], state_name(JobState::Running), patch, draft)?;
         self.step(Step::Started);
-        let running = Running::new(case.row.organisation.clone(), case.module.manifest.isolation, started_at);
+        let running = Running {
+            organisation: case.row.organisation.clone(),
+            isolation: case.module.manifest.isolation,
+            started_at,
+            pace,
+            cancel: CancelFlag::new(),
+            progress: Progress::new(),
+            interrupted: CancelFlag::new(),
+        };
         self.inner.desk.start(&case.row.id, running.clone());
         if case.row.reservation.is_none() {
             self.reserve(case)?;
@@ -308,17 +317,6 @@ fn used(held: &Amounts, meters: &RunMeters, view: &ViewMeters) -> Amounts {
         cpu_ms: meters.cpu_ms,
         memory_peak_bytes: meters.memory_peak_bytes,
         ..Amounts::default()
-    }
-}
-
-impl Running {
-    fn new(
-        organisation: glovebox_catalog::OrganisationId,
-        isolation: glovebox_catalog::Isolation,
-        started_at: glovebox_catalog::Timestamp,
-    ) -> Self {
-        let (cancel, progress) = (CancelFlag::new(), Progress::new());
-        Self { organisation, isolation, started_at, cancel, progress, interrupted: CancelFlag::new() }
     }
 }
 
