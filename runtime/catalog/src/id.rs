@@ -100,6 +100,8 @@ ids! {
     JobId,
     /// A release, made by the enclave.
     ReleaseId,
+    /// A review of an output, made by the enclave.
+    ReviewId,
     /// A reservation of budget; equal to the text of the job id that holds it.
     ReservationId,
     /// A segment of a dataset's snapshot, made by the vault.

@@ -16,6 +16,7 @@ mod privacy;
 mod purpose;
 mod reducer;
 mod refusal;
+mod review;
 mod scalar;
 mod time;
 
@@ -27,7 +28,8 @@ pub use grant::{
     Approval, Budget, Capacity, DatasetScope, Grant, GrantState, GrantTerms, Recipient, automatic_isolations,
 };
 pub use id::{
-    DatasetId, GrantId, IdError, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, ReservationId, SegmentId,
+    DatasetId, GrantId, IdError, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, ReservationId, ReviewId,
+    SegmentId,
 };
 pub use key::{KeyDimension, KeyDomain};
 pub use manifest::{
@@ -39,5 +41,6 @@ pub use privacy::{Delta, Epsilon, Privacy, PrivacyLimit, Rho};
 pub use purpose::{LegalBasis, Purpose};
 pub use reducer::{Bounds, ColumnType, Reducer, TableColumn, Variable};
 pub use refusal::Refusal;
+pub use review::{Review, ReviewAct, ReviewEntry, ReviewState};
 pub use scalar::Scalar;
 pub use time::{Timestamp, TimestampError};
