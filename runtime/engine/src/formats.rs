@@ -106,6 +106,7 @@ mod tests {
     fn document() -> ReleaseDocument {
         serde_json::from_value(serde_json::json!({
             "profile": "default", "cells_released": 2, "cells_withheld": 1,
+            "mechanism": "disclosure-rules", "leakage": {"bits": 20, "bits_per_person": 4},
             "tables": [
                 {"output": "persons", "reducer": "count", "margins": [],
                  "dimensions": [{"name": "sex", "labels": ["female", "male"]}],

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::EngineError;
 
-const FILE: &str = "enclave.key.json";
+pub(crate) const FILE: &str = "enclave.key.json";
 const FORMAT: &str = "glovebox-enclave-key-1";
 const INFO: &[u8] = b"glovebox enclave signing key v1";
 /// The key is sealed once under a key of its own (random salt), so one fixed nonce is never used twice.

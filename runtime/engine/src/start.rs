@@ -21,6 +21,8 @@ use crate::{Config, Engine, EngineError, Inner, defaults, identity};
 
 const DATABASE: &str = "enclave.db";
 const VAULT: &str = "vault";
+/// Stands in the state folder while an enclave is made there.
+const UNFINISHED: &str = ".glovebox-unfinished";
 
 /// The first organisation and its security officer, who files everyone else.
 #[derive(Debug, Clone)]
@@ -36,7 +38,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Invalid`] when the first principal is no security officer or the passphrase is short,
-    /// [`EngineError::Internal`] when the folder can't be made or is not empty.
+    /// [`EngineError::Internal`] when the folder can't be made or is not empty. What a stopped process left half made is
+    /// made anew.
     pub fn create(config: Config, passphrase: &[u8], bootstrap: Bootstrap) -> Result<Self, EngineError> {
         let NewPrincipal { id, name, organisation, roles } = bootstrap.principal;
         let principal = Principal { id, name, organisation, roles, active: true };
@@ -74,6 +77,10 @@ impl Engine {
             begun("organisation.create", format!("organisation/{}", organisation.id)),
         )?;
         engine.store().put_principal(&principal, begun("principal.create", format!("member/{}", principal.id)))?;
+        state
+            .remove_file(UNFINISHED)
+            .and_then(|()| state.open(".")?.sync_all())
+            .map_err(|error| EngineError::internal("finish the state folder", error))?;
         Ok(engine)
     }
 
@@ -105,7 +112,7 @@ impl Engine {
     /// Whether `config.state` holds an enclave.
     #[must_use]
     pub fn exists(config: &Config) -> bool {
-        config.state.join(DATABASE).exists()
+        config.state.join(DATABASE).exists() && !config.state.join(UNFINISHED).exists()
     }
 
     /// Starts the workers that run jobs. Needs a tokio runtime.
@@ -181,13 +188,81 @@ fn make_folder(config: &Config) -> Result<Dir, EngineError> {
         std::fs::set_permissions(&config.state, std::fs::Permissions::from_mode(0o700)).map_err(fault)?;
     }
     let state = Dir::open_ambient_dir(&config.state, cap_std::ambient_authority()).map_err(fault)?;
+    if state.exists(UNFINISHED) {
+        clear(&state).map_err(fault)?;
+    }
     if state.entries().map_err(fault)?.next().is_some() {
         let path = config.state.display();
         return Err(EngineError::Internal(format!("`{path}` is not empty; name a new folder, or open what is there")));
     }
+    state.create(UNFINISHED).and_then(|mark| mark.sync_all()).map_err(fault)?;
     Ok(state)
+}
+
+/// Removes what a stopped process left half made, and nothing else: none of it was in use. The mark goes last.
+fn clear(state: &Dir) -> std::io::Result<()> {
+    for entry in state.entries()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == VAULT {
+            state.remove_dir_all(VAULT)?;
+        } else if name == identity::FILE || name.to_string_lossy().starts_with(DATABASE) {
+            entry.remove_file()?;
+        }
+    }
+    state.remove_file(UNFINISHED)
 }
 
 fn open_folder(state: &Dir, name: &str) -> Result<Dir, EngineError> {
     state.open_dir(name).map_err(|error| EngineError::internal("open the vault's folder", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use glovebox_catalog::{OrganisationId, OrganisationKind, PrincipalId};
+
+    use super::*;
+
+    fn create(config: &Config) -> Result<Engine, EngineError> {
+        let organisation = Organisation {
+            id: OrganisationId::new("ops").unwrap(),
+            name: "ops".to_owned(),
+            kind: OrganisationKind::Operator,
+            jurisdiction: "CN".to_owned(),
+        };
+        let principal = NewPrincipal {
+            id: PrincipalId::new("officer").unwrap(),
+            name: "officer".to_owned(),
+            organisation: organisation.id.clone(),
+            roles: [Role::SecurityOfficer].into(),
+        };
+        Engine::create(config.clone(), b"correct horse battery", Bootstrap { organisation, principal })
+    }
+
+    #[test]
+    fn a_half_made_enclave_is_made_anew_and_nothing_else_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { passphrase_iterations: 10_000, ..Config::new(folder.path()) };
+        drop(create(&config).unwrap());
+        assert!(Engine::exists(&config));
+        // As if the process had been killed before its last step.
+        std::fs::write(folder.path().join(UNFINISHED), "").unwrap();
+        assert!(!Engine::exists(&config));
+        assert!(Engine::open(config.clone(), b"correct horse battery").is_err());
+        drop(create(&config).unwrap());
+        drop(Engine::open(config.clone(), b"correct horse battery").unwrap());
+
+        std::fs::write(folder.path().join(UNFINISHED), "").unwrap();
+        std::fs::write(folder.path().join("letters"), "dear").unwrap();
+        assert!(create(&config).is_err());
+        assert_eq!(std::fs::read(folder.path().join("letters")).unwrap(), b"dear");
+    }
+
+    #[test]
+    fn an_enclave_in_use_is_not_made_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { passphrase_iterations: 10_000, ..Config::new(folder.path()) };
+        drop(create(&config).unwrap());
+        assert!(create(&config).is_err_and(|error| error.to_string().contains("not empty")));
+    }
 }
