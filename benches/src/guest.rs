@@ -1,7 +1,9 @@
 //! Guests that do as little as a job can, so that what is measured is what the sandbox adds.
 
 use anyhow::{Result, anyhow};
-use glovebox_sandbox::{CancelFlag, Compiled, ContributionSink, Limits, Progress, Run, RunMeters, Sandbox, inspect};
+use glovebox_sandbox::{
+    CancelFlag, Compiled, ContributionSink, Limits, Plan, Progress, Run, RunMeters, Sandbox, inspect,
+};
 
 use crate::rows::{GROUPS, Rows};
 
@@ -98,7 +100,14 @@ pub fn drive(
     sink: &mut dyn ContributionSink,
 ) -> Result<RunMeters> {
     let (cancel, progress) = (CancelFlag::new(), Progress::new());
-    let mut run = Run::start(sandbox, compiled, &[], &Limits::on_dummy_data(), &cancel, &progress)?;
+    let mut run = Run::start(
+        sandbox,
+        compiled,
+        &Plan { arguments: &[], persons: 0 },
+        &Limits::on_dummy_data(),
+        &cancel,
+        &progress,
+    )?;
     for persons in rows.persons.chunks(rows.batch.num_rows()) {
         run.batch(persons, &rows.batch, sink)?;
     }

@@ -79,9 +79,9 @@ impl Rows {
 pub struct Sums(pub [f64; GROUPS]);
 
 impl ContributionSink for Sums {
-    fn contribute(&mut self, _: u32, _: u32, cell: u32, value: f64) -> Result<(), SinkError> {
+    fn contribute(&mut self, _: u32, _: u32, cell: u32, values: &[f64]) -> Result<(), SinkError> {
         if let Some(sum) = self.0.get_mut(cell as usize) {
-            *sum += value;
+            *sum += values.iter().sum::<f64>();
         }
         Ok(())
     }
@@ -111,8 +111,8 @@ impl Gate {
 }
 
 impl ContributionSink for Gate {
-    fn contribute(&mut self, person: u32, output: u32, cell: u32, value: f64) -> Result<(), SinkError> {
-        let contribution = Contribution { output, cell, value };
+    fn contribute(&mut self, person: u32, output: u32, cell: u32, values: &[f64]) -> Result<(), SinkError> {
+        let contribution = Contribution { output, cell, value: values.first().copied().unwrap_or_default() };
         self.0.contribute(person, contribution).map_err(|error| SinkError { message: error.to_string() })
     }
 

@@ -3,21 +3,32 @@
 use arrow::array::RecordBatch;
 use glovebox_catalog::JobManifest;
 use glovebox_sandbox::{
-    CancelFlag, Compiled, ContributionSink, Faults, Limits, Progress, Run, RunError, RunMeters, Sandbox, SinkError,
+    CancelFlag, Compiled, ContributionSink, Faults, Limits, Plan, Progress, Run, RunError, RunMeters, Sandbox, SinkError,
 };
 
 /// One contribution; values compare by their bits, so that NaNs do too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Contributed {
-    pub(crate) person: u32,
+    /// A person, or a block.
+    pub(crate) unit: u32,
     pub(crate) output: u32,
     pub(crate) cell: u32,
-    pub(crate) value_bits: u64,
+    pub(crate) value_bits: Vec<u64>,
 }
 
 impl Contributed {
-    pub(crate) fn new(person: u32, output: u32, cell: u32, value: f64) -> Self {
-        Self { person, output, cell, value_bits: value.to_bits() }
+    /// A contribution of one value.
+    pub(crate) fn new(unit: u32, output: u32, cell: u32, value: f64) -> Self {
+        Self::of(unit, output, cell, &[value])
+    }
+
+    /// A contribution of any number of values, none where the reducer only counts.
+    pub(crate) fn of(unit: u32, output: u32, cell: u32, values: &[f64]) -> Self {
+        Self { unit, output, cell, value_bits: values.iter().map(|value| value.to_bits()).collect() }
+    }
+
+    pub(crate) fn values(&self) -> Vec<f64> {
+        self.value_bits.iter().map(|bits| f64::from_bits(*bits)).collect()
     }
 }
 
@@ -26,8 +37,8 @@ impl Contributed {
 pub(crate) struct Collected(pub(crate) Vec<Contributed>);
 
 impl ContributionSink for Collected {
-    fn contribute(&mut self, person: u32, output: u32, cell: u32, value: f64) -> Result<(), SinkError> {
-        self.0.push(Contributed::new(person, output, cell, value));
+    fn contribute(&mut self, unit: u32, output: u32, cell: u32, values: &[f64]) -> Result<(), SinkError> {
+        self.0.push(Contributed::of(unit, output, cell, values));
         Ok(())
     }
 
@@ -38,10 +49,12 @@ impl ContributionSink for Collected {
         cells: &[i32],
         values: &[f64],
     ) -> Result<(), SinkError> {
-        assert_eq!((cells.len(), values.len()), (persons.len(), persons.len()));
-        for ((person, cell), value) in persons.iter().zip(cells).zip(values) {
+        let rows = persons.len();
+        assert_eq!((cells.len(), values.len() % rows), (rows, 0));
+        for (row, (person, cell)) in persons.iter().zip(cells).enumerate() {
             if let Ok(cell) = u32::try_from(*cell) {
-                self.0.push(Contributed::new(*person, output, cell, *value));
+                let values: Vec<f64> = values.chunks(rows).map(|stretch| stretch[row]).collect();
+                self.0.push(Contributed::of(*person, output, cell, &values));
             } else {
                 assert_eq!(*cell, -1, "the sandbox lets no other negative cell pass");
             }
@@ -50,9 +63,9 @@ impl ContributionSink for Collected {
     }
 }
 
-/// The parameters' defaults, in manifest order.
+/// The arguments' defaults, in manifest order.
 pub(crate) fn defaults(manifest: &JobManifest) -> Vec<f64> {
-    manifest.parameters.iter().map(|parameter| parameter.default).collect()
+    manifest.arguments().map(|argument| argument.default).collect()
 }
 
 /// Runs a job with its default parameters over `batches` of (ordinals, columns).
@@ -63,8 +76,9 @@ pub(crate) fn run(
     faults: Faults,
 ) -> Result<(Vec<Contributed>, RunMeters), RunError> {
     let limits = Limits { faults, ..Limits::on_real_data() };
-    let parameters = defaults(compiled.manifest());
-    let mut run = Run::start(sandbox, compiled, &parameters, &limits, &CancelFlag::new(), &Progress::new())?;
+    let arguments = defaults(compiled.manifest());
+    let plan = Plan { arguments: &arguments, persons: 0 };
+    let mut run = Run::start(sandbox, compiled, &plan, &limits, &CancelFlag::new(), &Progress::new())?;
     let mut collected = Collected::default();
     for (ordinals, batch) in batches {
         run.batch(ordinals, batch, &mut collected)?;

@@ -29,10 +29,10 @@ fn bmi_by_age_sex_equals_plain_rust() {
         };
         let sex = usize::from(row.cell("sex") == "female");
         let cell = (sex * 6 + band) as u32;
-        expected.push(Contributed::new(row.person, 0, cell, 0.0));
+        expected.push(Contributed::of(row.person, 0, cell, &[]));
         expected.push(Contributed::new(row.person, 1, cell, bmi));
         if bmi >= 30.0 {
-            expected.push(Contributed::new(row.person, 2, cell, 0.0));
+            expected.push(Contributed::of(row.person, 2, cell, &[]));
         }
         expected.push(Contributed::new(row.person, 3, sex as u32, bmi));
     }
@@ -56,9 +56,9 @@ fn hypertension_equals_plain_rust() {
             continue;
         };
         let cell = (usize::from(row.cell("sex") == "female") * 6 + band) as u32;
-        expected.push(Contributed::new(row.person, 0, cell, 0.0));
+        expected.push(Contributed::of(row.person, 0, cell, &[]));
         if systolic >= 140.0 || diastolic >= 90.0 {
-            expected.push(Contributed::new(row.person, 1, cell, 0.0));
+            expected.push(Contributed::of(row.person, 1, cell, &[]));
         }
         expected.push(Contributed::new(row.person, 2, cell, systolic));
         expected.push(Contributed::new(row.person, 3, band as u32, systolic));
@@ -94,12 +94,12 @@ fn visits_per_person_equals_plain_rust_through_both_doors() {
         let visits = numbers("physician_visits");
         let per_year = visits.iter().sum::<f64>() / years;
         let dollars = numbers("outpatient_usd");
-        expected.push(Contributed::new(person, 0, plan * 4 + health, 0.0));
+        expected.push(Contributed::of(person, 0, plan * 4 + health, &[]));
         expected.push(Contributed::new(person, 1, plan, per_year));
         expected.push(Contributed::new(person, 2, plan * 4 + health, per_year));
         expected.push(Contributed::new(person, 3, plan, dollars.iter().sum::<f64>() / dollars.len() as f64));
         if visits.contains(&0.0) {
-            expected.push(Contributed::new(person, 4, plan, 0.0));
+            expected.push(Contributed::of(person, 4, plan, &[]));
         }
     }
     assert_same(columnar, expected);

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::{Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use glovebox_gate::Reduction;
-use glovebox_sandbox::{CancelFlag, Config, FailureClass, Faults, Limits, Progress, Run, RunError, Sandbox, inspect};
+use glovebox_sandbox::{CancelFlag, Config, FailureClass, Faults, Limits, Plan, Progress, Run, RunError, Sandbox, inspect};
 
 use crate::contributions::{Collected, Contributed, run};
 
@@ -190,9 +190,10 @@ fn contributions_beyond_the_bound_and_what_is_no_number_are_dropped() {
         let compiled = sandbox().compile(&inspected, &module).unwrap();
         let (contributions, _) = run(sandbox(), &compiled, &batches(), Faults::Drop).unwrap();
         let mut reduction = Reduction::new(inspected.manifest()).unwrap();
-        for Contributed { person, output, cell, value_bits } in contributions {
-            let value = f64::from_bits(value_bits);
-            reduction.contribute(person, glovebox_gate::Contribution { output, cell, value }).unwrap();
+        for contributed in contributions {
+            let Contributed { unit, output, cell, .. } = contributed;
+            let value = contributed.values()[0];
+            reduction.contribute(unit, glovebox_gate::Contribution { output, cell, value }).unwrap();
         }
         let dropped = reduction.finish().dropped();
         (dropped.over_bound, dropped.not_finite)
@@ -219,7 +220,7 @@ fn a_guest_that_starts_larger_than_the_limit_fails() {
     let module = module(include_str!("../guests/remembers_in_memory.wat"), Manifest::Person);
     let compiled = sandbox().compile(&inspect(&module).unwrap(), &module).unwrap();
     let limits = Limits { memory_bytes: 3 << 16, ..Limits::on_dummy_data() };
-    let mut run = Run::start(sandbox(), &compiled, &[], &limits, &CancelFlag::new(), &Progress::new()).unwrap();
+    let mut run = Run::start(sandbox(), &compiled, &Plan { arguments: &[], persons: 0 }, &limits, &CancelFlag::new(), &Progress::new()).unwrap();
     let (ordinals, batch) = &batches()[0];
     let ending = run.batch(ordinals, batch, &mut Collected::default());
     assert!(matches!(ending, Err(RunError::Failed(Memory))), "{ending:?}");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use glovebox_sandbox::{
-    CancelFlag, Compiled, Config, ContributionSink, Limits, Progress, Run, RunMeters, Sandbox, SinkError, inspect,
+    CancelFlag, Compiled, Config, ContributionSink, Limits, Plan, Progress, Run, RunMeters, Sandbox, SinkError, inspect,
 };
 
 const ROWS_PER_BATCH: usize = 65_536;
@@ -28,8 +28,8 @@ fn main() {
 struct Sums([f64; 16]);
 
 impl ContributionSink for Sums {
-    fn contribute(&mut self, _: u32, _: u32, cell: u32, value: f64) -> Result<(), SinkError> {
-        self.0[cell as usize & 15] += value;
+    fn contribute(&mut self, _: u32, _: u32, cell: u32, values: &[f64]) -> Result<(), SinkError> {
+        self.0[cell as usize & 15] += values.iter().sum::<f64>();
         Ok(())
     }
 
@@ -183,7 +183,7 @@ fn drive_once(sandbox: &Sandbox, compiled: &Compiled, batch: &RecordBatch, perso
 }
 
 fn start(sandbox: &Sandbox, compiled: &Compiled) -> Run {
-    Run::start(sandbox, compiled, &[], &Limits::on_dummy_data(), &CancelFlag::new(), &Progress::new()).unwrap()
+    Run::start(sandbox, compiled, &Plan { arguments: &[], persons: 0 }, &Limits::on_dummy_data(), &CancelFlag::new(), &Progress::new()).unwrap()
 }
 
 fn best<T>(mut work: impl FnMut() -> T) -> Duration {

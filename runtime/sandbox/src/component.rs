@@ -7,7 +7,7 @@ use crate::caps::RECORDS_PER_PERSON_MAX;
 use crate::columns;
 use crate::guest::{Ending, Guest, classify, store};
 use crate::host::host;
-use crate::person::Record;
+use crate::record::Record;
 use crate::run::{Frame, Person};
 use crate::{ContributionSink, FailureClass, RunError, SandboxError};
 

@@ -1,8 +1,10 @@
 //! The trusted driver of a `row` job: a module made here, for one signature, that loops over rows in its own memory and
 //! calls the guest's functions, so that no row costs a call through the host.
 //!
-//! For output *i* it exports `run_<i>(start, end)`, which fills `cells` and, where the reducer takes one, `values` for rows
-//! `start..end`, and the global `row`: the row at hand, where a fault happened.
+//! For output *i* it exports `run_<i>(start, end)`, which fills `cells` and, for each value that the reducer takes, one array
+//! of `values` for rows `start..end`, and the global `row`: the row at hand, where a fault happened.
+
+use std::ops::Range;
 
 use glovebox_catalog::JobManifest;
 use wasm_encoder::{
@@ -12,14 +14,15 @@ use wasm_encoder::{
 
 use crate::caps::ROWS_PER_BLOCK;
 use crate::columns::Kind;
-use crate::inspect::{row_arguments, row_exports, takes_value};
+use crate::inspect::{row_arguments, row_exports};
 
 /// Where the driver's memory holds what, in bytes from its start. Every array is 8-aligned.
 pub(crate) struct Layout {
     pub(crate) columns: Vec<Place>,
-    pub(crate) parameters: u64,
+    pub(crate) arguments: u64,
     pub(crate) cells: u64,
-    pub(crate) values: u64,
+    /// The first array of values; the others follow, each for [`ROWS_PER_BLOCK`] rows.
+    values: u64,
     /// Size of the memory.
     pub(crate) pages: u64,
 }
@@ -45,16 +48,22 @@ impl Layout {
             end = (start + bytes).next_multiple_of(8);
             start
         };
-        let parameters = take(8 * manifest.parameters.len() as u64);
+        let arguments = take(8 * manifest.arguments().count() as u64);
         let cells = take(4 * rows);
-        let values = take(8 * rows);
+        let most = manifest.outputs.iter().map(|output| output.reducer.value_count()).max().unwrap_or_default();
+        let values = take(8 * rows * most as u64);
         let columns = manifest.inputs.iter().map(|input| {
             let kind = Kind::of(&input.input_type);
             let values = take(kind.width_bytes() as u64 * rows);
             Place { kind, values, validity: input.nullable.then(|| take(rows)) }
         });
         let columns = columns.collect();
-        Self { columns, parameters, cells, values, pages: end.div_ceil(65_536) }
+        Self { columns, arguments, cells, values, pages: end.div_ceil(65_536) }
+    }
+
+    /// Where the array of value `index` lies.
+    pub(crate) fn values(&self, index: usize) -> u64 {
+        self.values + 8 * ROWS_PER_BLOCK as u64 * index as u64
     }
 }
 
@@ -84,11 +93,11 @@ pub(crate) fn module(manifest: &JobManifest, layout: &Layout) -> Vec<u8> {
     exports.export("row", ExportKind::Global, 0);
     let mut callee = 0;
     for (index, output) in manifest.outputs.iter().enumerate() {
-        let value = takes_value(output).then_some(callee + 1);
+        let values = callee + 1..callee + 1 + output.reducer.value_count() as u32;
         functions.function(2);
         exports.export(&run_export(index), ExportKind::Func, imported + index as u32);
-        code.function(&run_function(manifest, layout, callee, value));
-        callee += if value.is_some() { 2 } else { 1 };
+        callee = values.end;
+        code.function(&run_function(manifest, layout, values));
     }
     let mut module = Module::new();
     module.section(&types).section(&imports).section(&functions).section(&memories).section(&globals);
@@ -102,7 +111,9 @@ const END: u32 = 1;
 const CELL: u32 = 2;
 
 /// The exit is tested at the head of the loop, where fuel is checked too: the last row's fuel is seen like any other's.
-fn run_function(manifest: &JobManifest, layout: &Layout, cell: u32, value: Option<u32>) -> Function {
+///
+/// `values` are the guest's functions for the values; the one for the cell stands before them.
+fn run_function(manifest: &JobManifest, layout: &Layout, values: Range<u32>) -> Function {
     let mut function = Function::new([(1, ValType::I32)]);
     let mut code = function.instructions();
     code.block(BlockType::Empty).loop_(BlockType::Empty);
@@ -110,12 +121,15 @@ fn run_function(manifest: &JobManifest, layout: &Layout, cell: u32, value: Optio
     code.local_get(ROW).global_set(0);
     element(&mut code, 2);
     load_arguments(&mut code, manifest, layout);
-    code.call(cell).local_tee(CELL).i32_store(at(layout.cells, 2));
-    if let Some(value) = value {
+    code.call(values.start - 1).local_tee(CELL).i32_store(at(layout.cells, 2));
+    if !values.is_empty() {
         code.local_get(CELL).i32_const(0).i32_ge_s().if_(BlockType::Empty);
-        element(&mut code, 3);
-        load_arguments(&mut code, manifest, layout);
-        code.call(value).f64_store(at(layout.values, 3)).end();
+        for (index, value) in values.enumerate() {
+            element(&mut code, 3);
+            load_arguments(&mut code, manifest, layout);
+            code.call(value).f64_store(at(layout.values(index), 3));
+        }
+        code.end();
     }
     code.local_get(ROW).i32_const(1).i32_add().local_set(ROW).br(0);
     code.end().end().end();
@@ -145,8 +159,8 @@ fn load_arguments(code: &mut InstructionSink<'_>, manifest: &JobManifest, layout
             code.local_get(ROW).i32_load8_u(at(validity, 0));
         }
     }
-    for parameter in 0..manifest.parameters.len() as u64 {
-        code.i32_const(0).f64_load(at(layout.parameters + 8 * parameter, 3));
+    for argument in 0..manifest.arguments().count() as u64 {
+        code.i32_const(0).f64_load(at(layout.arguments + 8 * argument, 3));
     }
 }
 
@@ -205,7 +219,7 @@ mod tests {
         let manifest = wide_manifest();
         let layout = Layout::new(&manifest);
         let rows = ROWS_PER_BLOCK as u64;
-        let mut spans = vec![(layout.parameters, 16), (layout.cells, 4 * rows), (layout.values, 8 * rows)];
+        let mut spans = vec![(layout.arguments, 16), (layout.cells, 4 * rows), (layout.values(0), 8 * rows)];
         for place in &layout.columns {
             spans.push((place.values, place.kind.width_bytes() as u64 * rows));
             spans.extend(place.validity.map(|start| (start, rows)));

@@ -15,6 +15,7 @@ mod host;
 mod inspect;
 mod limits;
 mod person;
+mod record;
 mod row;
 mod run;
 #[cfg(test)]
@@ -27,4 +28,4 @@ pub use error::{FailureClass, RunError, SandboxError, SinkError};
 pub use host::{Compiled, Config, Sandbox};
 pub use inspect::{Inspected, inspect};
 pub use limits::{CancelFlag, Faults, Limits, Progress, RunMeters};
-pub use run::{ContributionSink, Run};
+pub use run::{ContributionSink, Plan, Run};

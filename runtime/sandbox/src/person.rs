@@ -1,12 +1,12 @@
 //! Isolation `person` through the columnar door: a fresh instance for every person.
 
-use glovebox_catalog::JobManifest;
 use wasmtime::{Engine, InstancePre, Linker, Module, ModuleExport, Store};
 
 use crate::caps::{RECORD_FUEL_UNITS, RECORDS_PER_PERSON_MAX};
 use crate::guest::{Ending, Guest, classify, store};
 use crate::host::host;
-use crate::run::{Frame, Person, canonical};
+use crate::record::{Record, contributions};
+use crate::run::{Frame, Person};
 use crate::{ContributionSink, FailureClass, RunError, SandboxError};
 
 const RECORD_BYTES: usize = 16;
@@ -26,13 +26,6 @@ impl PersonJob {
             |name| module.get_export_index(name).ok_or(name).map_err(host("find an export that was inspected"));
         Ok(Self { instance, memory: export("memory")?, alloc: export("gb_alloc")?, person: export("gb_person")? })
     }
-}
-
-/// One contribution as a guest returns it.
-pub(crate) struct Record {
-    pub(crate) output: u32,
-    pub(crate) cell: u32,
-    pub(crate) value: f64,
 }
 
 /// A `person` job under way.
@@ -173,7 +166,7 @@ impl Frame {
         store: &Store<Guest>,
         fuel: u64,
         result: Result<Vec<Record>, Ending>,
-        person: u32,
+        unit: u32,
         sink: &mut dyn ContributionSink,
     ) -> Result<(), RunError> {
         let left = store.get_fuel().map_err(|error| RunError::host("read fuel", error))?;
@@ -182,22 +175,14 @@ impl Frame {
             self.meters.fuel_units.saturating_add(fuel.saturating_sub(left)).saturating_add(charged);
         self.meters.instances += 1;
         self.meters.memory_peak_bytes = self.meters.memory_peak_bytes.max(store.data().memory_bytes());
-        let known =
-            |record: &Record| self.cell_counts.get(record.output as usize).is_some_and(|count| record.cell < *count);
         let records = match result {
             Ok(_) if charged > left => return self.fault(Ending::Fault(FailureClass::OutOfFuel)),
-            Ok(records) if records.iter().all(known) => records,
-            Ok(_) => return self.fault(Ending::Fault(FailureClass::BadOutput)),
+            Ok(records) => records,
             Err(ending) => return self.fault(ending),
         };
-        for record in records {
-            sink.contribute(person, record.output, record.cell, canonical(record.value))?;
+        match contributions(&self.shapes, &records) {
+            None => self.fault(Ending::Fault(FailureClass::BadOutput)),
+            Some(contributions) => contributions.pass_on(unit, sink),
         }
-        Ok(())
     }
-}
-
-/// Cells of each output that a guest can address.
-pub(crate) fn cell_counts(manifest: &JobManifest) -> Vec<u32> {
-    manifest.outputs.iter().map(|output| u32::try_from(manifest.guest_cell_count(output)).unwrap_or(u32::MAX)).collect()
 }

@@ -9,7 +9,6 @@ use crate::columns::Column;
 use crate::driver::{Layout, imported, module, run_export};
 use crate::guest::{Ending, Guest, classify, store};
 use crate::host::host;
-use crate::inspect::takes_value;
 use crate::run::{Frame, canonical};
 use crate::{ContributionSink, FailureClass, RunError, SandboxError};
 
@@ -24,7 +23,7 @@ pub(crate) struct RowJob {
 /// What the host needs to know of an output.
 struct RowOutput {
     cell_count: i32,
-    takes_value: bool,
+    value_count: usize,
 }
 
 impl RowJob {
@@ -33,7 +32,7 @@ impl RowJob {
         let driver = Module::from_binary(engine, &module(manifest, &layout)).map_err(host("compile the driver"))?;
         let outputs = manifest.outputs.iter().map(|output| RowOutput {
             cell_count: i32::try_from(manifest.guest_cell_count(output)).unwrap_or(i32::MAX),
-            takes_value: takes_value(output),
+            value_count: output.reducer.value_count(),
         });
         let outputs = outputs.collect();
         Ok(Self { guest, driver, layout, outputs })
@@ -55,7 +54,7 @@ impl RowRun {
         engine: &Engine,
         job: &RowJob,
         manifest: &JobManifest,
-        parameters: &[f64],
+        arguments: &[f64],
         frame: &mut Frame,
     ) -> Result<Self, RunError> {
         let mut store = store(engine, frame.limits.memory_bytes, &frame.watch);
@@ -84,8 +83,8 @@ impl RowRun {
         });
         let loops = loops.collect::<Result<Vec<_>, _>>()?;
         let mut run = Self { store, memory, row, loops, cells: Vec::new(), values: Vec::new() };
-        let parameters: Vec<u8> = parameters.iter().flat_map(|value| value.to_le_bytes()).collect();
-        run.write(job.layout.parameters, &parameters)?;
+        let arguments: Vec<u8> = arguments.iter().flat_map(|value| value.to_le_bytes()).collect();
+        run.write(job.layout.arguments, &arguments)?;
         Ok(run)
     }
 
@@ -130,7 +129,7 @@ impl RowRun {
     ) -> Result<(), RunError> {
         let faulty = self.run_loop(frame, index, rows)?;
         self.read_cells(job.layout.cells, rows)?;
-        self.read_values(output.takes_value.then_some(job.layout.values), rows)?;
+        self.read_values(&job.layout, output.value_count, rows)?;
         for row in faulty {
             if let Some(cell) = self.cells.get_mut(row) {
                 *cell = -1;
@@ -198,16 +197,13 @@ impl RowRun {
         Ok(())
     }
 
-    /// Values of the rows; zeros for an output that takes none.
-    fn read_values(&mut self, offset: Option<u64>, rows: usize) -> Result<(), RunError> {
+    /// Values of the rows, one stretch for each value of a contribution.
+    fn read_values(&mut self, layout: &Layout, count: usize, rows: usize) -> Result<(), RunError> {
         let mut values = std::mem::take(&mut self.values);
         values.clear();
-        match offset {
-            None => values.resize(rows, 0.0),
-            Some(offset) => {
-                let (words, _) = self.read(offset, 8 * rows)?.as_chunks::<8>();
-                values.extend(words.iter().map(|word| canonical(f64::from_le_bytes(*word))));
-            }
+        for index in 0..count {
+            let (words, _) = self.read(layout.values(index), 8 * rows)?.as_chunks::<8>();
+            values.extend(words.iter().map(|word| canonical(f64::from_le_bytes(*word))));
         }
         self.values = values;
         Ok(())

@@ -7,25 +7,37 @@ use crate::columns::{Column, columns};
 use crate::component::ComponentRun;
 use crate::guest::{Ending, Watch};
 use crate::host::{Compiled, Job, Sandbox};
-use crate::person::{PersonRun, cell_counts};
+use crate::person::PersonRun;
+use crate::record::{Shape, shapes};
 use crate::row::RowRun;
 use crate::{CancelFlag, FailureClass, Faults, Limits, Progress, RunError, RunMeters, SinkError};
 
 /// Takes contributions. Outputs and cells are within the manifest, NaNs are canonical; the gate checks once more.
 pub trait ContributionSink {
-    /// One contribution of a person, from a `person` job.
+    /// One contribution of a unit: a person of a `person` job, a block of a `block` job, or 0 for a `cohort` job. There
+    /// are as many values as the reducer takes, none where it only counts.
     ///
     /// # Errors
     /// [`SinkError`] ends the run.
-    fn contribute(&mut self, person: u32, output: u32, cell: u32, value: f64) -> Result<(), SinkError>;
+    fn contribute(&mut self, unit: u32, output: u32, cell: u32, values: &[f64]) -> Result<(), SinkError>;
 
-    /// Contributions of rows to one output, from a `row` job; the slices are equally long. Cell -1 contributes nothing;
-    /// the values of outputs whose reducer takes none are 0.
+    /// Contributions of rows to one output, from a `row` job. `persons` and `cells` are equally long; cell -1 contributes
+    /// nothing. `values` holds one stretch of that length for each value that the reducer takes: value `k` of row `r`
+    /// is at `k * persons.len() + r`.
     ///
     /// # Errors
     /// [`SinkError`] ends the run.
     fn contribute_rows(&mut self, output: u32, persons: &[u32], cells: &[i32], values: &[f64])
     -> Result<(), SinkError>;
+}
+
+/// What a run is given beside its rows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plan<'a> {
+    /// The numbers that the guest gets after its columns, in manifest order: parameters, then the state of the rounds.
+    pub arguments: &'a [f64],
+    /// Persons of the snapshot: ordinals are below it. It alone cuts the blocks of a `block` job; no other job heeds it.
+    pub persons: u64,
 }
 
 /// A job under way. It is driven from a blocking thread, one batch after another.
@@ -42,36 +54,37 @@ enum Guests {
 }
 
 impl Run {
-    /// Starts a run. `parameters` come in manifest order, as many as the manifest has.
+    /// Starts a run.
     ///
     /// # Errors
-    /// [`RunError::Input`] when the number of parameters differs or one lies outside its bounds, [`RunError::Host`] when no
+    /// [`RunError::Input`] when the number of arguments differs or one lies outside its bounds, [`RunError::Host`] when no
     /// instance can be made, [`RunError::Failed`] when a `row` guest's initialisation fails.
     pub fn start(
         sandbox: &Sandbox,
         compiled: &Compiled,
-        parameters: &[f64],
+        plan: &Plan<'_>,
         limits: &Limits,
         cancel: &CancelFlag,
         progress: &Progress,
     ) -> Result<Self, RunError> {
-        check_parameters(compiled.manifest(), parameters)?;
+        let Plan { arguments, .. } = *plan;
+        check_arguments(compiled.manifest(), arguments)?;
         let mut frame = Frame {
             limits: *limits,
             watch: Watch::new(limits, cancel),
             progress: progress.clone(),
             meters: RunMeters::default(),
-            cell_counts: cell_counts(compiled.manifest()),
+            shapes: shapes(compiled.manifest()),
             cpu_ns: 0,
             last_person: None,
         };
         let guest = match compiled.job() {
             Job::Row(job) => {
-                let run = RowRun::start(sandbox.engine(), job, compiled.manifest(), parameters, &mut frame)?;
+                let run = RowRun::start(sandbox.engine(), job, compiled.manifest(), arguments, &mut frame)?;
                 Guests::Row(Box::new(run))
             }
-            Job::Person(_) => Guests::Person(PersonRun::start(parameters)),
-            Job::Component(_) => Guests::Component(ComponentRun::start(parameters)),
+            Job::Person(_) => Guests::Person(PersonRun::start(arguments)),
+            Job::Component(_) => Guests::Component(ComponentRun::start(arguments)),
         };
         Ok(Self { frame, guest, compiled: compiled.clone() })
     }
@@ -134,8 +147,8 @@ pub(crate) struct Frame {
     pub(crate) watch: Watch,
     pub(crate) progress: Progress,
     pub(crate) meters: RunMeters,
-    /// Cells of each output.
-    pub(crate) cell_counts: Vec<u32>,
+    /// What a contribution to each output may be.
+    pub(crate) shapes: Vec<Shape>,
     cpu_ns: u64,
     last_person: Option<u32>,
 }
@@ -220,16 +233,17 @@ pub(crate) fn canonical(value: f64) -> f64 {
     if value.is_nan() { f64::NAN } else { value }
 }
 
-fn check_parameters(manifest: &JobManifest, parameters: &[f64]) -> Result<(), RunError> {
-    if manifest.parameters.len() != parameters.len() {
-        let detail = format!("{} parameters, expected {}", parameters.len(), manifest.parameters.len());
+fn check_arguments(manifest: &JobManifest, arguments: &[f64]) -> Result<(), RunError> {
+    let count = manifest.arguments().count();
+    if count != arguments.len() {
+        let detail = format!("{} arguments, expected {count}", arguments.len());
         return Err(RunError::Input { detail });
     }
-    let outside = manifest.parameters.iter().zip(parameters).find(|(p, value)| !(p.min..=p.max).contains(value));
+    let outside = manifest.arguments().zip(arguments).find(|(p, value)| !(p.min..=p.max).contains(value));
     match outside {
         None => Ok(()),
         Some((parameter, _)) => {
-            let detail = format!("parameter `{}` outside {} to {}", parameter.name, parameter.min, parameter.max);
+            let detail = format!("argument `{}` outside {} to {}", parameter.name, parameter.min, parameter.max);
             Err(RunError::Input { detail })
         }
     }

@@ -7,7 +7,7 @@ use glovebox_gate::{Contribution, Reduction, Verdict, cells_max, disclose};
 use glovebox_meter::Amounts;
 use glovebox_policy::{Action, Permit, PermitRequest};
 use glovebox_sandbox::{
-    CancelFlag, Compiled, ContributionSink, FailureClass, Faults, Limits, Progress, Run, RunError, RunMeters,
+    CancelFlag, Compiled, ContributionSink, FailureClass, Faults, Limits, Plan, Progress, Run, RunError, RunMeters,
     SinkError, inspect,
 };
 use glovebox_store::{JobPatch, JobRow, ModuleRow};
@@ -172,7 +172,8 @@ impl Engine {
             .map_err(|error| EngineError::internal("prepare the reducers", error))?;
         let parameters = parameters(&case.module.manifest, &case.request)?;
         let limits = limits(&case.module.manifest, &self.inner.config.limits);
-        let run = Run::start(&self.inner.sandbox, compiled, &parameters, &limits, &running.cancel, &running.progress);
+        let plan = Plan { arguments: &parameters, persons: case.snapshot.persons };
+        let run = Run::start(&self.inner.sandbox, compiled, &plan, &limits, &running.cancel, &running.progress);
         let (result, meters) = match run {
             Ok(mut run) => {
                 let result = drive(&mut run, view.batches(), &mut reduction)?;
@@ -247,9 +248,9 @@ fn drive(
 struct Reducing<'a>(&'a mut Reduction);
 
 impl ContributionSink for Reducing<'_> {
-    fn contribute(&mut self, person: u32, output: u32, cell: u32, value: f64) -> Result<(), SinkError> {
+    fn contribute(&mut self, person: u32, output: u32, cell: u32, values: &[f64]) -> Result<(), SinkError> {
         self.0
-            .contribute(person, Contribution { output, cell, value })
+            .contribute(person, Contribution { output, cell, value: values.first().copied().unwrap_or_default() })
             .map_err(|error| SinkError { message: error.to_string() })
     }
 

@@ -16,23 +16,22 @@ pub(crate) fn cell_export(index: usize) -> String {
     format!("gb_cell_{index}")
 }
 
-/// The export that computes the value of output `index`.
-pub(crate) fn value_export(index: usize) -> String {
-    format!("gb_value_{index}")
+/// The exports that compute the values of a contribution to output `index`: one function for each value.
+fn value_exports(index: usize, output: &Output) -> Vec<String> {
+    match output.reducer.value_count() {
+        0 => Vec::new(),
+        1 => vec![format!("gb_value_{index}")],
+        count => (0..count).map(|value| format!("gb_value_{index}_{value}")).collect(),
+    }
 }
 
-/// Whether the reducer of `output` takes a value.
-pub(crate) fn takes_value(output: &Output) -> bool {
-    output.reducer.value_count() > 0
-}
-
-/// The names and result types that a `row` job exports, in the order of its outputs.
+/// The names and result types that a `row` job exports, in the order of its outputs: for each its cell, then its values.
 pub(crate) fn row_exports(manifest: &JobManifest) -> Vec<(String, ValType)> {
     let outputs = manifest.outputs.iter().enumerate();
     outputs
         .flat_map(|(index, output)| {
-            let value = takes_value(output).then(|| (value_export(index), ValType::F64));
-            std::iter::once((cell_export(index), ValType::I32)).chain(value)
+            let values = value_exports(index, output).into_iter().map(|name| (name, ValType::F64));
+            std::iter::once((cell_export(index), ValType::I32)).chain(values)
         })
         .collect()
 }
@@ -47,7 +46,7 @@ pub(crate) fn row_arguments(manifest: &JobManifest) -> Vec<ValType> {
         };
         std::iter::once(value).chain(input.nullable.then_some(ValType::I32))
     });
-    columns.chain(manifest.parameters.iter().map(|_| ValType::F64)).collect()
+    columns.chain(manifest.arguments().map(|_| ValType::F64)).collect()
 }
 
 pub(super) fn check_row(survey: &Survey<'_>, manifest: &JobManifest) -> Vec<Refusal> {

@@ -6,7 +6,7 @@ mod exports;
 mod stateless;
 mod structure;
 
-pub(crate) use exports::{row_arguments, row_exports, takes_value};
+pub(crate) use exports::{row_arguments, row_exports};
 pub(crate) use structure::FEATURES;
 
 use glovebox_catalog::{Door, Isolation, JobManifest, MANIFEST_SECTION, Refusal};

@@ -64,7 +64,7 @@ fn cancelling_ends_a_loop_in_the_middle() {
     let bytes = person_module("(loop $l (br $l)) i64.const 0", "");
     let limits = Limits { fuel_per_unit: u64::MAX, fuel_total_units: u64::MAX, ..Limits::on_real_data() };
     let (cancel, progress) = (CancelFlag::new(), Progress::new());
-    let mut run = Run::start(&SANDBOX, &compile(&bytes), &[1.0], &limits, &cancel, &progress).unwrap();
+    let mut run = Run::start(&SANDBOX, &compile(&bytes), &ONE, &limits, &cancel, &progress).unwrap();
     let canceller = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(30));
         cancel.cancel();
@@ -103,8 +103,7 @@ fn a_faulty_person_is_dropped_and_counted_and_the_rest_goes_on() {
 fn the_total_of_fuel_is_never_exceeded_by_a_share() {
     let bytes = person_module("(loop $l (br $l)) i64.const 0", "");
     let limits = Limits { fuel_per_unit: 1_000_000, fuel_total_units: 2_500_000, ..Limits::on_real_data() };
-    let mut run =
-        Run::start(&SANDBOX, &compile(&bytes), &[1.0], &limits, &CancelFlag::new(), &Progress::new()).unwrap();
+    let mut run = Run::start(&SANDBOX, &compile(&bytes), &ONE, &limits, &CancelFlag::new(), &Progress::new()).unwrap();
     let (ordinals, batch) = persons(10);
     let error = run.batch(&ordinals, &batch, &mut Seen::default()).unwrap_err();
     assert_eq!(error.code(), "run.out-of-fuel");

@@ -13,16 +13,21 @@ use arrow::datatypes::{DataType, Field, Schema};
 use glovebox_catalog::MANIFEST_SECTION;
 
 use crate::{
-    CancelFlag, Compiled, Config, ContributionSink, Limits, Progress, Run, RunError, RunMeters, Sandbox, SinkError,
-    inspect,
+    CancelFlag, Compiled, Config, ContributionSink, Limits, Plan, Progress, Run, RunError, RunMeters, Sandbox,
+    SinkError, inspect,
 };
 
 /// One sandbox for all tests: its pool reserves address space.
 pub(crate) static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(&Config::default()).unwrap());
 
-/// Contributions as they come: person, output, cell, bits of the value.
+/// Contributions as they come: unit, output, cell, bits of the values.
 #[derive(Default)]
-pub(crate) struct Seen(pub(crate) Vec<(u32, u32, u32, u64)>);
+pub(crate) struct Seen(pub(crate) Vec<(u32, u32, u32, Vec<u64>)>);
+
+/// What the test manifest's one parameter is given.
+pub(crate) const ONE: Plan<'_> = Plan { arguments: &[1.0], persons: 0 };
+/// For manifests without parameters.
+pub(crate) const NONE: Plan<'_> = Plan { arguments: &[], persons: 0 };
 
 impl Seen {
     pub(crate) fn cells(&self) -> Vec<(u32, u32)> {
@@ -30,13 +35,13 @@ impl Seen {
     }
 
     pub(crate) fn values(&self) -> Vec<f64> {
-        self.0.iter().map(|(.., bits)| f64::from_bits(*bits)).collect()
+        self.0.iter().flat_map(|(.., bits)| bits).map(|bits| f64::from_bits(*bits)).collect()
     }
 }
 
 impl ContributionSink for Seen {
-    fn contribute(&mut self, person: u32, output: u32, cell: u32, value: f64) -> Result<(), SinkError> {
-        self.0.push((person, output, cell, value.to_bits()));
+    fn contribute(&mut self, unit: u32, output: u32, cell: u32, values: &[f64]) -> Result<(), SinkError> {
+        self.0.push((unit, output, cell, values.iter().map(|value| value.to_bits()).collect()));
         Ok(())
     }
 
@@ -47,10 +52,12 @@ impl ContributionSink for Seen {
         cells: &[i32],
         values: &[f64],
     ) -> Result<(), SinkError> {
-        assert!(persons.len() == cells.len() && cells.len() == values.len());
-        for ((person, cell), value) in persons.iter().zip(cells).zip(values) {
+        let rows = persons.len();
+        assert!(rows == cells.len() && values.len() % rows == 0);
+        for (row, (person, cell)) in persons.iter().zip(cells).enumerate() {
             if let Ok(cell) = u32::try_from(*cell) {
-                self.contribute(*person, output, cell, *value)?;
+                let values: Vec<f64> = values.chunks(rows).map(|component| component[row]).collect();
+                self.contribute(*person, output, cell, &values)?;
             }
         }
         Ok(())
@@ -144,7 +151,7 @@ pub(crate) fn run(
     (ordinals, batch): &(Vec<u32>, RecordBatch),
 ) -> Result<(Seen, RunMeters), RunError> {
     let mut seen = Seen::default();
-    let mut run = Run::start(&SANDBOX, &compile(bytes), &[1.0], limits, &CancelFlag::new(), &Progress::new())?;
+    let mut run = Run::start(&SANDBOX, &compile(bytes), &ONE, limits, &CancelFlag::new(), &Progress::new())?;
     run.batch(ordinals, batch, &mut seen)?;
     Ok((seen, run.finish()))
 }

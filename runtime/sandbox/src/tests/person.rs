@@ -202,5 +202,5 @@ fn nan_payloads_are_wiped() {
     let value = "(f64.reinterpret_i64 (i64.or (i64.const 0xfff8000000000000) (i64.load (i32.load offset=16 (local.get $input)))))";
     let bytes = person_module(&format!("(call $record (i32.const 1) (i32.const 0) {value})"), "");
     let (seen, _) = run(&bytes, &Limits::on_dummy_data(), &persons(9)).unwrap();
-    assert_eq!(seen.0.iter().map(|(.., bits)| *bits).collect::<Vec<_>>(), [f64::NAN.to_bits(); 9]);
+    assert_eq!(seen.0.iter().flat_map(|(.., bits)| bits.clone()).collect::<Vec<_>>(), [f64::NAN.to_bits(); 9]);
 }

@@ -17,8 +17,8 @@ fn cells_and_values_are_those_of_the_guest() {
         "",
     );
     let (seen, meters) = run(&bytes, &Limits::on_dummy_data(), &persons(20)).unwrap();
-    let mut expected: Vec<_> = (0..20).map(|person| (person, 0, person % 4, 0.0_f64.to_bits())).collect();
-    expected.extend((11..20).map(|person| (person, 1, 0, (f64::from(person) / 10.0 * 2.0).to_bits())));
+    let mut expected: Vec<_> = (0..20).map(|person| (person, 0, person % 4, vec![])).collect();
+    expected.extend((11..20).map(|person| (person, 1, 0, vec![(f64::from(person) / 10.0 * 2.0).to_bits()])));
     assert_eq!(seen.0, expected);
     assert_eq!((meters.rows, meters.persons, meters.instances), (20, 20, 1));
     assert!(meters.fuel_units > 0 && meters.faults.is_empty());
@@ -29,9 +29,13 @@ fn more_rows_than_a_block_are_all_seen() {
     let bytes = row_module("i32.const 2", "i32.const 0", "(f64.convert_i64_s (local.get $k))", "");
     let count = 2 * ROWS_PER_BLOCK as u32 + 3;
     let (seen, meters) = run(&bytes, &Limits::on_dummy_data(), &persons(count)).unwrap();
-    let sums: Vec<_> =
-        seen.0.iter().filter(|(_, output, ..)| *output == 1).map(|(person, .., bits)| (*person, *bits)).collect();
-    assert_eq!(sums, (0..count).map(|person| (person, f64::from(person).to_bits())).collect::<Vec<_>>());
+    let sums: Vec<_> = seen
+        .0
+        .iter()
+        .filter(|(_, output, ..)| *output == 1)
+        .map(|(person, .., bits)| (*person, bits.clone()))
+        .collect();
+    assert_eq!(sums, (0..count).map(|person| (person, vec![f64::from(person).to_bits()])).collect::<Vec<_>>());
     assert_eq!(meters.rows, u64::from(count));
 }
 
@@ -91,7 +95,7 @@ fn every_type_of_column_arrives() {
         let mut seen = Seen::default();
         let limits = Limits::on_dummy_data();
         let mut run =
-            Run::start(&SANDBOX, &compile(&bytes), &[], &limits, &CancelFlag::new(), &Progress::new()).unwrap();
+            Run::start(&SANDBOX, &compile(&bytes), &NONE, &limits, &CancelFlag::new(), &Progress::new()).unwrap();
         run.batch(&(0..rows.num_rows() as u32).collect::<Vec<_>>(), &rows, &mut seen).unwrap();
         assert_eq!(seen.values(), expected);
     }
@@ -166,7 +170,7 @@ fn nan_payloads_are_wiped() {
     let bytes = row_module("i32.const -1", "i32.const 0", value, "");
     let (seen, _) = run(&bytes, &Limits::on_dummy_data(), &persons(50)).unwrap();
     assert_eq!(seen.0.len(), 50);
-    assert!(seen.0.iter().all(|(.., bits)| *bits == f64::NAN.to_bits()));
+    assert!(seen.0.iter().all(|(.., bits)| *bits == [f64::NAN.to_bits()]));
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn progress_is_seen_from_outside() {
     let bytes = person_module("i64.const 0", "");
     let progress = Progress::new();
     let mut run =
-        Run::start(&SANDBOX, &compile(&bytes), &[1.0], &Limits::on_real_data(), &CancelFlag::new(), &progress).unwrap();
+        Run::start(&SANDBOX, &compile(&bytes), &ONE, &Limits::on_real_data(), &CancelFlag::new(), &progress).unwrap();
     let (_, batch) = persons(6);
     run.batch(&[1, 1, 1, 2, 5, 5], &batch, &mut Seen::default()).unwrap();
     assert_eq!((progress.persons(), progress.rows()), (3, 6));
@@ -72,7 +72,7 @@ fn progress_is_seen_from_outside() {
 fn batches_that_do_not_fit_are_refused() {
     let bytes = person_module("i64.const 0", "");
     let start = || {
-        Run::start(&SANDBOX, &compile(&bytes), &[1.0], &Limits::on_real_data(), &CancelFlag::new(), &Progress::new())
+        Run::start(&SANDBOX, &compile(&bytes), &ONE, &Limits::on_real_data(), &CancelFlag::new(), &Progress::new())
             .unwrap()
     };
     let (ordinals, batch) = persons(3);
@@ -100,16 +100,16 @@ fn batches_that_do_not_fit_are_refused() {
 #[test]
 fn parameters_are_checked() {
     let bytes = person_module("i64.const 0", "");
-    for parameters in [&[][..], &[1.0, 2.0], &[-1.0], &[100.5], &[f64::NAN], &[f64::INFINITY]] {
+    for arguments in [&[][..], &[1.0, 2.0], &[-1.0], &[100.5], &[f64::NAN], &[f64::INFINITY]] {
         let run = Run::start(
             &SANDBOX,
             &compile(&bytes),
-            parameters,
+            &Plan { arguments, persons: 0 },
             &Limits::on_real_data(),
             &CancelFlag::new(),
             &Progress::new(),
         );
-        assert!(matches!(run.err(), Some(RunError::Input { .. })), "{parameters:?}");
+        assert!(matches!(run.err(), Some(RunError::Input { .. })), "{arguments:?}");
     }
 }
 
@@ -117,7 +117,7 @@ fn parameters_are_checked() {
 fn a_sink_that_refuses_ends_the_run() {
     struct Full;
     impl ContributionSink for Full {
-        fn contribute(&mut self, _: u32, _: u32, _: u32, _: f64) -> Result<(), SinkError> {
+        fn contribute(&mut self, _: u32, _: u32, _: u32, _: &[f64]) -> Result<(), SinkError> {
             Err(SinkError { message: "full".to_owned() })
         }
         fn contribute_rows(&mut self, _: u32, _: &[u32], _: &[i32], _: &[f64]) -> Result<(), SinkError> {
@@ -127,15 +127,9 @@ fn a_sink_that_refuses_ends_the_run() {
     let row = row_module("i32.const 0", "i32.const 0", "f64.const 0", "");
     let person = person_module("(call $record (i32.const 0) (i32.const 1) (f64.const 0))", "");
     for bytes in [row, person] {
-        let mut run = Run::start(
-            &SANDBOX,
-            &compile(&bytes),
-            &[1.0],
-            &Limits::on_real_data(),
-            &CancelFlag::new(),
-            &Progress::new(),
-        )
-        .unwrap();
+        let mut run =
+            Run::start(&SANDBOX, &compile(&bytes), &ONE, &Limits::on_real_data(), &CancelFlag::new(), &Progress::new())
+                .unwrap();
         let (ordinals, batch) = persons(2);
         assert!(matches!(run.batch(&ordinals, &batch, &mut Full), Err(RunError::Sink(_))));
     }
@@ -146,8 +140,7 @@ fn a_full_pool_is_the_hosts_fault_and_counts_for_no_person() {
     let sandbox = Sandbox::new(&Config { runs_max: 1, ..Config::default() }).unwrap();
     let bytes = row_module("i32.const 0", "i32.const 0", "f64.const 0", "(memory 1)");
     let compiled = sandbox.compile(&inspect(&bytes).unwrap(), &bytes).unwrap();
-    let start =
-        || Run::start(&sandbox, &compiled, &[1.0], &Limits::on_real_data(), &CancelFlag::new(), &Progress::new());
+    let start = || Run::start(&sandbox, &compiled, &ONE, &Limits::on_real_data(), &CancelFlag::new(), &Progress::new());
     let first = start().unwrap();
     let second = start().err().unwrap();
     assert!(matches!(second, RunError::Host { .. }), "{second}");
