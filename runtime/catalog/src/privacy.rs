@@ -23,7 +23,9 @@ macro_rules! amount {
             pub fn new(value: f64) -> Option<Self> {
                 let steps = value * ($steps_per_one as f64);
                 // A decimal such as 0.1 is a little more or less than it says; that must not cost a step.
-                let steps = if (steps - steps.round()).abs() < 1e-6 { steps.round() } else { steps.ceil() };
+                // Large amounts have coarser last bits: what was written must be read as it was.
+                let last_bits = (4.0 * f64::EPSILON * steps).max(1e-6);
+                let steps = if (steps - steps.round()).abs() < last_bits { steps.round() } else { steps.ceil() };
                 (value.is_finite() && (0.0..=Self::MAX.0 as f64).contains(&steps)).then_some(Self(steps as u64))
             }
 
@@ -153,6 +155,10 @@ mod tests {
         assert_eq!(Epsilon::new(0.100_000_4).unwrap().steps(), 100_001);
         assert_eq!(Delta::new(1e-9).unwrap().steps(), 1_000_000);
         assert_eq!(Rho::new(1e-12).unwrap().steps(), 1);
+        for steps in [1, 7, 123_456_789, 999_999_999_999, 123_456_789_012_345_678] {
+            let rho = Rho::from_steps(steps.min(1 << 50));
+            assert_eq!(Rho::new(rho.value()), Some(rho));
+        }
         for value in [-0.1, f64::NAN, f64::INFINITY, 1e12] {
             assert_eq!(Epsilon::new(value), None);
         }

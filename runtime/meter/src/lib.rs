@@ -7,8 +7,10 @@ mod account;
 mod amounts;
 mod coarse;
 mod meter;
+mod privacy;
 
 pub use account::{Account, Exhausted};
 pub use amounts::Amounts;
 pub use coarse::{coarse, fuel_bucket};
 pub use meter::Meter;
+pub use privacy::{EpsilonExhausted, PrivacyAccount, PrivacyHolder, PrivacyLoss};
