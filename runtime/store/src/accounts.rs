@@ -1,14 +1,17 @@
 //! Accounts: one per grant; and the end of a job, in which account, release, receipt and state change at once.
 
 use glovebox_audit::{Draft, Event, STATEMENT_DETAIL, Statement};
-use glovebox_catalog::{GrantId, JobId, Refusal, Timestamp};
+use glovebox_catalog::{Grant, GrantId, GrantState, JobId, Refusal, Timestamp};
 use glovebox_gm::Signature;
 use glovebox_meter::{Account, Amounts};
 
 use crate::changes::Changes;
+use crate::cohorts::{self, CohortRow};
+use crate::grants::state_name;
 use crate::jobs::{JobRow, conflict, in_state};
 use crate::receipts::{ReceiptRecord, ReleaseRow};
 use crate::records::{self, Table};
+use crate::reviews::{self, ReviewStep};
 use crate::{Store, StoreError};
 
 /// How a job that holds a reservation ends.
@@ -30,6 +33,20 @@ pub struct Settlement<'a> {
     pub release: Option<ReleaseRow>,
     /// The statement of its receipt, and the enclave's signature over it.
     pub statement: Option<(Statement, Signature)>,
+    /// Sets of persons that the release tells something of and that no earlier one did, sealed. Their numbers go on from
+    /// [`Store::cohort_count`]; when another release came between, the settlement is refused: judge anew.
+    pub cohorts: Vec<CohortRow>,
+    /// The end of the review that the job waits for; required when it stands in review.
+    pub review: Option<ReviewStep>,
+}
+
+impl<'a> Settlement<'a> {
+    /// The end of a job of which nothing leaves and nobody gets a receipt; set the rest with `..`.
+    #[must_use]
+    pub fn new(job: JobId, from: &'a [&'a str], to: &'a str, used: Amounts, ended_at: Timestamp) -> Self {
+        let (reasons, cohorts) = (Vec::new(), Vec::new());
+        Self { job, from, to, reasons, used, ended_at, release: None, statement: None, cohorts, review: None }
+    }
 }
 
 impl Store {
@@ -75,11 +92,18 @@ impl Store {
     /// final state and records the event, all in one transaction. The event gets the statement's digest.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the job stands elsewhere or holds no reservation; nothing has then changed.
+    /// [`StoreError::Conflict`] when the job stands elsewhere or holds no reservation, when something would leave under
+    /// a grant that is not active any more (`grant`), by a review that has changed meanwhile (`review`), or with cohorts
+    /// that were judged without knowledge of others (`cohort`); nothing has then changed.
     pub fn settle(&self, settlement: Settlement<'_>, audit: Draft) -> Result<(JobRow, Event), StoreError> {
-        let Settlement { job: id, from, to, reasons, used, ended_at, release, statement } = settlement;
+        let Settlement { job: id, from, to, reasons, used, ended_at, release, statement, cohorts, review } = settlement;
         self.write(audit, |changes| {
             let mut job = in_state(changes, &id, from)?;
+            if release.is_some() {
+                check_grant(changes, &job)?;
+            }
+            reviews::end_with_job(changes, &job, review.as_ref())?;
+            cohorts::keep(changes, &job.dataset, &job.id, &cohorts)?;
             let (mut account, reserved) = held(changes, &mut job)?;
             account.commit(reserved, used);
             changes.update(Table::Accounts, job.grant.as_str(), &account)?;
@@ -128,6 +152,16 @@ impl Store {
     pub fn account(&self, grant: &GrantId) -> Result<Option<Account>, StoreError> {
         self.read(|connection| records::find(connection, Table::Accounts, grant.as_str()))
     }
+}
+
+/// What leaves, leaves under a grant that is active at that moment: whoever stopped it while the job ran was told so.
+fn check_grant(changes: &Changes<'_>, job: &JobRow) -> Result<(), StoreError> {
+    let grant: Grant = changes.known(Table::Grants, job.grant.as_str())?;
+    if grant.state == GrantState::Active {
+        return Ok(());
+    }
+    let (expected, found) = ("active".to_owned(), state_name(grant.state));
+    Err(StoreError::Conflict { kind: Table::Grants.kind(), id: job.grant.to_string(), expected, found })
 }
 
 /// Takes the reservation out of the job's row, with the account that it weighs on.

@@ -76,6 +76,6 @@ impl Store {
     }
 }
 
-fn state_name(state: GrantState) -> String {
+pub(crate) fn state_name(state: GrantState) -> String {
     format!("{state:?}").to_lowercase()
 }

@@ -9,6 +9,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{Store, StoreError};
 
+/// How long an answer is kept: whoever sends a request again does so within days.
+const KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+
 /// An answer already given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -33,7 +36,7 @@ pub enum Claim {
 }
 
 impl Store {
-    /// Claims `key` of `principal` for the request with digest `request`.
+    /// Claims `key` of `principal` for the request with digest `request`. Forgets answers older than a week.
     ///
     /// # Errors
     /// When the database can't be written.
@@ -45,7 +48,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
         let request = request.to_string();
+        let before = Timestamp::from_unix_ms(now.unix_ms().saturating_sub(KEPT_MS));
         self.read(|connection| {
+            prune(connection, before)?;
             let inserted = connection
                 .prepare_cached(
                     "INSERT INTO idempotency (principal, key, request_sm3, claimed_at) VALUES (?1, ?2, ?3, ?4)
@@ -99,16 +104,19 @@ impl Store {
         })
     }
 
-    /// Forgets keys claimed before `before`; returns how many.
+    /// Forgets answered keys claimed before `before`; returns how many.
     ///
     /// # Errors
     /// When the database can't be written.
     pub fn prune_answers(&self, before: Timestamp) -> Result<usize, StoreError> {
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached("DELETE FROM idempotency WHERE claimed_at < ?1")?;
-            Ok(statement.execute([before.unix_ms()])?)
-        })
+        self.read(|connection| prune(connection, before))
     }
+}
+
+/// What is being carried out still needs its claim, however old that is.
+fn prune(connection: &Connection, before: Timestamp) -> Result<usize, StoreError> {
+    let sql = "DELETE FROM idempotency WHERE claimed_at < ?1 AND status IS NOT NULL";
+    Ok(connection.prepare_cached(sql)?.execute([before.unix_ms()])?)
 }
 
 /// What was being carried out when the process ended never gets its answer.

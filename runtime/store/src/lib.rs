@@ -12,6 +12,7 @@
 
 mod accounts;
 mod changes;
+mod cohorts;
 mod datasets;
 mod error;
 mod grants;
@@ -23,9 +24,11 @@ mod page;
 mod people;
 mod receipts;
 mod records;
+mod reviews;
 mod start;
 
 pub use accounts::Settlement;
+pub use cohorts::CohortRow;
 pub use error::StoreError;
 pub use idempotency::{Answer, Claim};
 pub use jobs::{JobFilter, JobPatch, JobRow};
@@ -33,6 +36,7 @@ pub use log::EventFilter;
 pub use modules::ModuleRow;
 pub use page::{Page, Slice};
 pub use receipts::ReleaseRow;
+pub use reviews::{OpenReview, ReviewFilter, ReviewStep};
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

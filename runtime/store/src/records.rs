@@ -21,13 +21,16 @@ pub(crate) enum Table {
     Accounts,
     Releases,
     Receipts,
+    Reviews,
+    CohortSets,
+    PrivacyAccounts,
 }
 
 /// Prefix of the details under which events hold the digests of the records that they wrote.
 pub(crate) const DIGEST_DETAIL: &str = "sm3:";
 
 impl Table {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Organisations,
         Self::Principals,
         Self::Datasets,
@@ -38,6 +41,9 @@ impl Table {
         Self::Accounts,
         Self::Releases,
         Self::Receipts,
+        Self::Reviews,
+        Self::CohortSets,
+        Self::PrivacyAccounts,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -52,6 +58,9 @@ impl Table {
             Self::Accounts => "accounts",
             Self::Releases => "releases",
             Self::Receipts => "receipts",
+            Self::Reviews => "reviews",
+            Self::CohortSets => "cohort_sets",
+            Self::PrivacyAccounts => "privacy_accounts",
         }
     }
 
@@ -67,7 +76,7 @@ impl Table {
 
     /// Newest first where ids are made by the enclave in the order of time.
     fn is_newest_first(self) -> bool {
-        matches!(self, Self::Jobs | Self::Releases)
+        matches!(self, Self::Jobs | Self::Releases | Self::Reviews)
     }
 }
 

@@ -7,10 +7,11 @@ use glovebox_audit::{Log, SignedTreeHead};
 use rusqlite::{Connection, ErrorCode};
 use rusqlite_migration::{Error as MigrationError, M, MigrationDefinitionError, Migrations};
 
-use crate::StoreError;
 use crate::records::{self, DIGEST_DETAIL, Table};
+use crate::{StoreError, cohorts, reviews};
 
-const STEPS: &[M<'static>] = &[M::up(include_str!("../migrations/0001-spine.sql"))];
+const STEPS: &[M<'static>] =
+    &[M::up(include_str!("../migrations/0001-spine.sql")), M::up(include_str!("../migrations/0002-gate.sql"))];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
 /// Makes the file, if need be, so that nobody but its owner reads it. SQLite gives its journal the same mode.
@@ -31,6 +32,8 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
         PRAGMA foreign_keys = ON;
         PRAGMA trusted_schema = OFF;
         PRAGMA cell_size_check = ON;
+        -- What is destroyed is overwritten, too.
+        PRAGMA secure_delete = ON;
         -- Takes the lock now, not at the first write.
         BEGIN EXCLUSIVE; COMMIT;";
     connection.execute_batch(settings).map_err(fault)?;
@@ -52,6 +55,8 @@ pub(crate) fn verified_log(connection: &Connection) -> Result<Log, StoreError> {
     })?;
     check_heads(connection, &log)?;
     check_records(connection, digests)?;
+    cohorts::check(connection)?;
+    reviews::check(connection)?;
     Ok(log)
 }
 

@@ -93,6 +93,8 @@ impl Engine {
             ended_at,
             release,
             statement: Some((statement, signature)),
+            cohorts: Vec::new(),
+            review: None,
         };
         let (row, _) = self.store().settle(settlement, draft)?;
         self.step(Step::Settled);
@@ -165,16 +167,8 @@ impl Engine {
         draft: Draft,
     ) -> Result<JobRow, EngineError> {
         let used = Amounts { releases: 0, cells: 0, bytes_out: 0, ..row.reservation.unwrap_or_default() };
-        let settlement = Settlement {
-            job: row.id.clone(),
-            from: &["queued"],
-            to: state_name(state),
-            reasons,
-            used,
-            ended_at: self.now(),
-            release: None,
-            statement: None,
-        };
+        let end = Settlement::new(row.id.clone(), &["queued"], state_name(state), used, self.now());
+        let settlement = Settlement { reasons, ..end };
         Ok(self.store().settle(settlement, draft)?.0)
     }
 

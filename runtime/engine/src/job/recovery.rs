@@ -62,17 +62,10 @@ impl Engine {
             self.store().transition(&row.id, &["running"], state_name(JobState::Failed), patch, draft)?;
             return Ok(());
         };
-        let settlement = Settlement {
-            job: row.id.clone(),
-            from: &["running"],
-            to: state_name(JobState::Failed),
-            reasons: vec![reason],
-            // What it used is not known, so all that it held is used; nothing has left.
-            used: Amounts { releases: 0, cells: 0, bytes_out: 0, ..held },
-            ended_at: self.now(),
-            release: None,
-            statement: None,
-        };
+        // What it used is not known, so all that it held is used; nothing has left.
+        let used = Amounts { releases: 0, cells: 0, bytes_out: 0, ..held };
+        let end = Settlement::new(row.id.clone(), &["running"], state_name(JobState::Failed), used, self.now());
+        let settlement = Settlement { reasons: vec![reason], ..end };
         self.store().settle(settlement, draft)?;
         Ok(())
     }

@@ -235,19 +235,15 @@ pub(crate) fn settlement(number: u64, used: Amounts, key: &SigningKey, log_id: &
         ended_at: now(),
         release: Some(release(number)),
         statement: Some((statement, signature)),
+        cohorts: Vec::new(),
+        review: None,
     }
 }
 
 pub(crate) fn failure(number: u64, used: Amounts) -> Settlement<'static> {
     Settlement {
-        job: job_id(number),
-        from: &["running"],
-        to: "failed",
         reasons: vec![Refusal::new("run.trap", "a module does not trap", "module", "correct the module")],
-        used,
-        ended_at: now(),
-        release: None,
-        statement: None,
+        ..Settlement::new(job_id(number), &["running"], "failed", used, now())
     }
 }
 

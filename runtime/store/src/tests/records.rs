@@ -145,6 +145,10 @@ fn a_request_sent_again_gets_the_first_answer() {
     let store = Store::open(&path).unwrap();
     assert_eq!(store.claim(&other, "k", request, now()).unwrap(), Claim::New);
     assert_eq!(store.claim(&who, "k", request, now()).unwrap(), Claim::Answered(answer));
-    assert_eq!(store.prune_answers(Timestamp::from_unix_ms(now().unix_ms() + 1)).unwrap(), 2);
+    assert_eq!(
+        store.prune_answers(Timestamp::from_unix_ms(now().unix_ms() + 1)).unwrap(),
+        1,
+        "what is under way stays"
+    );
     assert_eq!(store.claim(&who, "k", another, now()).unwrap(), Claim::New);
 }
