@@ -1,7 +1,7 @@
 //! The catalogue: datasets filed by their suppliers.
 
 use glovebox_api::{IngestionReport, Page};
-use glovebox_catalog::{Dataset, DatasetId, Grade, Sharing, Snapshot};
+use glovebox_catalog::{Dataset, DatasetId, Delta, Grade, Sharing, Snapshot};
 use glovebox_policy::{Action, ResourceRef};
 
 use crate::directory::{check_line, check_line_of};
@@ -101,6 +101,13 @@ fn check_dataset(dataset: &Dataset) -> Result<(), EngineError> {
         if digest.len() != 64 || !digest.chars().all(|c| c.is_ascii_hexdigit()) || date.is_err() {
             let rule = "an assessment has the SM3 digest of its document (64 hexadecimal digits) and a date YYYY-MM-DD";
             return Err(EngineError::invalid("catalog.assessment", rule, "assessment", "correct digest and date"));
+        }
+    }
+    if let Some(limit) = &dataset.privacy {
+        let share_fits = limit.epsilon_per_developer.is_none_or(|share| !share.is_zero() && share <= limit.epsilon);
+        if limit.epsilon.is_zero() || limit.delta >= Delta::MAX || !share_fits {
+            let rule = "a privacy limit has an ε above 0, a δ below 1, and a developer's share above 0 and at most ε";
+            return Err(EngineError::invalid("catalog.privacy-limit", rule, "privacy", "correct it, or leave it out"));
         }
     }
     if dataset.sharing == Sharing::Conditional && dataset.conditions.trim().is_empty() {

@@ -67,6 +67,9 @@ impl Engine {
         let organisations = all(|slice| self.store().organisations(slice))?;
         let grant = policy::propose(id, terms, &caller.principal, &datasets, &organisations, self.now())
             .map_err(|error| EngineError::Invalid(vec![error.refusal("the grant's terms")]))?;
+        let principals = all(|slice| self.store().principals(None, slice))?;
+        policy::check_reviewers(&grant.terms, &grant.organisation, &principals)
+            .map_err(|error| EngineError::Invalid(vec![error.refusal("the grant's terms")]))?;
         let draft = self.done(caller, Action::GrantPropose, path).with("terms_sm3", terms_sm3(&grant)?);
         self.store().put_grant(&grant, draft)?;
         Ok(grant)

@@ -1,8 +1,8 @@
 //! What an attacker would try on a grant and its permit, and the diagram of a grant's states.
 
 use glovebox_catalog::{
-    Approval, Capacity, DatasetId, Grant, GrantState, InputType, OrganisationId, Principal, Purpose, Recipient,
-    Refusal, Role,
+    Approval, Capacity, DatasetId, Grant, GrantState, InputType, Isolation, JobManifest, OrganisationId, Principal,
+    Purpose, Recipient, Refusal, Role,
 };
 
 use crate::fixtures::{
@@ -233,6 +233,31 @@ fn a_module_for_another_purpose_does_not_run() {
         assert_eq!(outcome.is_ok(), runs);
         if !runs {
             refused(outcome, "policy.purpose-mismatch");
+        }
+    }
+}
+
+#[test]
+fn a_job_of_an_isolation_that_was_not_granted_is_refused() {
+    let mut grant = active();
+    grant.terms.isolations = [Isolation::Row].into();
+    let (principal, dataset, snapshot) = (developer(), dataset(), snapshot());
+    for (isolation, runs) in [(Isolation::Row, true), (Isolation::Person, false), (Isolation::Cohort, false)] {
+        let manifest = JobManifest { isolation, ..manifest(&inputs()) };
+        let request = PermitRequest {
+            principal: &principal,
+            grant: &grant,
+            dataset: &dataset,
+            snapshot: &snapshot,
+            manifest: &manifest,
+            uses_so_far: 0,
+            now: now(),
+            address: None,
+        };
+        let outcome = codes(authoriser().permit(request));
+        assert_eq!(outcome.is_ok(), runs, "{isolation:?}");
+        if !runs {
+            refused(outcome, "policy.isolation-not-granted");
         }
     }
 }

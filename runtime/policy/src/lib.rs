@@ -19,7 +19,7 @@ pub use error::PolicyError;
 pub use filing::{check_filing, roles_of};
 pub use life::{GrantEvent, TRANSITIONS, Transition, decide, diagram, resume, revoke, suspend};
 pub use permit::{Permit, PermitRequest};
-pub use proposal::propose;
+pub use proposal::{check_reviewers, propose};
 pub use request::{Context, Decision, Request, ResourceKind, ResourceRef};
 
 #[cfg(test)]

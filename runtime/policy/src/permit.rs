@@ -231,6 +231,16 @@ fn check_grant(request: &PermitRequest<'_>, refusals: &mut Vec<Refusal>) {
         let rule = format!("at most {} jobs run under the grant", terms.budget.jobs_max);
         refuse("policy.grant-uses-exhausted", rule, "propose another grant");
     }
+    if !terms.isolations.contains(&manifest.isolation) {
+        let allowed: Vec<_> =
+            terms.isolations.iter().map(|isolation| format!("{isolation:?}").to_lowercase()).collect();
+        let rule = format!("a job has an isolation that the grant allows: {}", allowed.join(", "));
+        refuse(
+            "policy.isolation-not-granted",
+            rule,
+            "use a module of such an isolation, or propose a grant that allows it",
+        );
+    }
     if manifest.purpose.is_some_and(|purpose| purpose != terms.purpose) {
         let rule = "a module that names a purpose runs under grants for that purpose only".to_owned();
         refuse("policy.purpose-mismatch", rule, "use a module for this purpose, or a grant for the module's");

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use glovebox_catalog::{
-    Budget, Dataset, DatasetScope, FieldType, Grant, GrantId, GrantState, GrantTerms, Identifiability, Organisation,
-    OrganisationId, Principal, Recipient, Schema, Sharing, Timestamp,
+    Budget, Dataset, DatasetScope, Epsilon, FieldType, Grant, GrantId, GrantState, GrantTerms, Identifiability,
+    Isolation, Organisation, OrganisationId, Principal, Recipient, Role, Schema, Sharing, Timestamp,
 };
 
 use crate::PolicyError;
 
 const TITLE_CHARS_MAX: usize = 200;
 const PROFILE_CHARS_MAX: usize = 64;
+/// Reviewers who must agree before a reviewed output leaves.
+const REVIEWERS_MIN: usize = 2;
 
 /// Makes a grant of `terms`, in state proposed, for the proposer's organisation.
 ///
@@ -34,7 +36,11 @@ pub fn propose(
     check_term(&terms, now)?;
     check_budget(&terms.budget)?;
     check_recipients(&terms.recipients, &proposer.organisation, organisations)?;
+    if terms.isolations.is_empty() {
+        return Err(fault("isolations", "expected at least one of `row`, `person`, `block`, `cohort`"));
+    }
     let suppliers = check_scopes(&terms.scopes, datasets)?;
+    check_privacy(&terms, datasets)?;
     Ok(Grant {
         id,
         proposed_by: proposer.id.clone(),
@@ -46,6 +52,28 @@ pub fn propose(
         suspended_by: BTreeSet::new(),
         state: GrantState::Proposed,
     })
+}
+
+/// Checks that what `terms` leave to reviewers finds some: active reviewers of another organisation than the developer's.
+///
+/// # Errors
+/// [`PolicyError::Terms`] when releases would wait for people who do not exist.
+pub fn check_reviewers(
+    terms: &GrantTerms,
+    developer: &OrganisationId,
+    principals: &[Principal],
+) -> Result<(), PolicyError> {
+    if !terms.review_required && !terms.isolations.contains(&Isolation::Cohort) {
+        return Ok(());
+    }
+    let may = |principal: &&Principal| {
+        principal.active && principal.roles.contains(&Role::Reviewer) && principal.organisation != *developer
+    };
+    if principals.iter().filter(may).count() >= REVIEWERS_MIN {
+        return Ok(());
+    }
+    let place = if terms.review_required { "review_required" } else { "isolations, `cohort`" };
+    Err(fault(place, "expected two active reviewers of organisations other than the proposer's on file"))
 }
 
 /// Why no grant can open `name` of `schema`, if so. The permit asks again when a job names the field.
@@ -116,6 +144,29 @@ fn check_budget(budget: &Budget) -> Result<(), PolicyError> {
         Some((name, _)) => Err(fault(&format!("budget.{name}"), "expected at least 1")),
         None => Ok(()),
     }
+}
+
+/// A grant promises no more privacy loss than every dataset in scope allows a developer.
+fn check_privacy(terms: &GrantTerms, datasets: &[Dataset]) -> Result<(), PolicyError> {
+    let asked = terms.budget.epsilon_max;
+    if asked.is_zero() {
+        return Ok(());
+    }
+    let in_scope = |dataset: &&Dataset| terms.scopes.iter().any(|scope| scope.dataset == dataset.id);
+    for dataset in datasets.iter().filter(in_scope) {
+        let allowed = dataset.privacy.map_or(Epsilon::ZERO, |limit| {
+            limit.epsilon_per_developer.map_or(limit.epsilon, |share| share.min(limit.epsilon))
+        });
+        if asked > allowed {
+            let rule = if allowed.is_zero() {
+                format!("expected 0: the supplier of dataset `{}` has set no privacy limit", dataset.id)
+            } else {
+                format!("expected at most {allowed}, what dataset `{}` allows a developer", dataset.id)
+            };
+            return Err(fault("budget.epsilon_max", &rule));
+        }
+    }
+    Ok(())
 }
 
 fn check_recipients(
@@ -190,7 +241,7 @@ fn fault(place: &str, rule: &str) -> PolicyError {
 
 #[cfg(test)]
 mod tests {
-    use glovebox_catalog::{Comparison, DatasetId, Role, RowFilter, Scalar};
+    use glovebox_catalog::{Comparison, DatasetId, Delta, PrivacyLimit, RowFilter, Scalar};
 
     use super::*;
     use crate::fixtures::{dataset, grant_id, now, organisations, principal, terms};
@@ -273,6 +324,53 @@ mod tests {
         let wrong_type = try_terms(|t| t.scopes[0].filter = Some(filter("age", Scalar::Text("x".into()))));
         assert_eq!(place_of(wrong_type), "scopes, `table`");
         assert!(try_terms(|t| t.scopes[0].filter = Some(filter("age", Scalar::Integer(40)))).is_ok());
+    }
+
+    #[test]
+    fn a_grant_names_an_isolation() {
+        assert_eq!(place_of(try_terms(|t| t.isolations.clear())), "isolations");
+        assert!(try_terms(|t| t.isolations = BTreeSet::from([Isolation::Cohort])).is_ok());
+    }
+
+    #[test]
+    fn a_grant_loses_no_more_than_the_dataset_allows_a_developer() {
+        let propose_with = |limit: Option<PrivacyLimit>, asked: f64| {
+            let mut changed = terms();
+            changed.budget.epsilon_max = Epsilon::new(asked).unwrap();
+            let filed = Dataset { privacy: limit, ..dataset() };
+            let developer = principal("dev", "company", &[Role::Developer]);
+            propose(grant_id(), changed, &developer, &[filed], &organisations(), now())
+        };
+        let limit = |epsilon: f64, share: Option<f64>| {
+            Some(PrivacyLimit {
+                epsilon: Epsilon::new(epsilon).unwrap(),
+                delta: Delta::new(1e-9).unwrap(),
+                epsilon_per_developer: share.map(|share| Epsilon::new(share).unwrap()),
+            })
+        };
+        assert!(propose_with(None, 0.0).is_ok());
+        assert_eq!(place_of(propose_with(None, 0.1)), "budget.epsilon_max");
+        assert!(propose_with(limit(2.0, None), 2.0).is_ok());
+        assert_eq!(place_of(propose_with(limit(2.0, None), 2.000_001)), "budget.epsilon_max");
+        assert!(propose_with(limit(2.0, Some(0.5)), 0.5).is_ok());
+        assert_eq!(place_of(propose_with(limit(2.0, Some(0.5)), 1.0)), "budget.epsilon_max");
+    }
+
+    #[test]
+    fn what_waits_for_reviewers_finds_two_of_them() {
+        let own = OrganisationId::new("company").unwrap();
+        let reviewer = |id: &str, organisation: &str| principal(id, organisation, &[Role::Reviewer]);
+        let both = [reviewer("a", "laboratory"), reviewer("b", "hospital")];
+        let left = Principal { active: false, ..reviewer("b", "hospital") };
+        let few = [reviewer("a", "laboratory"), reviewer("c", "company"), left];
+        for waits in [
+            GrantTerms { review_required: true, ..terms() },
+            GrantTerms { isolations: BTreeSet::from([Isolation::Row, Isolation::Cohort]), ..terms() },
+        ] {
+            assert_eq!(check_reviewers(&waits, &own, &both), Ok(()));
+            assert!(check_reviewers(&waits, &own, &few).is_err());
+        }
+        assert_eq!(check_reviewers(&terms(), &own, &few), Ok(()));
     }
 
     #[test]

@@ -1,0 +1,150 @@
+//! Codes of jobs, budgets and runs.
+
+use super::{RefusalCode, entry};
+
+pub(super) const CODES: &[RefusalCode] = &[
+    entry(
+        "job.ended",
+        "a job that has ended stays ended",
+        "its end is in the log and in its receipt",
+        "read its state; submit a new job",
+    ),
+    entry(
+        "job.parameter-range",
+        "a parameter is a number within the range of the module's manifest",
+        "parameters are declared with their range, so that reviewers know what a job can be made to do",
+        "choose a number within the range",
+    ),
+    entry(
+        "job.parameter-unknown",
+        "a parameter is one of the module's manifest",
+        "a misspelt parameter would otherwise be ignored",
+        "leave it out, or correct its name",
+    ),
+    entry(
+        "job.queue-full",
+        "a bounded number of jobs waits",
+        "a queue without bound helps nobody",
+        "submit it again when a job has ended",
+    ),
+    entry(
+        "job.queue-full-for-organisation",
+        "a bounded number of an organisation's jobs waits",
+        "one organisation must not fill the queue of all",
+        "submit it again when one of yours has ended",
+    ),
+    entry(
+        "meter.jobs-exhausted",
+        "the grant's budget covers the job",
+        "suppliers agree to a number of jobs",
+        "propose a grant with a larger budget",
+    ),
+    entry(
+        "meter.releases-exhausted",
+        "the grant's budget covers the release",
+        "suppliers agree to a number of releases",
+        "propose a grant with a larger budget",
+    ),
+    entry(
+        "meter.cells-exhausted",
+        "the grant's budget covers every cell that the manifest declares, margins and rounds included",
+        "what may leave is reserved before a row is read, so that no refusal depends on the rows",
+        "use fewer keys, wider bands or fewer outputs, or propose a grant with a larger budget",
+    ),
+    entry(
+        "meter.bytes-out-exhausted",
+        "the grant's budget covers the largest document that the manifest allows",
+        "what may leave is reserved before a row is read, so that no refusal depends on the rows",
+        "declare fewer cells, or propose a grant with a larger budget",
+    ),
+    entry(
+        "meter.leakage-bits-exhausted",
+        "the grant's budget covers the most that the release can carry, in bits",
+        "any code may run; what bounds it is the capacity of what leaves",
+        "declare fewer cells or coarser ones (`job lint` shows the bits), or propose a grant with a larger budget",
+    ),
+    entry(
+        "meter.fuel-exhausted",
+        "the grant's budget covers the fuel of every row, person or block that the job reads",
+        "what a job may burn is reserved before a row is read, so that its end tells nothing of the rows",
+        "wait until running jobs give back what they hold, or propose a grant with a larger budget",
+    ),
+    entry(
+        "meter.rows-exhausted",
+        "the grant's budget covers the rows of the snapshot",
+        "suppliers agree to an amount of data that is read",
+        "propose a grant with a larger budget",
+    ),
+    entry(
+        "meter.bytes-read-exhausted",
+        "the grant's budget covers the bytes that are decrypted",
+        "suppliers may bound what is opened",
+        "propose a grant with a larger budget",
+    ),
+    entry(
+        "meter.cpu-exhausted",
+        "the grant's budget covers the CPU time",
+        "operators may bound what a grant costs",
+        "propose a grant with a larger budget",
+    ),
+    entry(
+        "meter.memory-exhausted",
+        "the grant's budget covers the peak memory of guests",
+        "operators may bound what a grant costs",
+        "propose a grant with a larger budget",
+    ),
+    entry(
+        "run.bad-output",
+        "contributions name a declared output and cell, and lie in the guest's memory",
+        "the host takes nothing that the manifest does not declare",
+        "compare the job's cell numbers with its manifest",
+    ),
+    entry(
+        "run.cancelled",
+        "a job ends when its submitter, an operator, or the end of a right stops it",
+        "a right that ends must end what rests on it",
+        "read the job's state and the grant's, then submit it again",
+    ),
+    entry(
+        "run.internal",
+        "the enclave does its part",
+        "this is a fault of the enclave, not of the job; nothing left",
+        "tell the operator the id of the job",
+    ),
+    entry(
+        "run.interrupted",
+        "a job that a stop of the enclave interrupted runs again a bounded number of times",
+        "a job that brings the enclave down must not do so for ever",
+        "tell the operator the id of the job",
+    ),
+    entry(
+        "run.memory",
+        "a guest's memory is limited",
+        "one job must not take the memory of others",
+        "hold less at a time",
+    ),
+    entry(
+        "run.out-of-fuel",
+        "a row, a person, a block and a run have a measure of fuel",
+        "a job that never ends would hold its place for ever",
+        "do less per row or person, or ask the operator for a larger measure",
+    ),
+    entry(
+        "run.stack",
+        "a guest's stack is limited",
+        "calls that nest without end would exhaust the host",
+        "replace recursion by a loop",
+    ),
+    entry(
+        "run.trap",
+        "a job does not trap",
+        "a trap ends a guest at a place that it chose; on real data only the class is told",
+        "run the job on dummy data, where every fault is told",
+    ),
+    entry(
+        "run.wall-time",
+        "a run has a time limit",
+        "a job must not hold its place for ever",
+        "do less per row, or ask the operator for a longer limit",
+    ),
+];
