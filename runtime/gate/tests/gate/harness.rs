@@ -1,7 +1,7 @@
 //! Small jobs and their verdicts.
 
 use glovebox_catalog::{ABI_VERSION, JobManifest};
-use glovebox_gate::{Cell, Contribution, Profile, Reduction, Release, Table, Verdict, disclose};
+use glovebox_gate::{Cell, Contribution, Profile, Reduction, Release, Table, Unguarded, Verdict, disclose};
 use serde_json::{Value, json};
 
 /// One contribution: person, cell, value.
@@ -36,7 +36,7 @@ pub(crate) fn verdict(manifest: &JobManifest, given: &[Given], profile: &Profile
     for (person, cell, value) in given {
         reduction.contribute(person, Contribution { output: 0, cell, value }).unwrap();
     }
-    disclose(&reduction.finish(), profile)
+    disclose(&reduction.finish(), profile, &mut Unguarded)
 }
 
 pub(crate) fn release(verdict: Verdict) -> Release {

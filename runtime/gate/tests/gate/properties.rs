@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use glovebox_gate::{Cell, Contribution, Reduction, ReleaseDocument, Table, Verdict, cells_max, disclose};
+use glovebox_gate::{Cell, Contribution, Reduction, ReleaseDocument, Table, Unguarded, Verdict, cells_max, disclose};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ proptest! {
         }
         let (single, rows) = (single.finish(), rows.finish());
         prop_assert_eq!(single.dropped(), rows.dropped());
-        prop_assert_eq!(disclose(&single, &default_profile()), disclose(&rows, &default_profile()));
+        prop_assert_eq!(disclose(&single, &default_profile(), &mut Unguarded), disclose(&rows, &default_profile(), &mut Unguarded));
     }
 
     #[test]
