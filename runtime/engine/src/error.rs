@@ -79,6 +79,7 @@ impl From<StoreError> for EngineError {
                 Self::Conflict(Refusal::new("request.changed-meanwhile", rule, place(kind, &id), "read it again"))
             }
             StoreError::Exhausted(exhausted) => Self::Refused(vec![exhausted.into()]),
+            StoreError::EpsilonExhausted { exhausted, holder } => Self::Refused(vec![exhausted.refusal(holder)]),
             StoreError::Cursor { .. } => {
                 let rule = "a cursor comes from the page before";
                 Self::invalid("request.cursor", rule, "cursor", "start without one")

@@ -77,6 +77,13 @@ CREATE TRIGGER leakage_never_unspends BEFORE UPDATE ON accounts
 WHEN NEW.body ->> '$.committed.leakage_bits' < OLD.body ->> '$.committed.leakage_bits'
 BEGIN SELECT RAISE(ABORT, 'what is committed never falls'); END;
 
+CREATE TRIGGER privacy_accounts_never_unspend BEFORE UPDATE ON privacy_accounts
+WHEN NEW.body ->> '$.account.committed.pure' < OLD.body ->> '$.account.committed.pure'
+    OR NEW.body ->> '$.account.committed.pure_rho' < OLD.body ->> '$.account.committed.pure_rho'
+    OR NEW.body ->> '$.account.committed.rho' < OLD.body ->> '$.account.committed.rho'
+    OR NEW.body ->> '$.account.committed.rho' IS NULL
+BEGIN SELECT RAISE(ABORT, 'what is committed never falls'); END;
+
 CREATE TRIGGER reviews_have_known_states BEFORE INSERT ON reviews
 WHEN NEW.state IS NOT 'submitted'
 BEGIN SELECT RAISE(ABORT, 'a review begins as submitted'); END;

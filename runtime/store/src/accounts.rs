@@ -3,12 +3,13 @@
 use glovebox_audit::{Draft, Event, STATEMENT_DETAIL, Statement};
 use glovebox_catalog::{Grant, GrantId, GrantState, JobId, Refusal, Timestamp};
 use glovebox_gm::Signature;
-use glovebox_meter::{Account, Amounts};
+use glovebox_meter::{Account, Amounts, PrivacyLoss};
 
 use crate::changes::Changes;
 use crate::cohorts::{self, CohortRow};
 use crate::grants::state_name;
 use crate::jobs::{JobRow, conflict, in_state};
+use crate::privacy::{self, PrivacyReservation};
 use crate::receipts::{ReceiptRecord, ReleaseRow};
 use crate::records::{self, Table};
 use crate::reviews::{self, ReviewStep};
@@ -33,6 +34,9 @@ pub struct Settlement<'a> {
     pub release: Option<ReleaseRow>,
     /// The statement of its receipt, and the enclave's signature over it.
     pub statement: Option<(Statement, Signature)>,
+    /// What is spent of the privacy loss that the job holds; the rest is free again. All of it once noise was drawn and
+    /// something may have left.
+    pub privacy_used: PrivacyLoss,
     /// Sets of persons that the release tells something of and that no earlier one did, sealed. Their numbers go on from
     /// [`Store::cohort_count`]; when another release came between, the settlement is refused: judge anew.
     pub cohorts: Vec<CohortRow>,
@@ -44,8 +48,19 @@ impl<'a> Settlement<'a> {
     /// The end of a job of which nothing leaves and nobody gets a receipt; set the rest with `..`.
     #[must_use]
     pub fn new(job: JobId, from: &'a [&'a str], to: &'a str, used: Amounts, ended_at: Timestamp) -> Self {
-        let (reasons, cohorts) = (Vec::new(), Vec::new());
-        Self { job, from, to, reasons, used, ended_at, release: None, statement: None, cohorts, review: None }
+        Self {
+            job,
+            from,
+            to,
+            reasons: Vec::new(),
+            used,
+            ended_at,
+            release: None,
+            statement: None,
+            privacy_used: PrivacyLoss::ZERO,
+            cohorts: Vec::new(),
+            review: None,
+        }
     }
 }
 
@@ -61,6 +76,23 @@ impl Store {
         grant: &GrantId,
         limit: &Amounts,
         amounts: Amounts,
+        job: &JobId,
+        audit: Draft,
+    ) -> Result<Event, StoreError> {
+        self.reserve_with_privacy(grant, limit, amounts, None, job, audit)
+    }
+
+    /// The same for a job that is released with noise: what it may lose is set aside in the same transaction, in the
+    /// accounts of the dataset, of the grant and of the developer's organisation.
+    ///
+    /// # Errors
+    /// As [`Store::reserve`], and [`StoreError::EpsilonExhausted`] when one of the accounts does not hold the loss.
+    pub fn reserve_with_privacy(
+        &self,
+        grant: &GrantId,
+        limit: &Amounts,
+        amounts: Amounts,
+        privacy: Option<&PrivacyReservation>,
         job: &JobId,
         audit: Draft,
     ) -> Result<Event, StoreError> {
@@ -83,6 +115,9 @@ impl Store {
                 changes.update(Table::Accounts, grant.as_str(), &account)?;
             }
             row.reservation = Some(amounts);
+            if let Some(asked) = privacy {
+                privacy::reserve(changes, &mut row, asked)?;
+            }
             changes.update(Table::Jobs, job.as_str(), &row)
         });
         reserved.map(|((), event)| event)
@@ -96,7 +131,19 @@ impl Store {
     /// a grant that is not active any more (`grant`), by a review that has changed meanwhile (`review`), or with cohorts
     /// that were judged without knowledge of others (`cohort`); nothing has then changed.
     pub fn settle(&self, settlement: Settlement<'_>, audit: Draft) -> Result<(JobRow, Event), StoreError> {
-        let Settlement { job: id, from, to, reasons, used, ended_at, release, statement, cohorts, review } = settlement;
+        let Settlement {
+            job: id,
+            from,
+            to,
+            reasons,
+            used,
+            ended_at,
+            release,
+            statement,
+            privacy_used,
+            cohorts,
+            review,
+        } = settlement;
         self.write(audit, |changes| {
             let mut job = in_state(changes, &id, from)?;
             if release.is_some() {
@@ -106,6 +153,7 @@ impl Store {
             cohorts::keep(changes, &job.dataset, &job.id, &cohorts)?;
             let (mut account, reserved) = held(changes, &mut job)?;
             account.commit(reserved, used);
+            privacy::commit(changes, &mut job, privacy_used)?;
             changes.update(Table::Accounts, job.grant.as_str(), &account)?;
             job.state = to.to_owned();
             job.reasons = reasons;
@@ -139,6 +187,7 @@ impl Store {
             let mut job = in_state(changes, id, &["queued", "running"])?;
             let (mut account, reserved) = held(changes, &mut job)?;
             account.refund(reserved);
+            privacy::commit(changes, &mut job, PrivacyLoss::ZERO)?;
             changes.update(Table::Accounts, job.grant.as_str(), &account)?;
             changes.update(Table::Jobs, id.as_str(), &job)
         });

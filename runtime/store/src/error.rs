@@ -1,7 +1,7 @@
 //! Why the store refuses.
 
 use glovebox_audit::AuditError;
-use glovebox_meter::Exhausted;
+use glovebox_meter::{EpsilonExhausted, Exhausted, PrivacyHolder};
 use thiserror::Error;
 
 /// Everything that can go wrong here.
@@ -50,6 +50,14 @@ pub enum StoreError {
     /// The budget does not suffice.
     #[error(transparent)]
     Exhausted(#[from] Exhausted),
+    /// A privacy account does not hold what was asked for.
+    #[error("{exhausted}")]
+    EpsilonExhausted {
+        /// What was asked for and what is allowed.
+        exhausted: EpsilonExhausted,
+        /// Whose account it is.
+        holder: PrivacyHolder,
+    },
     /// The event can't be placed in the log.
     #[error(transparent)]
     Audit(#[from] AuditError),

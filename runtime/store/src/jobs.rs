@@ -4,7 +4,7 @@ use glovebox_audit::{Draft, Event};
 use glovebox_catalog::{
     DatasetId, GrantId, JobId, ModuleId, OrganisationId, PrincipalId, Refusal, ReleaseId, Timestamp,
 };
-use glovebox_meter::Amounts;
+use glovebox_meter::{Amounts, PrivacyLoss};
 use serde::{Deserialize, Serialize};
 
 use crate::changes::Changes;
@@ -35,7 +35,7 @@ pub struct JobRow {
     pub submitted_by: PrincipalId,
     /// When.
     pub submitted_at: Timestamp,
-    /// `queued`, `running`, `released`, `withheld`, `refused`, `failed` or `killed`.
+    /// `queued`, `running`, `in-review`, `released`, `withheld`, `refused`, `failed` or `killed`.
     pub state: String,
     /// Why it was withheld, refused or failed.
     #[serde(default)]
@@ -46,6 +46,9 @@ pub struct JobRow {
     /// What it holds of the grant's budget; none before it is reserved and after it is settled or refunded.
     #[serde(default)]
     pub reservation: Option<Amounts>,
+    /// What it holds of its dataset's privacy, until it is spent or given back.
+    #[serde(default)]
+    pub privacy: Option<PrivacyLoss>,
     /// What was committed for it.
     #[serde(default)]
     pub used: Option<Amounts>,
@@ -94,7 +97,7 @@ impl Store {
     pub fn insert_job(&self, job: &JobRow, audit: Draft) -> Result<Event, StoreError> {
         let kept = self.write(audit, |changes| {
             changes.known::<glovebox_catalog::Grant>(Table::Grants, job.grant.as_str())?;
-            let job = JobRow { reservation: None, used: None, ..job.clone() };
+            let job = JobRow { reservation: None, privacy: None, used: None, ..job.clone() };
             changes.insert(Table::Jobs, job.id.as_str(), &job)
         });
         kept.map(|((), event)| event)

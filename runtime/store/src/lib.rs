@@ -22,6 +22,7 @@ mod log;
 mod modules;
 mod page;
 mod people;
+mod privacy;
 mod receipts;
 mod records;
 mod reviews;
@@ -35,6 +36,7 @@ pub use jobs::{JobFilter, JobPatch, JobRow};
 pub use log::EventFilter;
 pub use modules::ModuleRow;
 pub use page::{Page, Slice};
+pub use privacy::{PrivacyReservation, PrivacyRow};
 pub use receipts::ReleaseRow;
 pub use reviews::{OpenReview, ReviewFilter, ReviewStep};
 

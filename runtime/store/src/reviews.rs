@@ -3,11 +3,13 @@
 use glovebox_audit::{Draft, Event};
 use glovebox_catalog::{OrganisationId, ReleaseId, Review, ReviewId, ReviewState};
 use glovebox_gm::sm3;
+use glovebox_meter::PrivacyLoss;
 use rusqlite::{OptionalExtension, params};
 
 use crate::changes::Changes;
 use crate::cohorts::{self, CohortRow};
 use crate::jobs::{JobRow, conflict, in_state};
+use crate::privacy;
 use crate::records::{self, Table};
 use crate::{Page, Slice, Store, StoreError};
 
@@ -26,6 +28,8 @@ pub struct OpenReview<'a> {
     /// Sets of persons that reviewers will see figures of. They count as released from now on: whatever is decided, no
     /// later release may differ from them by a few persons.
     pub cohorts: Vec<CohortRow>,
+    /// What is spent of the privacy loss that the job holds, for the same reason: people will have read the figures.
+    pub privacy_used: PrivacyLoss,
 }
 
 /// A step of a review that is taken together with the end of its job.
@@ -55,7 +59,7 @@ impl Store {
     /// [`StoreError::Conflict`] when the job stands elsewhere, holds no reservation, or its cohorts were judged without
     /// knowledge of others; [`StoreError::Exists`] when the job has a review.
     pub fn open_review(&self, open: OpenReview<'_>, audit: Draft) -> Result<(JobRow, Event), StoreError> {
-        let OpenReview { review, sealed, from, cohorts } = open;
+        let OpenReview { review, sealed, from, cohorts, privacy_used } = open;
         self.write(audit, |changes| {
             let mut job = in_state(changes, &review.job, from)?;
             if job.reservation.is_none() {
@@ -68,6 +72,7 @@ impl Store {
                 return Err(StoreError::Exists { kind: Table::Reviews.kind(), id: review.id.to_string() });
             }
             cohorts::keep(changes, &job.dataset, &job.id, &cohorts)?;
+            privacy::commit(changes, &mut job, privacy_used)?;
             changes.insert(Table::Reviews, review.id.as_str(), review)?;
             changes
                 .connection()

@@ -93,6 +93,7 @@ impl Engine {
             ended_at,
             release,
             statement: Some((statement, signature)),
+            privacy_used: glovebox_meter::PrivacyLoss::ZERO,
             cohorts: Vec::new(),
             review: None,
         };

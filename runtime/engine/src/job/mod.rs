@@ -70,6 +70,7 @@ impl Engine {
             reasons: Vec::new(),
             release: None,
             reservation: None,
+            privacy: None,
             used: None,
             started_at: None,
             ended_at: None,

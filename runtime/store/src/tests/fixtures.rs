@@ -164,6 +164,7 @@ pub(crate) fn job(number: u64) -> JobRow {
         reasons: Vec::new(),
         release: None,
         reservation: None,
+        privacy: None,
         used: None,
         started_at: None,
         ended_at: None,
@@ -235,6 +236,7 @@ pub(crate) fn settlement(number: u64, used: Amounts, key: &SigningKey, log_id: &
         ended_at: now(),
         release: Some(release(number)),
         statement: Some((statement, signature)),
+        privacy_used: glovebox_meter::PrivacyLoss::ZERO,
         cohorts: Vec::new(),
         review: None,
     }
