@@ -58,12 +58,7 @@ impl Engine {
         let path = resource.path();
         let context = Context::at(self.now()).from_address(caller.address).for_purpose(terms.purpose);
         self.authorise_in(caller, Action::GrantPropose, resource, context)?;
-        if !self.inner.profiles.contains_key(&terms.disclosure_profile) {
-            let known: Vec<_> = self.inner.profiles.keys().map(String::as_str).collect();
-            let rule = format!("a disclosure profile is one of: {}", known.join(", "));
-            let place = "disclosure_profile";
-            return Err(EngineError::invalid("gate.profile-unknown", rule, place, "name one of them"));
-        }
+        self.loaded_profile(&terms.disclosure_profile)?;
         let organisations = all(|slice| self.store().organisations(slice))?;
         let grant = policy::propose(id, terms, &caller.principal, &datasets, &organisations, self.now())
             .map_err(|error| EngineError::Invalid(vec![error.refusal("the grant's terms")]))?;

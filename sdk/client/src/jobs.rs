@@ -1,7 +1,7 @@
 //! Modules and jobs.
 
 use bytes::Bytes;
-use glovebox_api::{JobEvent, JobView, ModuleView, Page, SubmitJob};
+use glovebox_api::{JobEvent, JobView, Lint, LintRequest, ModuleView, Page, SubmitJob};
 use glovebox_audit::Receipt;
 use glovebox_catalog::{JobId, ModuleId};
 
@@ -31,6 +31,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn module(&self, id: &ModuleId) -> Result<ModuleView, ClientError> {
         self.get(&["modules", id.as_str()], &[]).await
+    }
+
+    /// `POST /v1/modules/lint`: which rules the declared outputs of a manifest will meet.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn lint(&self, request: &LintRequest) -> Result<Lint, ClientError> {
+        self.post(&["modules", "lint"], request).await
     }
 
     /// `GET /v1/jobs`.

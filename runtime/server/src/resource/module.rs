@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use glovebox_api::{ModuleView, Page};
+use glovebox_api::{Lint, LintRequest, ModuleView, Page};
 use glovebox_catalog::ModuleId;
 
 use crate::app::App;
-use crate::input::{Asked, ModuleBody, Paging, Place, Who};
+use crate::input::{Asked, ModuleBody, Paging, Place, Who, Write};
 use crate::problem::Failure;
 
 /// Modules that the caller may see.
@@ -41,4 +41,15 @@ pub(crate) async fn submit(
 pub(crate) async fn show(State(app): State<App>, Who(caller): Who, place: Place) -> Result<Json<ModuleView>, Failure> {
     let id: ModuleId = place.read("id")?;
     app.ask(&caller, move |engine, caller| engine.module(caller, &id)).await.map(Json)
+}
+
+/// Which rules the declared outputs of a manifest will meet. Nothing is kept, and no row is looked at.
+#[utoipa::path(post, path = "/v1/modules/lint", tag = "modules", request_body = LintRequest,
+    responses((status = 200, body = Lint)))]
+pub(crate) async fn lint(
+    State(app): State<App>,
+    Who(caller): Who,
+    Write { body, .. }: Write<LintRequest>,
+) -> Result<Json<Lint>, Failure> {
+    app.ask(&caller, move |engine, _| engine.lint(&body)).await.map(Json)
 }
