@@ -19,6 +19,7 @@ mod idempotency;
 mod identity;
 mod ingestion;
 mod job;
+mod ledger;
 mod lint;
 mod meters;
 mod modules;

@@ -55,6 +55,7 @@ routes! {
     get  "/v1/datasets" => dataset::list, Some(Action::DatasetRead);
     post "/v1/datasets" => dataset::register, Some(Action::DatasetRegister);
     get  "/v1/datasets/{id}" => dataset::show, Some(Action::DatasetRead);
+    get  "/v1/datasets/{id}/privacy" => dataset::privacy, Some(Action::DatasetRead);
     get  "/v1/datasets/{id}/snapshots" => snapshot::list, Some(Action::SnapshotRead);
     post "/v1/datasets/{id}/snapshots" => snapshot::ingest, Some(Action::DatasetIngest);
     get  "/v1/datasets/{id}/snapshots/{number}/report" => snapshot::report, Some(Action::SnapshotRead);

@@ -1,6 +1,6 @@
 //! Organisations, principals, datasets and their snapshots.
 
-use glovebox_api::{Decision, IngestionReport, NewPrincipal, Page};
+use glovebox_api::{Decision, IngestionReport, NewPrincipal, Page, PrivacyLedger};
 use glovebox_catalog::{Dataset, DatasetId, Organisation, Principal, PrincipalId, Snapshot};
 
 use crate::{Client, ClientError, Paging};
@@ -84,5 +84,13 @@ impl Client {
     /// [`ClientError`].
     pub async fn ingestion_report(&self, id: &DatasetId, number: u32) -> Result<IngestionReport, ClientError> {
         self.get(&["datasets", id.as_str(), "snapshots", &number.to_string(), "report"], &[]).await
+    }
+
+    /// `GET /v1/datasets/{id}/privacy`: what was spent of a dataset's privacy limit, as far as the caller may see it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn privacy_ledger(&self, id: &DatasetId) -> Result<PrivacyLedger, ClientError> {
+        self.get(&["datasets", id.as_str(), "privacy"], &[]).await
     }
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use glovebox_api::Page;
+use glovebox_api::{Page, PrivacyLedger};
 use glovebox_catalog::{Dataset, DatasetId};
 
 use crate::app::App;
@@ -40,4 +40,16 @@ pub(crate) async fn register(
 pub(crate) async fn show(State(app): State<App>, Who(caller): Who, place: Place) -> Result<Json<Dataset>, Failure> {
     let id: DatasetId = place.read("id")?;
     app.ask(&caller, move |engine, caller| engine.dataset(caller, &id)).await.map(Json)
+}
+
+/// The privacy ledger of a dataset: what its supplier allows, and what was spent and is left of it.
+#[utoipa::path(get, path = "/v1/datasets/{id}/privacy", tag = "datasets", params(("id" = DatasetId, Path)),
+    responses((status = 200, body = PrivacyLedger)))]
+pub(crate) async fn privacy(
+    State(app): State<App>,
+    Who(caller): Who,
+    place: Place,
+) -> Result<Json<PrivacyLedger>, Failure> {
+    let id: DatasetId = place.read("id")?;
+    app.ask(&caller, move |engine, caller| engine.privacy_ledger(caller, &id)).await.map(Json)
 }
