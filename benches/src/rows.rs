@@ -112,7 +112,7 @@ impl Gate {
 
 impl ContributionSink for Gate {
     fn contribute(&mut self, person: u32, output: u32, cell: u32, values: &[f64]) -> Result<(), SinkError> {
-        let contribution = Contribution { output, cell, value: values.first().copied().unwrap_or_default() };
+        let contribution = Contribution { output, cell, values };
         self.0.contribute(person, contribution).map_err(|error| SinkError { message: error.to_string() })
     }
 

@@ -193,7 +193,7 @@ fn contributions_beyond_the_bound_and_what_is_no_number_are_dropped() {
         for contributed in contributions {
             let Contributed { unit, output, cell, .. } = contributed;
             let value = contributed.values()[0];
-            reduction.contribute(unit, glovebox_gate::Contribution { output, cell, value }).unwrap();
+            reduction.contribute(unit, glovebox_gate::Contribution { output, cell, values: &[value] }).unwrap();
         }
         let dropped = reduction.finish().dropped();
         (dropped.over_bound, dropped.not_finite)

@@ -6,18 +6,24 @@ use roaring::{MultiOps, RoaringBitmap};
 const PENDING: usize = 32;
 
 /// Exact statistics of one cell. Plaintext of persons: no `Debug`, no `Serialize`.
+///
+/// Everything is an integer, whatever the order of contributions. `persons` and `count` are those of every reducer. The
+/// three fields after them are those of the first component of the values; where there are more, [`Detail::Moments`] has
+/// all of them, the first included, and [`CellStatistics::components`] gives them for every reducer alike.
 #[derive(Clone, Default)]
 pub(crate) struct CellStatistics {
     /// Ordinals of the contributors. Complete after [`CellStatistics::close`].
     pub(crate) persons: RoaringBitmap,
     /// Contributions.
     pub(crate) count: u64,
-    /// Sum of offsets above the lower bound, in steps of the scale; 0 where the reducer takes no value.
+    /// Sum of offsets above the lower bound, in steps of the scale; 0 where the reducer adds up no value.
     pub(crate) offset_sum: u128,
-    /// Sum of magnitudes: contributions for a count, steps of the scale for a sum or mean.
+    /// Sum of magnitudes: steps of the scale where values are added up, else contributions.
     pub(crate) magnitude: u128,
     /// Magnitudes of the two persons with the most, largest first. Complete after [`CellStatistics::close`].
     pub(crate) largest: [u64; 2],
+    /// What the reducer needs besides.
+    pub(crate) detail: Detail,
     /// Who contributed last, if anyone.
     person: Option<u32>,
     person_magnitude: u64,
@@ -25,7 +31,110 @@ pub(crate) struct CellStatistics {
     pending_len: usize,
 }
 
+/// What some reducers know of a cell besides.
+#[derive(Clone, Default)]
+pub(crate) enum Detail {
+    /// Nothing: count, distinct persons, sum, mean, histogram, contingency table.
+    #[default]
+    None,
+    /// Variance, ratio, cross-product, gradient.
+    Moments(Moments),
+    /// Quantile.
+    Grid(Grid),
+    /// Survival table: who left, for every interval in order.
+    Exits(Vec<Exits>),
+}
+
+/// One component of the values of a cell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Component {
+    /// Sum of offsets above the lower bound, in steps of the component's scale.
+    pub(crate) offset_sum: u128,
+    /// Sum of magnitudes in steps.
+    pub(crate) magnitude: u128,
+    /// Magnitudes of the two persons with the most, largest first.
+    pub(crate) largest: [u64; 2],
+}
+
+/// Sums over vectors of values.
+#[derive(Clone, Default)]
+pub(crate) struct Moments {
+    /// One for each component: variance 1, ratio 2 (numerator, denominator), cross-product one a variable, gradient one a
+    /// component. `ReducedOutput::scales` has the scale of each.
+    pub(crate) components: Vec<Component>,
+    /// Sums of products of offsets, of components i ≤ j, the upper triangle row after row (see [`product_index`]).
+    /// Variance: one, the squares. Cross-product: all. Ratio and gradient: none.
+    pub(crate) products: Vec<u128>,
+}
+
+/// Values of a cell per step of a grid.
+#[derive(Clone, Default)]
+pub(crate) struct Grid {
+    /// Contributions whose value lies in each step.
+    pub(crate) counts: Vec<u64>,
+    /// Persons whose lowest value lies in each step; empty where a person contributes once, as `counts` are these.
+    pub(crate) lowest: Vec<u32>,
+    /// Persons whose highest value lies in each step; empty where a person contributes once.
+    pub(crate) highest: Vec<u32>,
+}
+
+/// Who left in one interval. A person leaves once.
+#[derive(Clone, Default)]
+pub(crate) struct Exits {
+    /// By an event.
+    pub(crate) events: RoaringBitmap,
+    /// Censored.
+    pub(crate) censored: RoaringBitmap,
+}
+
+/// Where [`Moments::products`] has the product of components `i` and `j` of `components`.
+pub(crate) fn product_index(i: usize, j: usize, components: usize) -> usize {
+    let (i, j) = (i.min(j), i.max(j));
+    // Rows before row i hold components, components - 1, … products.
+    (i * (2 * components + 1 - i)) / 2 + (j - i)
+}
+
+impl Grid {
+    /// Counts a person whose lowest and highest steps are these.
+    pub(crate) fn close_person(&mut self, (lowest, highest): (usize, usize)) {
+        for (persons, step) in [(&mut self.lowest, lowest), (&mut self.highest, highest)] {
+            if let Some(persons) = persons.get_mut(step) {
+                *persons += 1;
+            }
+        }
+    }
+
+    /// Contributions in the first `steps` steps.
+    pub(crate) fn count_below(&self, steps: usize) -> u64 {
+        self.counts.iter().take(steps).sum()
+    }
+
+    /// Persons with a value in the first `steps` steps.
+    pub(crate) fn persons_below(&self, steps: usize) -> u64 {
+        if self.lowest.is_empty() {
+            return self.count_below(steps);
+        }
+        self.lowest.iter().take(steps).map(|persons| u64::from(*persons)).sum()
+    }
+
+    /// Persons with a value after the first `steps` steps.
+    pub(crate) fn persons_from(&self, steps: usize) -> u64 {
+        if self.highest.is_empty() {
+            return self.counts.iter().skip(steps).sum();
+        }
+        self.highest.iter().skip(steps).map(|persons| u64::from(*persons)).sum()
+    }
+}
+
 impl CellStatistics {
+    /// All components of the values, each of which a dominance rule judges; of a count, the contributions.
+    pub(crate) fn components(&self) -> Vec<Component> {
+        match &self.detail {
+            Detail::Moments(moments) => moments.components.clone(),
+            _ => vec![self.first()],
+        }
+    }
+
     /// Adds one contribution. Persons come clustered and ascending; the caller has checked it.
     ///
     /// Whether a person is new to a cell is a coin toss to the branch predictor, so nothing here branches on it.
@@ -46,6 +155,12 @@ impl CellStatistics {
         if self.pending_len == PENDING {
             self.flush();
         }
+    }
+
+    /// Whether `person` has not contributed last.
+    #[inline]
+    pub(crate) fn is_new(&self, person: u32) -> bool {
+        self.person != Some(person)
     }
 
     /// Ranks the person who contributed last and completes the contributors.
@@ -73,27 +188,64 @@ impl CellStatistics {
     }
 
     /// The cells taken together. Where a person may be in several of them, the two largest are bounded from above by
-    /// the sum of the cells' largest: dominance may then be found where there is none, never the reverse.
+    /// the sum of the cells' largest: dominance may then be found where there is none, never the reverse. Of details,
+    /// moments add up; grids and exits have no margins.
     pub(crate) fn union<'a>(cells: impl Iterator<Item = &'a Self> + Clone) -> Self {
-        let mut all = Self { persons: cells.clone().map(|cell| &cell.persons).union(), ..Self::default() };
-        let mut persons = 0;
-        let mut disjoint = [0_u64; 2];
-        let mut bound = [0_u64; 2];
+        let persons = cells.clone().map(|cell| &cell.persons).union();
+        let are_disjoint = persons.len() == cells.clone().map(Self::person_count).sum::<u64>();
+        let mut all = Self { persons, ..Self::default() };
+        let mut first = Component::default();
+        let mut moments = Moments::default();
         for cell in cells {
             all.count += cell.count;
-            all.offset_sum += cell.offset_sum;
-            all.magnitude += cell.magnitude;
-            persons += cell.person_count();
-            for own in cell.largest {
-                let [first, second] = disjoint;
-                disjoint = [first.max(own), second.max(first.min(own))];
-            }
-            for (sum, own) in bound.iter_mut().zip(cell.largest) {
-                *sum = sum.saturating_add(own);
+            first.join(&cell.first(), are_disjoint);
+            if let Detail::Moments(other) = &cell.detail {
+                moments.join(other, are_disjoint);
             }
         }
-        all.largest = if all.person_count() == persons { disjoint } else { bound };
+        (all.offset_sum, all.magnitude, all.largest) = (first.offset_sum, first.magnitude, first.largest);
+        if !moments.components.is_empty() {
+            all.detail = Detail::Moments(moments);
+        }
         all
+    }
+
+    fn first(&self) -> Component {
+        Component { offset_sum: self.offset_sum, magnitude: self.magnitude, largest: self.largest }
+    }
+}
+
+impl Component {
+    /// Ranks what one person contributed in all.
+    #[inline]
+    pub(crate) fn rank(&mut self, own: u64) {
+        let [first, second] = self.largest;
+        self.largest = [first.max(own), second.max(first.min(own))];
+    }
+
+    /// Takes in what other contributions come to; `are_disjoint`: no person is in both.
+    fn join(&mut self, other: &Self, are_disjoint: bool) {
+        self.offset_sum += other.offset_sum;
+        self.magnitude += other.magnitude;
+        let ([first, second], [third, fourth]) = (self.largest, other.largest);
+        self.largest = if are_disjoint {
+            [first.max(third), first.min(third).max(second.max(fourth))]
+        } else {
+            [first.saturating_add(third), second.saturating_add(fourth)]
+        };
+    }
+}
+
+impl Moments {
+    fn join(&mut self, other: &Self, are_disjoint: bool) {
+        self.components.resize(other.components.len(), Component::default());
+        self.products.resize(other.products.len(), 0);
+        for (own, other) in self.components.iter_mut().zip(&other.components) {
+            own.join(other, are_disjoint);
+        }
+        for (own, other) in self.products.iter_mut().zip(&other.products) {
+            *own += other;
+        }
     }
 }
 

@@ -34,6 +34,12 @@ pub enum GateError {
         /// The output.
         output: String,
     },
+    /// An output of a `block` or `cohort` job, which makes no contributions.
+    #[error("output `{output}` takes no contributions; its isolation makes estimates or tables")]
+    NoContributions {
+        /// The output.
+        output: String,
+    },
     /// Bounds of a sum or mean that the host can't compute with.
     #[error("bounds of output `{output}` are out of reach; declare a range between 1e-100 and 1e100 wide")]
     Bounds {

@@ -7,6 +7,8 @@
 mod cell;
 mod disclose;
 mod error;
+mod filling;
+mod intake;
 mod guard;
 mod leakage;
 mod lint;

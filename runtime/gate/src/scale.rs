@@ -4,13 +4,20 @@
 /// Steps between the lower and the upper bound. A job of 2^32 contributions adds up to 2^64 steps, which `u128` holds.
 pub(crate) const STEPS: f64 = 4_294_967_296.0;
 
-/// The grid between the bounds of a sum or mean.
+/// Steps from the offset of zero to the norm of a gradient. A clipped vector is shorter than this, measured in steps,
+/// after rounding as well; its offset of zero is this, too.
+pub(crate) const NORM_STEPS: u64 = 1 << 31;
+
+/// The grid between the bounds of a component that is added up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Scale {
     lower: f64,
     upper: f64,
     steps_per_unit: f64,
     magnitude_steps_per_unit: f64,
+    /// The value that an offset of `origin_steps` stands for: the lower bound at 0, or 0 in the middle.
+    origin: f64,
+    origin_steps: u64,
 }
 
 impl Scale {
@@ -21,7 +28,29 @@ impl Scale {
         let range = upper - lower;
         let largest = lower.abs().max(upper.abs());
         let usable = range >= SMALLEST && largest <= LARGEST;
-        usable.then(|| Self { lower, upper, steps_per_unit: STEPS / range, magnitude_steps_per_unit: STEPS / largest })
+        usable.then(|| Self {
+            lower,
+            upper,
+            steps_per_unit: STEPS / range,
+            magnitude_steps_per_unit: STEPS / largest,
+            origin: lower,
+            origin_steps: 0,
+        })
+    }
+
+    /// The grid of each component of vectors that are clipped to `norm_max`: zero is in its middle, and values are rounded
+    /// towards it ([`Scale::quantise_clipped`]).
+    pub(crate) fn centred(norm_max: f64) -> Option<Self> {
+        let plain = Self::new(-norm_max, norm_max)?;
+        // One step is kept free for the last bit of the arithmetic on the way.
+        let steps_per_unit = (NORM_STEPS - 1) as f64 / norm_max;
+        Some(Self {
+            steps_per_unit,
+            magnitude_steps_per_unit: steps_per_unit,
+            origin: 0.0,
+            origin_steps: NORM_STEPS,
+            ..plain
+        })
     }
 
     /// Steps of `value` above the lower bound, and steps of its magnitude; `value` is finite and clamped here.
@@ -34,9 +63,40 @@ impl Scale {
         (offset as u64, magnitude as u64)
     }
 
+    /// The same for a component of a vector that is clipped, on a [`Scale::centred`] grid.
+    #[inline]
+    pub(crate) fn quantise_clipped(&self, value: f64) -> (u64, u64) {
+        // Cut towards zero, so that no vector gets longer; below 2^31 in magnitude, so nothing wraps.
+        let steps = (value * self.steps_per_unit) as i64;
+        (NORM_STEPS.saturating_add_signed(steps), steps.unsigned_abs())
+    }
+
+    /// Which of `steps` equal half-open steps between the bounds `value` lies in, clamped; the last includes its end.
+    #[inline]
+    pub(crate) fn grid_step(&self, value: f64, steps: usize) -> usize {
+        let share = (value.clamp(self.lower, self.upper) - self.lower) / self.range();
+        ((share * steps as f64) as usize).min(steps.saturating_sub(1))
+    }
+
     /// The sum of `count` values whose offsets add up to `offset_sum` steps.
     pub(crate) fn sum(&self, count: u64, offset_sum: u128) -> f64 {
-        count as f64 * self.lower + offset_sum as f64 / self.steps_per_unit
+        let above = offset_sum.cast_signed() - i128::from(count) * i128::from(self.origin_steps);
+        count as f64 * self.origin + above as f64 / self.steps_per_unit
+    }
+
+    /// Steps for one unit of the value.
+    pub(crate) fn steps_per_unit(&self) -> f64 {
+        self.steps_per_unit
+    }
+
+    /// The value that an offset of 0 stands for.
+    pub(crate) fn lower(&self) -> f64 {
+        self.origin - self.origin_steps as f64 / self.steps_per_unit
+    }
+
+    /// The upper bound.
+    pub(crate) fn upper(&self) -> f64 {
+        self.upper
     }
 
     /// Upper less lower bound.
@@ -64,6 +124,19 @@ mod tests {
         assert_eq!(scale.quantise(-1e300), scale.quantise(-2.0));
         assert_eq!(scale.quantise(-0.0), scale.quantise(0.0));
         assert_eq!(scale.sum(2, u128::from(full) + u128::from(full) / 2), 8.0);
+    }
+
+    #[test]
+    fn a_clipped_vector_is_never_longer_than_its_norm_in_steps() {
+        let scale = Scale::centred(3.0).unwrap();
+        assert_eq!(scale.quantise_clipped(0.0), (NORM_STEPS, 0));
+        assert_eq!(scale.quantise_clipped(-3.0), (1, NORM_STEPS - 1));
+        assert_eq!(scale.quantise_clipped(3.0), (2 * NORM_STEPS - 1, NORM_STEPS - 1));
+        // Towards zero from both sides.
+        let half_a_step = 0.5 / scale.steps_per_unit();
+        assert_eq!(scale.quantise_clipped(half_a_step), scale.quantise_clipped(-half_a_step));
+        assert_eq!(scale.sum(3, 3 * u128::from(NORM_STEPS)), 0.0);
+        assert_eq!(scale.sum(1, u128::from(2 * NORM_STEPS - 1)), 3.0);
     }
 
     #[test]

@@ -17,6 +17,19 @@ pub struct Dimension {
     pub labels: Vec<String>,
 }
 
+/// Dimensions of the figures of one cell, outermost first: probabilities of a quantile, intervals and measures of a
+/// survival table, variables of a cross-product, components of a gradient. None for one figure. The bins of a histogram
+/// are no such dimension: each is a cell of its own, which margins add up.
+pub(crate) fn inner_dimensions(reducer: &Reducer) -> Vec<Dimension> {
+    match reducer {
+        Reducer::Histogram { .. } => Vec::new(),
+        _ => {
+            let dimensions = reducer.inner_dimensions().into_iter();
+            dimensions.map(|(name, labels)| Dimension { name: name.into(), labels }).collect()
+        }
+    }
+}
+
 /// Row-major arithmetic over the dimensions of one output, the first dimension outermost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shape {

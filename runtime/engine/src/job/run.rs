@@ -250,7 +250,7 @@ struct Reducing<'a>(&'a mut Reduction);
 impl ContributionSink for Reducing<'_> {
     fn contribute(&mut self, person: u32, output: u32, cell: u32, values: &[f64]) -> Result<(), SinkError> {
         self.0
-            .contribute(person, Contribution { output, cell, value: values.first().copied().unwrap_or_default() })
+            .contribute(person, Contribution { output, cell, values })
             .map_err(|error| SinkError { message: error.to_string() })
     }
 

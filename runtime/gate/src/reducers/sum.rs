@@ -25,13 +25,24 @@ impl Statistic for Sum {
     }
 
     fn figure(&self, cell: &CellStatistics, profile: &Profile) -> Figure {
-        // As for counts: the sum of ones is one, and must not tell more than one.
-        let persons = count_step(profile, self.contributions_max) as f64 * self.scale.largest();
-        let digits = published_count(cell.count, profile) * digits_of(self.scale.largest(), profile);
-        Figure::measure(self.scale.sum(cell.count, cell.offset_sum), persons.max(digits))
+        rounded_sum(&self.scale, cell.count, cell.offset_sum, self.contributions_max, profile)
     }
 
     fn total(&self, _cells: &[&CellStatistics], figures: &[Figure], _profile: &Profile) -> Figure {
         Figure::sum(figures)
     }
+}
+
+/// The sum of `count` values whose offsets add up to `offset_sum`, rounded.
+pub(super) fn rounded_sum(
+    scale: &Scale,
+    count: u64,
+    offset_sum: u128,
+    contributions_max: u32,
+    profile: &Profile,
+) -> Figure {
+    // As for counts: the sum of ones is one, and must not tell more than one.
+    let persons = count_step(profile, contributions_max) as f64 * scale.largest();
+    let digits = published_count(count, profile) * digits_of(scale.largest(), profile);
+    Figure::measure(scale.sum(count, offset_sum), persons.max(digits))
 }

@@ -180,7 +180,7 @@ fn a_person_beyond_the_bound_counts_up_to_the_bound() {
     greedy.extend((0..5_000).map(|_| (39, 1, 0.0)));
     let mut reduction = Reduction::new(&manifest).unwrap();
     for (person, cell, value) in greedy {
-        reduction.contribute(person, Contribution { output: 0, cell, value }).unwrap();
+        reduction.contribute(person, Contribution { output: 0, cell, values: &[value] }).unwrap();
     }
     let reduced = reduction.finish();
     assert_eq!(reduced.dropped().over_bound, 4_998);
@@ -231,7 +231,7 @@ fn bands_labels_and_names_hold_no_value_of_a_suppressed_cell() {
 fn faults_of_the_guest_stop_the_job_without_telling_a_value() {
     let manifest = manifest(count(), &[2], 1);
     let mut reduction = Reduction::new(&manifest).unwrap();
-    let given = |output, cell| Contribution { output, cell, value: 0.0 };
+    let given = |output, cell| Contribution { output, cell, values: &[] };
     assert_eq!(reduction.contribute(0, given(1, 0)), Err(GateError::UnknownOutput { output: 1, outputs: 1 }));
     for cell in [2, 77_001, u32::MAX] {
         let error = reduction.contribute(0, given(0, cell)).unwrap_err();
@@ -252,7 +252,7 @@ fn faults_of_the_guest_stop_the_job_without_telling_a_value() {
 fn a_histogram_bin_can_not_be_addressed_by_the_guest() {
     let manifest = manifest(json!({"reducer": "histogram", "edges": [0.0, 1.0, 2.0]}), &[2], 1);
     let mut reduction = Reduction::new(&manifest).unwrap();
-    let beyond = Contribution { output: 0, cell: 2, value: 0.5 };
+    let beyond = Contribution { output: 0, cell: 2, values: &[0.5] };
     assert!(matches!(reduction.contribute(0, beyond), Err(GateError::UnknownCell { .. })));
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn verdict(manifest: &JobManifest, given: &[Given], profile: &Profile
     given.sort_by_key(|(person, ..)| *person);
     let mut reduction = Reduction::new(manifest).unwrap();
     for (person, cell, value) in given {
-        reduction.contribute(person, Contribution { output: 0, cell, value }).unwrap();
+        reduction.contribute(person, Contribution { output: 0, cell, values: &[value] }).unwrap();
     }
     disclose(&reduction.finish(), profile, &mut Unguarded)
 }

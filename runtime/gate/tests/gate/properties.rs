@@ -60,7 +60,7 @@ proptest! {
         let manifest = manifest(reducer, &[2, 3], BOUND);
         let mut single = Reduction::new(&manifest).unwrap();
         for (person, cell, value) in &given {
-            single.contribute(*person, Contribution { output: 0, cell: *cell, value: *value }).unwrap();
+            single.contribute(*person, Contribution { output: 0, cell: *cell, values: &[*value] }).unwrap();
         }
         let mut rows = Reduction::new(&manifest).unwrap();
         for batch in given.chunks(batch) {
