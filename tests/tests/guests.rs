@@ -113,7 +113,7 @@ guests! {
     Own has_two_manifests: Refused("sandbox.no-manifest");
     Own manifest_is_not_json: Refused("sandbox.bad-manifest");
     Own manifest_nests_deeply: Refused("sandbox.bad-manifest");
-    Own manifest_asks_for_an_extreme: Refused("sandbox.bad-manifest");
+    Own manifest_asks_for_an_extreme: Refused("sandbox.no-such-reducer");
     Own manifest_asks_for_too_many_cells: Refused("sandbox.bad-manifest");
     Own manifest_of_another_version: Refused("sandbox.bad-manifest");
 

@@ -7,8 +7,15 @@
 pub const MODULE_SIZE_MAX_BYTES: usize = 4 << 20;
 /// Components: an interpreter inside (Python 18 MB, JavaScript 12 MB) is the largest that is known.
 pub const COMPONENT_SIZE_MAX_BYTES: usize = 32 << 20;
-/// Records that one person may return. Each is 16 bytes of guest memory, so a batch of them stays below 1 MiB.
+/// Records that one person or block may return. Each is 16 bytes of guest memory, so a batch of them stays below 1 MiB.
 pub const RECORDS_PER_PERSON_MAX: usize = 65_536;
+/// Rows that a `cohort` guest gets at a time, completed to whole persons.
+pub const COHORT_BATCH_ROWS: usize = 4_096;
+/// Rows after which a `cohort` guest sums up what it has seen and a fresh instance goes on, completed to whole persons: few
+/// enough that a job on any table of use is merged from several.
+pub const COHORT_STRETCH_ROWS: usize = 65_536;
+/// Rows' worth of fuel that a `cohort` job has before the first row: for instances, merging and finishing.
+pub const COHORT_BASE_ROWS: u64 = 4_096;
 /// Fuel charged for each record that the host reads: a guest gets no host work for free.
 pub const RECORD_FUEL_UNITS: u64 = 16;
 /// Rows that the driver of a `row` job takes at a time: 64 columns of 12 bytes still fit in a level-2 cache of 4 MiB,
@@ -30,8 +37,10 @@ pub(crate) const BRANCH_TARGETS_MAX: u64 = 65_536;
 pub(crate) const COMPLEXITY_MAX: u64 = 400_000;
 /// The same, over all functions.
 pub(crate) const COMPLEXITY_TOTAL_MAX: u64 = 4_000_000;
-/// Parameters of a function: 64 nullable columns and 32 parameters are 160.
-pub(crate) const FUNCTION_PARAMETERS_MAX: usize = 256;
+/// Parameters of a function: 64 nullable columns, 32 parameters and 256 state variables are 416.
+pub(crate) const FUNCTION_PARAMETERS_MAX: usize = 416;
+/// Arguments that the driver of a `row` job passes, over all functions: what its code grows with.
+pub(crate) const ROW_ARGUMENTS_MAX: usize = 65_536;
 /// Results of a function or block, parameters of a block: each is carried along every branch to it.
 pub(crate) const BLOCK_VALUES_MAX: usize = 16;
 /// Operators in one function that move or fill many bytes: between two checks of fuel and clock they do at most this many

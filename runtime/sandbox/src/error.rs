@@ -35,6 +35,8 @@ pub enum FailureClass {
     Stack,
     /// The guest answered outside the interface: unknown output or cell, records outside its memory, too many of them.
     BadOutput,
+    /// `update` answered with another number of numbers, one that is not finite, or no stop flag.
+    BadUpdate,
     /// The run took too long.
     WallTime,
     /// The run was cancelled.
@@ -43,8 +45,16 @@ pub enum FailureClass {
 
 impl FailureClass {
     /// Every class.
-    pub const ALL: [Self; 7] =
-        [Self::Trap, Self::OutOfFuel, Self::Memory, Self::Stack, Self::BadOutput, Self::WallTime, Self::Cancelled];
+    pub const ALL: [Self; 8] = [
+        Self::Trap,
+        Self::OutOfFuel,
+        Self::Memory,
+        Self::Stack,
+        Self::BadOutput,
+        Self::BadUpdate,
+        Self::WallTime,
+        Self::Cancelled,
+    ];
 
     /// Its stable code.
     #[must_use]
@@ -55,6 +65,7 @@ impl FailureClass {
             Self::Memory => "run.memory",
             Self::Stack => "run.stack",
             Self::BadOutput => "run.bad-output",
+            Self::BadUpdate => "run.bad-update",
             Self::WallTime => "run.wall-time",
             Self::Cancelled => "run.cancelled",
         }
@@ -63,12 +74,18 @@ impl FailureClass {
     fn rule_and_remedy(self) -> (&'static str, &'static str) {
         match self {
             Self::Trap => ("a job does not trap", "run the job on dummy data, where every fault is told"),
-            Self::OutOfFuel => ("a row, a person and a run have a fuel limit", "do less per row, or ask for more fuel"),
+            Self::OutOfFuel => {
+                ("a row, a person, a block and a run have a fuel limit", "do less per row, or ask for more fuel")
+            }
             Self::Memory => ("a guest's memory is limited", "hold less at a time"),
             Self::Stack => ("a guest's stack is limited", "replace recursion by a loop"),
             Self::BadOutput => (
                 "contributions name a declared output and cell, and lie in the guest's memory",
                 "compare the job's cell numbers with its manifest",
+            ),
+            Self::BadUpdate => (
+                "`update` answers with a stop flag, 0 or 1, and a finite number for each state variable",
+                "guard divisions and logarithms by released figures: a suppressed one comes as 0, marked as missing",
             ),
             Self::WallTime => ("a run has a time limit", "do less per row, or ask for a longer run"),
             Self::Cancelled => ("a run ends when it is cancelled", "submit the job again"),

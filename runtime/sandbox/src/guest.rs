@@ -12,6 +12,8 @@ pub(crate) struct Guest {
     memory_bytes: usize,
     /// The guest was refused memory or table space; a trap that follows is put down to that.
     growth_refused: bool,
+    /// Fuel that the store had when it was last filled, where an instance is called more than once.
+    pub(crate) fuel_given: u64,
 }
 
 impl Guest {
@@ -92,7 +94,8 @@ impl From<Interrupted> for RunError {
 
 /// A store with the limits set: every instance of a guest gets one of its own.
 pub(crate) fn store(engine: &Engine, memory_max_bytes: usize, watch: &Watch) -> Store<Guest> {
-    let mut store = Store::new(engine, Guest { memory_max_bytes, memory_bytes: 0, growth_refused: false });
+    let mut store =
+        Store::new(engine, Guest { memory_max_bytes, memory_bytes: 0, growth_refused: false, fuel_given: 0 });
     store.limiter(|guest| guest);
     store.set_epoch_deadline(1);
     let watch = watch.clone();

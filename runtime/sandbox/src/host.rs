@@ -4,16 +4,18 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use glovebox_catalog::{Door, Isolation, JobManifest};
+use glovebox_catalog as catalog;
+use glovebox_catalog::{Isolation, JobManifest};
 use glovebox_gm::{Digest, sm3};
 use wasmtime::{
     Enabled, Engine, InstanceAllocationStrategy, Module, OperatorCost, OptLevel, PoolingAllocationConfig, WasmFeatures,
 };
 
 use crate::caps;
+use crate::columnar::Columnar;
 use crate::component::ComponentJob;
+use crate::door::Door;
 use crate::inspect::FEATURES;
-use crate::person::PersonJob;
 use crate::row::RowJob;
 use crate::{Inspected, SandboxError};
 
@@ -104,36 +106,46 @@ struct CompiledJob {
     manifest: JobManifest,
     code_bytes: usize,
     job: Job,
+    /// The door of a `row` job with rounds: `update` may keep state, so it has fresh instances.
+    update: Option<Door>,
 }
 
-/// How a job runs: isolation and door.
+/// How a job takes its rows.
 pub(crate) enum Job {
+    /// One by one, as scalars.
     Row(RowJob),
-    Person(PersonJob),
-    Component(ComponentJob),
+    /// As columns of a unit.
+    Door(Door),
 }
 
 impl Compiled {
     fn new(engine: &Engine, inspected: &Inspected, bytes: &[u8]) -> Result<Self, SandboxError> {
         let manifest = inspected.manifest().clone();
-        let (code_bytes, job) = match (inspected.door(), manifest.isolation) {
-            (Door::Columnar, isolation) => {
+        let mut update = None;
+        let (code, job) = match (inspected.door(), manifest.isolation) {
+            (catalog::Door::Columnar, isolation) => {
                 let module = Module::from_binary(engine, bytes).map_err(host("compile the module"))?;
                 let code = module.image_range();
                 let job = match isolation {
-                    Isolation::Row => Job::Row(RowJob::new(engine, module, &manifest)?),
-                    _ => Job::Person(PersonJob::new(engine, &module)?),
+                    Isolation::Row => {
+                        if manifest.rounds.is_some() {
+                            update = Some(Door::Columnar(Columnar::new(engine, &module)?));
+                        }
+                        Job::Row(RowJob::new(engine, module, &manifest)?)
+                    }
+                    _ => Job::Door(Door::Columnar(Columnar::new(engine, &module)?)),
                 };
-                (code.end as usize - code.start as usize, job)
+                (code, job)
             }
-            (Door::Component, _) => {
+            (catalog::Door::Component, _) => {
                 let component = wasmtime::component::Component::from_binary(engine, bytes)
                     .map_err(host("compile the component"))?;
                 let code = component.image_range();
-                (code.end as usize - code.start as usize, Job::Component(ComponentJob::new(engine, &component)?))
+                (code, Job::Door(Door::Component(ComponentJob::new(engine, &component)?)))
             }
         };
-        Ok(Self(Arc::new(CompiledJob { manifest, code_bytes, job })))
+        let code_bytes = code.end as usize - code.start as usize;
+        Ok(Self(Arc::new(CompiledJob { manifest, code_bytes, job, update })))
     }
 
     /// The manifest.
@@ -144,6 +156,14 @@ impl Compiled {
 
     pub(crate) fn job(&self) -> &Job {
         &self.0.job
+    }
+
+    /// The door through which `update` is called.
+    pub(crate) fn update(&self) -> Option<&Door> {
+        match &self.0.job {
+            Job::Row(_) => self.0.update.as_ref(),
+            Job::Door(door) => Some(door),
+        }
     }
 }
 

@@ -7,12 +7,27 @@ use glovebox_catalog::{Isolation, JobManifest};
 use crate::run::canonical;
 use crate::{ContributionSink, RunError};
 
+/// Bytes of a record in a guest's memory.
+pub(crate) const RECORD_BYTES: usize = 16;
+
 /// One record: a contribution, or one value of a contribution that has several.
 #[derive(Clone, Copy)]
 pub(crate) struct Record {
     pub(crate) output: u32,
     pub(crate) cell: u32,
     pub(crate) value: f64,
+}
+
+/// Records as they lie in a guest's memory.
+pub(crate) fn records(bytes: &[u8]) -> Vec<Record> {
+    let (words, _) = bytes.as_chunks::<4>();
+    let (records, _) = words.as_chunks::<4>();
+    let record = |[output, cell, low, high]: &[[u8; 4]; 4]| Record {
+        output: u32::from_le_bytes(*output),
+        cell: u32::from_le_bytes(*cell),
+        value: f64::from_bits(u64::from(u32::from_le_bytes(*high)) << 32 | u64::from(u32::from_le_bytes(*low))),
+    };
+    records.iter().map(record).collect()
 }
 
 /// What contributions to one output look like.
@@ -22,6 +37,8 @@ pub(crate) struct Shape {
     cells: u32,
     /// Values of a contribution.
     values: u32,
+    /// Contributions of one unit at most: a block has one estimate for each output.
+    once: bool,
 }
 
 /// The shape of each output.
@@ -33,7 +50,7 @@ pub(crate) fn shapes(manifest: &JobManifest) -> Vec<Shape> {
             _ => (manifest.guest_cell_count(output), output.reducer.value_count()),
         };
         let small = |number| u32::try_from(number).unwrap_or(u32::MAX);
-        Shape { cells: small(cells), values: small(values) }
+        Shape { cells: small(cells), values: small(values), once: manifest.isolation == Isolation::Block }
     };
     manifest.outputs.iter().map(shape).collect()
 }
@@ -46,7 +63,8 @@ pub(crate) struct Contributions {
 }
 
 /// Reads records as contributions: a reducer of n > 1 values takes n records in a row, with cell numbers
-/// `cell * n + k` for k = 0, 1, … n - 1. None when any record names no output or cell, or stands out of place.
+/// `cell * n + k` for k = 0, 1, … n - 1. None when any record names no output or cell, stands
+/// out of place, or is a block's second estimate.
 pub(crate) fn contributions(shapes: &[Shape], records: &[Record]) -> Option<Contributions> {
     let mut found = Contributions { parts: Vec::new(), values: Vec::with_capacity(records.len()) };
     let mut rest = records;
@@ -61,6 +79,9 @@ pub(crate) fn contributions(shapes: &[Shape], records: &[Record]) -> Option<Cont
         }
         let mut numbers = (0..count).zip(group).map(|(value, record)| (record, cell * count + value));
         if !numbers.all(|(record, number)| (record.output, record.cell) == (first.output, number)) {
+            return None;
+        }
+        if shape.once && found.parts.iter().any(|(output, ..)| *output == first.output) {
             return None;
         }
         let start = found.values.len();

@@ -54,7 +54,6 @@ impl RowRun {
         engine: &Engine,
         job: &RowJob,
         manifest: &JobManifest,
-        arguments: &[f64],
         frame: &mut Frame,
     ) -> Result<Self, RunError> {
         let mut store = store(engine, frame.limits.memory_bytes, &frame.watch);
@@ -83,7 +82,7 @@ impl RowRun {
         });
         let loops = loops.collect::<Result<Vec<_>, _>>()?;
         let mut run = Self { store, memory, row, loops, cells: Vec::new(), values: Vec::new() };
-        let arguments: Vec<u8> = arguments.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let arguments: Vec<u8> = frame.arguments.iter().flat_map(|value| value.to_le_bytes()).collect();
         run.write(job.layout.arguments, &arguments)?;
         Ok(run)
     }

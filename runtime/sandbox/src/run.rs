@@ -1,15 +1,17 @@
 //! A run: batches of a view in, contributions out, limits and meters kept.
 
 use arrow::array::RecordBatch;
-use glovebox_catalog::JobManifest;
+use glovebox_catalog::{Isolation, JobManifest};
 
+use crate::block::BlockRun;
+use crate::cohort::CohortRun;
 use crate::columns::{Column, columns};
-use crate::component::ComponentRun;
+use crate::door::{Entry, Rows};
 use crate::guest::{Ending, Watch};
 use crate::host::{Compiled, Job, Sandbox};
-use crate::person::PersonRun;
 use crate::record::{Shape, shapes};
 use crate::row::RowRun;
+use crate::unit::run_unit;
 use crate::{CancelFlag, FailureClass, Faults, Limits, Progress, RunError, RunMeters, SinkError};
 
 /// Takes contributions. Outputs and cells are within the manifest, NaNs are canonical; the gate checks once more.
@@ -43,22 +45,25 @@ pub struct Plan<'a> {
 /// A job under way. It is driven from a blocking thread, one batch after another.
 pub struct Run {
     frame: Frame,
-    guest: Guests,
+    units: Units,
     compiled: Compiled,
+    sandbox: Sandbox,
 }
 
-enum Guests {
+/// What stands between two resets of the sandbox.
+enum Units {
     Row(Box<RowRun>),
-    Person(PersonRun),
-    Component(ComponentRun),
+    Person,
+    Block(BlockRun),
+    Cohort(Box<CohortRun>),
 }
 
 impl Run {
     /// Starts a run.
     ///
     /// # Errors
-    /// [`RunError::Input`] when the number of arguments differs or one lies outside its bounds, [`RunError::Host`] when no
-    /// instance can be made, [`RunError::Failed`] when a `row` guest's initialisation fails.
+    /// [`RunError::Input`] when the number of arguments differs, one lies outside its bounds, or a `block` job has no
+    /// persons; [`RunError::Host`] when no instance can be made; [`RunError::Failed`] when a `row` guest's initialisation fails.
     pub fn start(
         sandbox: &Sandbox,
         compiled: &Compiled,
@@ -67,26 +72,28 @@ impl Run {
         cancel: &CancelFlag,
         progress: &Progress,
     ) -> Result<Self, RunError> {
-        let Plan { arguments, .. } = *plan;
-        check_arguments(compiled.manifest(), arguments)?;
+        let (manifest, Plan { arguments, persons }) = (compiled.manifest(), *plan);
+        check_arguments(manifest, arguments)?;
         let mut frame = Frame {
             limits: *limits,
             watch: Watch::new(limits, cancel),
             progress: progress.clone(),
             meters: RunMeters::default(),
-            shapes: shapes(compiled.manifest()),
+            arguments: arguments.to_vec(),
+            shapes: shapes(manifest),
+            records_max: manifest.outputs.iter().map(|output| manifest.cell_count(output)).sum(),
             cpu_ns: 0,
             last_person: None,
         };
-        let guest = match compiled.job() {
-            Job::Row(job) => {
-                let run = RowRun::start(sandbox.engine(), job, compiled.manifest(), arguments, &mut frame)?;
-                Guests::Row(Box::new(run))
+        let units = match (compiled.job(), manifest.isolation) {
+            (Job::Row(job), _) => Units::Row(Box::new(RowRun::start(sandbox.engine(), job, manifest, &mut frame)?)),
+            (Job::Door(_), Isolation::Block) => {
+                Units::Block(BlockRun::start(manifest.blocks.unwrap_or_default(), persons)?)
             }
-            Job::Person(_) => Guests::Person(PersonRun::start(arguments)),
-            Job::Component(_) => Guests::Component(ComponentRun::start(arguments)),
+            (Job::Door(_), Isolation::Cohort) => Units::Cohort(Box::new(CohortRun::start(&frame))),
+            (Job::Door(_), _) => Units::Person,
         };
-        Ok(Self { frame, guest, compiled: compiled.clone() })
+        Ok(Self { frame, units, compiled: compiled.clone(), sandbox: sandbox.clone() })
     }
 
     /// Runs one batch. `ordinals` are the persons of its rows, ascending; a person's rows never straddle two batches.
@@ -99,8 +106,21 @@ impl Run {
         batch: &RecordBatch,
         sink: &mut dyn ContributionSink,
     ) -> Result<(), RunError> {
+        self.timed(|run| run.batch_inner(ordinals, batch, sink))
+    }
+
+    /// Ends the rows, after the last batch: what a `block` or `cohort` job still holds is run and handed to the sink.
+    /// `row` and `person` jobs hold nothing.
+    ///
+    /// # Errors
+    /// [`RunError`]; only [`Run::finish`] may follow.
+    pub fn complete(&mut self, sink: &mut dyn ContributionSink) -> Result<(), RunError> {
+        self.timed(|run| run.complete_inner(sink))
+    }
+
+    fn timed(&mut self, work: impl FnOnce(&mut Self) -> Result<(), RunError>) -> Result<(), RunError> {
         let before = thread_cpu_ns();
-        let result = self.batch_inner(ordinals, batch, sink);
+        let result = work(self);
         self.frame.cpu_ns = self.frame.cpu_ns.saturating_add(thread_cpu_ns().saturating_sub(before));
         self.frame.meters.cpu_ms = self.frame.cpu_ns / 1_000_000;
         self.frame.progress.show(&self.frame.meters);
@@ -116,15 +136,30 @@ impl Run {
         let manifest = self.compiled.manifest();
         self.frame.check_persons(ordinals, batch)?;
         let columns = columns(manifest, batch)?;
-        match (&mut self.guest, self.compiled.job()) {
-            (Guests::Row(run), Job::Row(job)) => run.batch(job, &mut self.frame, ordinals, &columns, sink),
-            (Guests::Person(run), Job::Person(job)) => {
-                self.frame.each_person(ordinals, &columns, |frame, person| run.person(job, frame, person, sink))
+        let engine = self.sandbox.engine();
+        match (&mut self.units, self.compiled.job()) {
+            (Units::Row(run), Job::Row(job)) => run.batch(job, &mut self.frame, ordinals, &columns, sink),
+            (Units::Person, Job::Door(door)) => self.frame.each_person(ordinals, &columns, |frame, person| {
+                let rows = Rows::of_person(person.columns, person.start, person.end);
+                run_unit((engine, door, Entry::Person), frame, person.ordinal, &rows, sink)
+            }),
+            (Units::Block(run), Job::Door(door)) => self
+                .frame
+                .each_person(ordinals, &columns, |frame, person| run.person(engine, door, frame, person, sink)),
+            (Units::Cohort(run), Job::Door(door)) => {
+                self.frame.each_person(ordinals, &columns, |frame, person| run.person(engine, door, frame, person))
             }
-            (Guests::Component(run), Job::Component(job)) => {
-                self.frame.each_person(ordinals, &columns, |frame, person| run.person(job, frame, person, sink))
-            }
-            _ => Err(RunError::host("find the job's door", "guest and module differ")),
+            _ => Err(differ()),
+        }
+    }
+
+    fn complete_inner(&mut self, sink: &mut dyn ContributionSink) -> Result<(), RunError> {
+        let engine = self.sandbox.engine();
+        match (&mut self.units, self.compiled.job()) {
+            (Units::Row(_), _) | (Units::Person, _) => Ok(()),
+            (Units::Block(run), Job::Door(door)) => run.flush(engine, door, &mut self.frame, sink),
+            (Units::Cohort(run), Job::Door(door)) => run.complete(engine, door, &mut self.frame, sink),
+            _ => Err(differ()),
         }
     }
 
@@ -147,8 +182,12 @@ pub(crate) struct Frame {
     pub(crate) watch: Watch,
     pub(crate) progress: Progress,
     pub(crate) meters: RunMeters,
+    /// Parameters and state.
+    pub(crate) arguments: Vec<f64>,
     /// What a contribution to each output may be.
     pub(crate) shapes: Vec<Shape>,
+    /// Cells of all outputs: most records that a `cohort` job gives.
+    pub(crate) records_max: usize,
     cpu_ns: u64,
     last_person: Option<u32>,
 }
@@ -162,15 +201,20 @@ pub(crate) struct Person<'a> {
 }
 
 impl Frame {
-    /// Fuel for one row or person: its limit, or what is left of the total.
+    /// Fuel for one row, person or block: its limit, or what is left of the total.
     pub(crate) fn fuel(&self) -> Result<u64, RunError> {
+        self.fuel_left().map(|left| left.min(self.limits.fuel_per_unit))
+    }
+
+    /// What is left of the total.
+    pub(crate) fn fuel_left(&self) -> Result<u64, RunError> {
         match self.limits.fuel_total_units.saturating_sub(self.meters.fuel_units) {
             0 => Err(RunError::Failed(FailureClass::OutOfFuel)),
-            left => Ok(left.min(self.limits.fuel_per_unit)),
+            left => Ok(left),
         }
     }
 
-    /// Counts a fault of a row or person, or ends the run.
+    /// Counts a fault of a unit, or ends the run.
     pub(crate) fn fault(&mut self, ending: Ending) -> Result<(), RunError> {
         match ending {
             Ending::Run(error) => Err(error),
@@ -226,6 +270,10 @@ impl Frame {
         }
         Ok(())
     }
+}
+
+fn differ() -> RunError {
+    RunError::host("find the job's door", "guest and module differ")
 }
 
 /// NaN in its one canonical form: the other 2^52 would carry bits out.

@@ -1,15 +1,42 @@
 //! Whether the exports are those of the job interface (sdk/wit/README.md).
 
-use glovebox_catalog::{InputType, JobManifest, Output, Refusal};
-use wasmparser::component_types::{ComponentDefinedType, ComponentEntityType, ComponentValType};
+use glovebox_catalog::{InputType, Isolation, JobManifest, Output, Refusal};
+use wasmparser::component_types::{ComponentAnyTypeId, ComponentDefinedType, ComponentEntityType, ComponentValType};
 use wasmparser::types::TypesRef;
 use wasmparser::{FuncType, ValType};
 
 use super::structure::Survey;
+use crate::caps::ROW_ARGUMENTS_MAX;
+use crate::door::Entry;
 
-/// The type of the component's export `person`, written out.
-const PERSON: &str = "func(input: record{rows: u32, columns: list<record{kind: enum{boolean, int64, float64, date, code}, \
-values: list<u8>, validity: option<list<u8>>}>}, parameters: list<f64>) -> list<record{output: u32, cell: u32, value: f64}>";
+/// The types of a component's exports, written out; `TABLE` and `RECORDS` stand for those below.
+const TYPES: [(Entry, &str); 7] = [
+    (Entry::Person, "func(input: TABLE, parameters: list<f64>) -> RECORDS"),
+    (Entry::Block, "func(input: TABLE, persons: list<u32>, parameters: list<f64>) -> RECORDS"),
+    (Entry::Batch, "func(input: TABLE, persons: list<u32>, parameters: list<f64>)"),
+    (Entry::Partial, "func() -> list<u8>"),
+    (Entry::Merge, "func(partial: list<u8>)"),
+    (Entry::Finish, "func(parameters: list<f64>) -> RECORDS"),
+    (
+        Entry::Update,
+        "func(released: record{round: u32, parameters: list<f64>, state: list<f64>, \
+         outputs: list<record{values: list<f64>, valid: list<u8>}>}) -> list<f64>",
+    ),
+];
+const TABLE: &str = "record{rows: u32, columns: list<record{kind: enum{boolean, int64, float64, date, code}, \
+values: list<u8>, validity: option<list<u8>>}>}";
+const RECORDS: &str = "list<record{output: u32, cell: u32, value: f64}>";
+
+/// The functions that a job of this manifest exports besides those of `row` jobs.
+fn entries(manifest: &JobManifest) -> impl Iterator<Item = Entry> {
+    let units: &[Entry] = match manifest.isolation {
+        Isolation::Row => &[],
+        Isolation::Person => &[Entry::Person],
+        Isolation::Block => &[Entry::Block],
+        Isolation::Cohort => &[Entry::Batch, Entry::Partial, Entry::Merge, Entry::Finish],
+    };
+    units.iter().copied().chain(manifest.rounds.as_ref().map(|_| Entry::Update))
+}
 
 /// The export that computes the cell of output `index`.
 pub(crate) fn cell_export(index: usize) -> String {
@@ -49,9 +76,40 @@ pub(crate) fn row_arguments(manifest: &JobManifest) -> Vec<ValType> {
     columns.chain(manifest.arguments().map(|_| ValType::F64)).collect()
 }
 
-pub(super) fn check_row(survey: &Survey<'_>, manifest: &JobManifest) -> Vec<Refusal> {
-    let arguments = row_arguments(manifest);
-    let mut refusals: Vec<_> = row_exports(manifest)
+/// Checks the exports of a core module.
+pub(super) fn check_module(survey: &Survey<'_>, manifest: &JobManifest) -> Vec<Refusal> {
+    let mut refusals = if manifest.isolation == Isolation::Row { check_row(survey, manifest) } else { Vec::new() };
+    let mut entries = entries(manifest).peekable();
+    if entries.peek().is_some() {
+        let memory = (!survey.memories.iter().any(|name| name == "memory")).then(|| missing("memory", "a memory"));
+        let alloc = FuncType::new([ValType::I32, ValType::I32], [ValType::I32]);
+        refusals.extend(memory.into_iter().chain(check_function(survey, "gb_alloc", &alloc)));
+    }
+    refusals.extend(entries.filter_map(|entry| check_function(survey, entry.core_name(), &core_type(entry))));
+    refusals
+}
+
+fn core_type(entry: Entry) -> FuncType {
+    match entry {
+        Entry::Person | Entry::Block | Entry::Finish | Entry::Update => FuncType::new([ValType::I32], [ValType::I64]),
+        Entry::Batch => FuncType::new([ValType::I32], []),
+        Entry::Partial => FuncType::new([], [ValType::I64]),
+        Entry::Merge => FuncType::new([ValType::I32, ValType::I32], []),
+    }
+}
+
+fn check_row(survey: &Survey<'_>, manifest: &JobManifest) -> Vec<Refusal> {
+    let (exports, arguments) = (row_exports(manifest), row_arguments(manifest));
+    let passed = exports.len().saturating_mul(arguments.len());
+    if passed > ROW_ARGUMENTS_MAX {
+        return vec![Refusal::new(
+            "sandbox.too-complex",
+            format!("functions times arguments of a `row` job are at most {ROW_ARGUMENTS_MAX}"),
+            format!("{} functions of {} arguments", exports.len(), arguments.len()),
+            "declare fewer outputs, components, columns or state variables, or use isolation `person`",
+        )];
+    }
+    let mut refusals: Vec<_> = exports
         .into_iter()
         .filter_map(|(name, result)| check_function(survey, &name, &FuncType::new(arguments.clone(), [result])))
         .collect();
@@ -66,26 +124,24 @@ pub(super) fn check_row(survey: &Survey<'_>, manifest: &JobManifest) -> Vec<Refu
     refusals
 }
 
-pub(super) fn check_person(survey: &Survey<'_>) -> Vec<Refusal> {
-    let alloc = FuncType::new([ValType::I32, ValType::I32], [ValType::I32]);
-    let person = FuncType::new([ValType::I32], [ValType::I64]);
-    let memory = (!survey.memories.iter().any(|name| name == "memory")).then(|| missing("memory", "a memory"));
-    let functions = [("gb_alloc", alloc), ("gb_person", person)];
-    let functions = functions.iter().filter_map(|(name, expected)| check_function(survey, name, expected));
-    memory.into_iter().chain(functions).collect()
-}
-
-pub(super) fn check_component(survey: &Survey<'_>) -> Vec<Refusal> {
-    match survey.component_functions.get("person") {
-        Some(found) if found == PERSON => Vec::new(),
-        Some(found) => vec![Refusal::new(
-            "sandbox.missing-export",
-            format!("export `person` has the type of world `person-job`: {PERSON}"),
-            format!("export `person`: {found}"),
-            "build against sdk/wit/glovebox.wit",
-        )],
-        None => vec![missing("person", "the function of world `person-job`")],
-    }
+/// Checks the exports of a component.
+pub(super) fn check_component(survey: &Survey<'_>, manifest: &JobManifest) -> Vec<Refusal> {
+    let refusal = |entry: Entry| {
+        let (_, expected) = TYPES.iter().find(|(of, _)| *of == entry)?;
+        let expected = expected.replace("TABLE", TABLE).replace("RECORDS", RECORDS);
+        let name = entry.component_name();
+        match survey.component_functions.get(name) {
+            Some(found) if *found == expected => None,
+            Some(found) => Some(Refusal::new(
+                "sandbox.missing-export",
+                format!("export `{name}` has the type that its world gives it: {expected}"),
+                format!("export `{name}`: {found}"),
+                "build against sdk/wit/glovebox.wit",
+            )),
+            None => Some(missing(name, &expected)),
+        }
+    };
+    entries(manifest).filter_map(refusal).collect()
 }
 
 fn check_function(survey: &Survey<'_>, name: &str, expected: &FuncType) -> Option<Refusal> {
@@ -124,6 +180,19 @@ pub(super) fn component_function(types: TypesRef<'_>, name: &str) -> Option<Stri
     let result = function.result.as_ref().map(|value| format!(" -> {}", written(types, value, 0))).unwrap_or_default();
     let keyword = if function.async_ { "async func" } else { "func" };
     Some(format!("{keyword}({parameters}){result}"))
+}
+
+/// Whether an import is an instance that holds names of value types alone: an interface of types, which is no capability.
+pub(super) fn holds_types_alone(types: TypesRef<'_>, name: &str) -> bool {
+    let Some(ComponentEntityType::Instance(id)) = types.component_item_for_import(name).map(|item| item.ty) else {
+        return false;
+    };
+    types.get(id).is_some_and(|instance| {
+        instance.exports.values().all(|item| match item.ty {
+            ComponentEntityType::Type { created, .. } => matches!(created, ComponentAnyTypeId::Defined(_)),
+            _ => false,
+        })
+    })
 }
 
 /// Types of the interface written out; any other kind, and anything nested deeper than the interface, is `…`.

@@ -9,7 +9,7 @@ mod structure;
 pub(crate) use exports::{row_arguments, row_exports};
 pub(crate) use structure::FEATURES;
 
-use glovebox_catalog::{Door, Isolation, JobManifest, MANIFEST_SECTION, Refusal};
+use glovebox_catalog::{Door, Isolation, JobManifest, MANIFEST_SECTION, ManifestError, Refusal};
 use glovebox_gm::{Digest, sm3};
 use sha2::Digest as _;
 
@@ -62,22 +62,21 @@ impl Inspected {
 /// # Errors
 /// Everything that is wrong with it, as far as it could be read: codes `sandbox.malformed`, `sandbox.too-large`,
 /// `sandbox.too-complex`, `sandbox.memory-cap`, `sandbox.feature-not-allowed`, `sandbox.import-not-allowed`,
-/// `sandbox.no-manifest`, `sandbox.bad-manifest`, `sandbox.missing-export`, `sandbox.row-needs-core-module`,
-/// `sandbox.row-keeps-state`.
+/// `sandbox.no-manifest`, `sandbox.bad-manifest`, `sandbox.no-such-reducer`, `sandbox.missing-export`,
+/// `sandbox.row-needs-core-module`, `sandbox.row-keeps-state`.
 pub fn inspect(bytes: &[u8]) -> Result<Inspected, Vec<Refusal>> {
     let door = door(bytes).map_err(|refusal| vec![refusal])?;
     let survey = structure::survey(bytes, door)?;
     let manifest = manifest(&survey.manifests).map_err(|refusal| vec![refusal])?;
     let mut refusals = match (door, manifest.isolation) {
-        (Door::Columnar, Isolation::Row) => exports::check_row(&survey, &manifest),
-        (Door::Columnar, _) => exports::check_person(&survey),
+        (Door::Columnar, _) => exports::check_module(&survey, &manifest),
         (Door::Component, Isolation::Row) => vec![Refusal::new(
             "sandbox.row-needs-core-module",
             "isolation `row` is proven on a core module",
             "the component",
             "submit the core module, or declare isolation `person`",
         )],
-        (Door::Component, _) => exports::check_component(&survey),
+        (Door::Component, _) => exports::check_component(&survey, &manifest),
     };
     if refusals.is_empty() && manifest.isolation == Isolation::Row {
         refusals = stateless::prove(bytes, &survey, &manifest);
@@ -127,8 +126,15 @@ fn manifest(sections: &[&[u8]]) -> Result<JobManifest, Refusal> {
         let rule = format!("a manifest has at most {} bytes", caps::MANIFEST_MAX_BYTES);
         return Err(Refusal::new("sandbox.bad-manifest", rule, place, "shorten its lists"));
     }
-    JobManifest::parse(section)
-        .map_err(|error| Refusal::new("sandbox.bad-manifest", error.to_string(), place, "correct the manifest"))
+    JobManifest::parse(section).map_err(|error| match error {
+        ManifestError::NoReducer { output, reducer, remedy } => Refusal::new(
+            "sandbox.no-such-reducer",
+            format!("what would be a row in disguise is no reducer, `{reducer}` for one"),
+            format!("output `{output}`"),
+            remedy,
+        ),
+        error => Refusal::new("sandbox.bad-manifest", error.to_string(), place, "correct the manifest"),
+    })
 }
 
 #[cfg(test)]

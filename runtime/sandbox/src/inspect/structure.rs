@@ -53,6 +53,7 @@ pub(crate) fn survey(bytes: &[u8], door: Door) -> Result<Survey<'_>, Vec<Refusal
         counts: Counts::default(),
         block_parameters: Vec::new(),
         exports: Vec::new(),
+        component_instances: Vec::new(),
         component_exports: Vec::new(),
         refusals: Vec::new(),
     };
@@ -94,6 +95,8 @@ struct Pass<'a> {
     block_parameters: Vec<usize>,
     /// Exports of the outermost core module, resolved when its types are known.
     exports: Vec<(String, ExternalKind, u32)>,
+    /// Names of the instances that the outermost component imports.
+    component_instances: Vec<String>,
     /// Names of the exports of the outermost component.
     component_exports: Vec<String>,
     refusals: Vec<Refusal>,
@@ -195,8 +198,11 @@ impl<'a> Pass<'a> {
                 for import in reader.clone() {
                     let import = import?;
                     // A type that equals a written-out one carries nothing; a resource type would be a capability.
-                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
-                        self.refuse_import(import.name.name);
+                    match import.ty {
+                        ComponentTypeRef::Type(TypeBounds::Eq(_)) => {}
+                        // What it holds is known when the types are.
+                        ComponentTypeRef::Instance(_) => self.component_instances.push(import.name.name.to_owned()),
+                        _ => self.refuse_import(import.name.name),
                     }
                 }
             }
@@ -248,6 +254,11 @@ impl<'a> Pass<'a> {
                     }
                 }
                 _ => {}
+            }
+        }
+        for name in std::mem::take(&mut self.component_instances) {
+            if !super::exports::holds_types_alone(types, &name) {
+                self.refuse_import(&name);
             }
         }
         for name in std::mem::take(&mut self.component_exports) {

@@ -122,7 +122,7 @@ fn caps_hold() {
         ("sandbox.too-complex", format!("(func {})", "nop ".repeat((512 << 10) + 1))),
         ("sandbox.too-complex", "(global i32 (i32.const 0))".repeat(10_001)),
         ("sandbox.too-complex", format!("(memory 1) {}", "(data (i32.const 0) \"x\")".repeat(10_001))),
-        ("sandbox.too-complex", format!("(func (param {}))", "i32 ".repeat(257))),
+        ("sandbox.too-complex", format!("(func (param {}))", "i32 ".repeat(417))),
         ("sandbox.too-complex", format!("(func (block (result {}) unreachable) unreachable)", "i32 ".repeat(17))),
         (
             "sandbox.too-complex",
