@@ -72,6 +72,24 @@ actions! {
     JobRead = "job.read" on Job,
     /// Cancel a job.
     JobCancel = "job.cancel" on Job,
+    /// Read what was done in a review.
+    ReviewRead = "review.read" on Review,
+    /// Read what its reviewers wrote to each other.
+    ReviewMinutes = "review.minutes" on Review,
+    /// See the output under review, with report and leakage bound.
+    ReviewInspect = "review.inspect" on Review,
+    /// Take an output up for review.
+    ReviewClaim = "review.claim" on Review,
+    /// Note something for the other reviewers.
+    ReviewComment = "review.comment" on Review,
+    /// Send an output back to its developer with a question.
+    ReviewReturn = "review.return" on Review,
+    /// Approve an output.
+    ReviewApprove = "review.approve" on Review,
+    /// Refuse an output.
+    ReviewRefuse = "review.refuse" on Review,
+    /// Answer a question of the reviewers.
+    ReviewAnswer = "review.answer" on Review,
     /// Read a released table.
     ReleaseRead = "release.read" on Release,
     /// Read the receipt of a job.

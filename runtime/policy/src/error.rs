@@ -1,11 +1,11 @@
 //! Why a grant, a principal or a set of policies can't be accepted.
 
 use glovebox_catalog::{
-    Capacity, DatasetId, GrantState, OrganisationId, OrganisationKind, Refusal, Role, RoleError, Timestamp,
+    Capacity, DatasetId, GrantState, OrganisationId, OrganisationKind, Refusal, ReviewState, Role, RoleError, Timestamp,
 };
 use thiserror::Error;
 
-use crate::GrantEvent;
+use crate::{GrantEvent, ReviewEvent};
 
 /// Everything that can be wrong with what this crate is given.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -87,6 +87,38 @@ pub enum PolicyError {
         /// Its end.
         until: Timestamp,
     },
+    /// The state of the review does not allow the step.
+    #[error("a review that is {state} can't take `{event}`")]
+    ReviewState {
+        /// Where the review stands.
+        state: ReviewState,
+        /// What was tried.
+        event: ReviewEvent,
+    },
+    /// The person or their organisation has a part in the output.
+    #[error("an output is judged by people who have no part in it: neither in the job nor in the module")]
+    ReviewBarred,
+    /// The reviewer decides without having taken the output up.
+    #[error("a reviewer takes an output up before saying anything on it")]
+    ReviewNotClaimed,
+    /// One person approves twice.
+    #[error("an output is approved by two different reviewers")]
+    ReviewSamePerson,
+    /// The reviewer has taken it up already.
+    #[error("this reviewer has taken the output up already")]
+    ReviewClaimed,
+    /// A step that has to be explained is not.
+    #[error("`{event}` comes with a comment")]
+    ReviewCommentMissing {
+        /// What was tried.
+        event: ReviewEvent,
+    },
+    /// The time of the review is over.
+    #[error("the time of the review ended at {until}")]
+    ReviewOver {
+        /// Its end.
+        until: Timestamp,
+    },
     /// The principal has left.
     #[error("the principal is no longer active")]
     Inactive,
@@ -121,6 +153,13 @@ impl PolicyError {
             Self::SamePerson => "policy.same-person",
             Self::AlreadyDecided { .. } => "policy.already-decided",
             Self::TermOver { .. } => "policy.grant-expired",
+            Self::ReviewState { .. } => "review.state",
+            Self::ReviewBarred => "review.not-independent",
+            Self::ReviewNotClaimed => "review.not-claimed",
+            Self::ReviewSamePerson => "review.same-person",
+            Self::ReviewClaimed => "review.already-claimed",
+            Self::ReviewCommentMissing { .. } => "review.comment-missing",
+            Self::ReviewOver { .. } => "review.expired",
             Self::Inactive => "policy.principal-inactive",
             Self::Roles(_) | Self::RoleOfKind { .. } => "policy.roles",
         }
@@ -145,6 +184,13 @@ impl PolicyError {
             Self::SamePerson => "ask a second person",
             Self::AlreadyDecided { .. } => "nothing is left to do in this capacity",
             Self::TermOver { .. } => "propose a grant with a new term",
+            Self::ReviewState { .. } => "read the review's state; final states need a new job",
+            Self::ReviewBarred => "ask a reviewer of another organisation, who did not submit the job or the module",
+            Self::ReviewNotClaimed => "claim the review first",
+            Self::ReviewSamePerson => "ask a second reviewer",
+            Self::ReviewClaimed => "comment, return, approve or refuse",
+            Self::ReviewCommentMissing { .. } => "say in a comment what the other side has to know",
+            Self::ReviewOver { .. } => "submit the job again, and agree with the reviewers on a time",
             Self::Inactive => "ask the security officer",
             Self::Roles(_) | Self::RoleOfKind { .. } => "file the principal with roles that go together",
         }

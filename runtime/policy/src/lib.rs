@@ -1,8 +1,9 @@
 //! Who may do what: the life of grants, approvals, and Cedar decisions that end in a [`Permit`].
 //!
 //! Pure: no I/O, no clock, no randomness; time is a parameter. The rules about people and resources are data, in
-//! `policies/*.cedar`; the rules about a grant's states are one table, [`TRANSITIONS`]; what a job may read of a
-//! dataset is decided in [`Authoriser::permit`], the only place that makes a [`Permit`].
+//! `policies/*.cedar`; the rules about a grant's states are one table, [`TRANSITIONS`], and those about a review's
+//! another, [`REVIEW_TRANSITIONS`]; what a job may read of a dataset is decided in [`Authoriser::permit`], the only place
+//! that makes a [`Permit`].
 
 mod action;
 mod authoriser;
@@ -12,6 +13,7 @@ mod life;
 mod permit;
 mod proposal;
 mod request;
+mod review;
 
 pub use action::Action;
 pub use authoriser::Authoriser;
@@ -21,6 +23,10 @@ pub use life::{GrantEvent, TRANSITIONS, Transition, decide, diagram, resume, rev
 pub use permit::{Permit, PermitRequest};
 pub use proposal::{check_reviewers, propose};
 pub use request::{Context, Decision, Request, ResourceKind, ResourceRef};
+pub use review::{
+    APPROVALS_NEEDED, REVIEW_TRANSITIONS, ReviewEvent, ReviewTransition, ReviewerAct, answer_review, check_reviewer,
+    expire_review, judge, release_review, review_diagram, withdraw_review,
+};
 
 #[cfg(test)]
 mod attacks;
@@ -28,3 +34,5 @@ mod attacks;
 mod cases;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod review_attacks;

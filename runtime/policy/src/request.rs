@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use glovebox_catalog::{
     Capacity, Dataset, Grade, Grant, GrantState, JobId, ModuleId, OrganisationId, Principal, PrincipalId, Purpose,
-    Refusal, ReleaseId, Timestamp,
+    Refusal, ReleaseId, Review, Timestamp,
 };
 
 use crate::Action;
@@ -29,6 +29,8 @@ pub enum ResourceKind {
     Job,
     /// A release.
     Release,
+    /// A review of an output.
+    Review,
 }
 
 impl ResourceKind {
@@ -44,6 +46,7 @@ impl ResourceKind {
             Self::Module => "Module",
             Self::Job => "Job",
             Self::Release => "Release",
+            Self::Review => "Review",
         }
     }
 }
@@ -137,6 +140,17 @@ impl ResourceRef {
     #[must_use]
     pub fn release(id: &ReleaseId, grant: &Grant) -> Self {
         Self::under(grant, ResourceKind::Release, id.as_str())
+    }
+
+    /// A review: the developer's organisation is its owner, the person behind it who submitted the job.
+    #[must_use]
+    pub fn review(review: &Review, grant: &Grant) -> Self {
+        Self {
+            // Of the grant's suppliers only the one whose data it is.
+            suppliers: BTreeSet::from([review.supplier.clone()]),
+            principal: Some(review.submitted_by.clone()),
+            ..Self::under(grant, ResourceKind::Review, review.id.as_str())
+        }
     }
 
     /// How events and refusals name it, e.g. `grant/grt-01`.

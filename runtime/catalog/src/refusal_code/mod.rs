@@ -9,6 +9,7 @@ mod intake;
 mod job;
 mod policy;
 mod request;
+mod review;
 mod sandbox;
 
 /// One code of the register.
@@ -63,9 +64,14 @@ pub const REFUSAL_PARTS: &[RefusalPart] = &[
         codes: job::CODES,
     },
     RefusalPart {
-        title: "What may leave: `gate`, `review`",
-        when: "After a run: for single cells, for whole releases, and in review. `job lint` tells most of them before.",
+        title: "What may leave: `gate`",
+        when: "After a run: for single cells and for whole releases. `job lint` tells most of them before.",
         codes: gate::CODES,
+    },
+    RefusalPart {
+        title: "Reviews: `review`",
+        when: "While an output waits for reviewers, and when one that they let go is fetched.",
+        codes: review::CODES,
     },
 ];
 
