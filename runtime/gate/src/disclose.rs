@@ -1,216 +1,127 @@
 //! The sequence of the rules, from statistics to a verdict.
-//!
-//! Which totals are shown: of a table with one dimension the grand total; of a table with more, one margin per value of
-//! every dimension and the grand total. Lines of the outermost dimension may show a total over suppressed cells, after
-//! complementary suppression; they are disjoint, so each is judged alone. Margins of the other dimensions are shown
-//! only where nothing in them is suppressed: they then say nothing that their cells do not say. The grand total is
-//! shown when every margin of the outermost dimension is.
 
 use glovebox_catalog::Refusal;
 
-use crate::cell::CellStatistics;
-use crate::reducers::{Additivity, Statistic, statistic};
+use crate::judgement::{Judge, Judgement};
+use crate::leakage::leakage_of_rules;
+use crate::reducers::{inner_statistic, statistic};
 use crate::reduction::{Reduced, ReducedOutput};
-use crate::release::{Cell, Leakage, Mechanism, Release, Table, Verdict};
-use crate::rules::{
-    Figure, Hidden, Line, Suppression, below_threshold, complement, dominated, persons_min, shows_total,
-};
+use crate::release::{Cell, Mechanism, Release, Table, Verdict};
+use crate::rules::Suppression;
+use crate::shape::{Dimension, Shape};
+use crate::totals::Totals;
 use crate::{Guard, Profile};
+
+/// Value and step of a figure, or why it is hidden.
+pub(crate) type Shown = Result<(f64, f64), Suppression>;
 
 /// Applies `profile` to every cell and margin; `guard` compares those that pass with everything released before.
 #[must_use]
 pub fn disclose(reduced: &Reduced, profile: &Profile, guard: &mut dyn Guard) -> Verdict {
-    let _ = &guard;
-    let tables = reduced.outputs.iter().map(|output| Disclosure::new(output, profile).table()).collect();
-    let release = Release::new(tables, profile.name.clone(), Mechanism::DisclosureRules, Leakage::default());
+    let drafts: Vec<_> = reduced.outputs.iter().map(|output| Draft::new(output, profile, guard)).collect();
+    let tables: Vec<_> = drafts.iter().map(|draft| draft.table(profile)).collect();
+    let reasons = || {
+        let rule = format!("at least one cell passes every rule of the profile `{}`", profile.name);
+        let remedy = "merge categories, widen bands or use fewer keys; the reasons that follow name the rules met";
+        let first = Refusal::new("gate.all-cells-withheld", rule, "release", remedy);
+        std::iter::once(first).chain(drafts.iter().flat_map(|draft| draft.reasons(profile))).collect()
+    };
+    let leakage = leakage_of_rules(reduced, profile);
+    let release = Release::new(tables, profile.name.clone(), Mechanism::DisclosureRules, leakage);
     if release.cells_released() > 0 {
         return Verdict::Release(release);
     }
-    Verdict::Withheld { reasons: reasons(release.tables(), profile), cells_withheld: release.cells_withheld() }
+    Verdict::Withheld { cells_withheld: release.cells_withheld(), reasons: reasons() }
 }
 
-/// One output on its way through the rules.
-struct Disclosure<'a> {
+/// One output, judged: what it will show.
+struct Draft<'a> {
     output: &'a ReducedOutput,
-    profile: &'a Profile,
-    statistic: Box<dyn Statistic>,
+    /// Keys and inner dimensions.
+    shape: Shape,
+    reducer: &'static str,
     persons_min: u32,
-    figures: Vec<Figure>,
-    suppressed: Vec<Option<Suppression>>,
+    /// Row-major by `shape`.
+    cells: Vec<Shown>,
+    margins: Vec<(Vec<String>, Shown)>,
 }
 
-/// A margin on its way: keys and what it shows.
-type Margin = (Vec<String>, Result<Figure, Suppression>);
-
-impl<'a> Disclosure<'a> {
-    fn new(output: &'a ReducedOutput, profile: &'a Profile) -> Self {
-        let statistic = statistic(output);
-        let parameters = statistic.parameters();
-        let persons_min = persons_min(profile, parameters);
-        let judge = |cell: &CellStatistics| {
-            if below_threshold(cell, profile, persons_min, parameters) {
-                return Some(Suppression::BelowThreshold);
+impl<'a> Draft<'a> {
+    fn new(output: &'a ReducedOutput, profile: &Profile, guard: &mut dyn Guard) -> Self {
+        let dimensions = output.shape.dimensions.iter().chain(&output.inner).cloned().collect();
+        let (shape, reducer) = (Shape { dimensions }, output.output.reducer.name());
+        if let Some(inner) = inner_statistic(output) {
+            let judge = Judge::new(output, profile, inner.parameters(), inner.dominance());
+            let judgement = judge.judge(shape.len(), guard);
+            let each = output.inner.iter().map(|dimension| dimension.labels.len()).product();
+            let mut cells = Vec::with_capacity(shape.len());
+            for (cell, suppressed) in output.cells.iter().zip(&judgement.suppressed) {
+                let shown = match suppressed {
+                    Some(why) => vec![Err(*why); each],
+                    None => judge.figures(inner.figures(cell, profile), guard),
+                };
+                cells.extend(shown.into_iter().take(each));
             }
-            // An empty cell that the profile shows has no contributors to dominate it.
-            if statistic.dominance() && cell.person_count() > 0 { dominated(cell, profile) } else { None }
-        };
-        let suppressed = output.cells.iter().map(judge).collect();
-        let figures = output.cells.iter().map(|cell| statistic.figure(cell, profile)).collect();
-        Self { output, profile, statistic, persons_min, figures, suppressed }
+            return Self { output, shape, reducer, persons_min: judgement.persons_min, cells, margins: Vec::new() };
+        }
+        let statistic = statistic(output);
+        let judge = Judge::new(output, profile, statistic.parameters(), statistic.dominance());
+        let Judgement { persons_min, suppressed } = judge.judge(shape.len(), guard);
+        let (cells, margins) = Totals::new(output, profile, statistic.as_ref(), persons_min, suppressed).shown(guard);
+        Self { output, shape, reducer, persons_min, cells, margins }
     }
 
-    fn table(mut self) -> Table {
-        let margins = self.margins();
-        let shape = &self.output.shape;
-        let cells = (0..shape.len()).map(|index| {
-            let shown = match (self.suppressed.get(index), self.figures.get(index)) {
-                (Some(None), Some(figure)) => Ok(*figure),
-                (Some(Some(why)), _) => Err(*why),
-                _ => Err(Suppression::BelowThreshold),
-            };
-            self.cell(shape.keys(index), shown)
-        });
+    fn table(&self, profile: &Profile) -> Table {
+        let is_open = self.output.open.contains(&true);
+        let listed = |shown: &Shown| !is_open || shown.is_ok();
+        let cells: Vec<Cell> = (0..self.shape.len())
+            .filter_map(|index| self.cells.get(index).map(|shown| (index, shown)))
+            .filter(|(_, shown)| listed(shown))
+            .map(|(index, shown)| self.cell(self.shape.keys(index), shown, profile))
+            .collect();
+        let margins = self.margins.iter().filter(|(_, shown)| listed(shown));
         Table {
             output: self.output.output.name.clone(),
-            reducer: self.statistic.name().into(),
-            dimensions: shape.dimensions.clone(),
-            cells: cells.collect(),
-            margins: margins.into_iter().map(|(keys, shown)| self.cell(keys, shown)).collect(),
+            reducer: self.reducer.into(),
+            dimensions: self.dimensions(&cells),
+            margins: margins.map(|(keys, shown)| self.cell(keys.clone(), shown, profile)).collect(),
+            cells,
         }
     }
 
-    /// Judges every margin; suppresses complementary cells on the way, outermost lines first.
-    fn margins(&mut self) -> Vec<Margin> {
-        let shape = &self.output.shape;
-        let everything: Vec<usize> = (0..shape.len()).collect();
-        let mut margins = Vec::with_capacity(shape.margin_count());
-        match shape.dimensions.len() {
-            0 => {}
-            1 => {
-                self.suppress_complement(&everything);
-                margins.push((shape.total_keys(), self.open_total(&everything)));
+    /// The dimensions of the table; of an open key only the values that some cell has.
+    fn dimensions(&self, cells: &[Cell]) -> Vec<Dimension> {
+        let listed = |(at, dimension): (usize, &Dimension)| {
+            if self.output.open.get(at) != Some(&true) {
+                return dimension.clone();
             }
-            dimensions => {
-                let outermost = shape.lines(0);
-                outermost.iter().for_each(|line| self.suppress_complement(line));
-                for (index, line) in outermost.iter().enumerate() {
-                    margins.push((shape.margin_keys(0, index), self.open_total(line)));
-                }
-                let all_shown = margins.iter().all(|(_, shown)| shown.is_ok());
-                for dimension in 1..dimensions {
-                    for (index, line) in shape.lines(dimension).iter().enumerate() {
-                        margins.push((shape.margin_keys(dimension, index), self.closed_total(line)));
-                    }
-                }
-                let total = if all_shown { self.grand_total(&everything) } else { Err(Suppression::Complementary) };
-                margins.push((shape.total_keys(), total));
-            }
-        }
-        margins
-    }
-
-    /// Suppresses one more cell of `line` where that can let its total be shown.
-    fn suppress_complement(&mut self, line: &[usize]) {
-        if !self.profile.complementary || self.statistic.additivity() == Additivity::Union {
-            return;
-        }
-        let fit = |index: usize| {
-            let persons = self.output.cells.get(index).map_or(0, CellStatistics::person_count);
-            persons >= u64::from(self.persons_min)
+            let seen: std::collections::BTreeSet<_> = cells.iter().filter_map(|cell| cell.keys.get(at)).collect();
+            let labels = dimension.labels.iter().filter(|label| seen.contains(label)).cloned().collect();
+            Dimension { name: dimension.name.clone(), labels }
         };
-        if let Some(index) = complement(line, |index| self.is_suppressed(index), fit)
-            && let Some(suppressed) = self.suppressed.get_mut(index)
-        {
-            *suppressed = Some(Suppression::Complementary);
-        }
+        self.shape.dimensions.iter().enumerate().map(listed).collect()
     }
 
-    /// The total of a line that shares no suppressed cell with another shown total.
-    fn open_total(&self, line: &[usize]) -> Result<Figure, Suppression> {
-        let hidden: Vec<_> = line.iter().filter_map(|index| self.hidden(*index)).collect();
-        if !hidden.is_empty() && !self.profile.complementary {
-            return Err(Suppression::Complementary);
-        }
-        let hidden = Line { hidden, persons_min: self.persons_min, contributions_max: self.contributions_max() };
-        if shows_total(&hidden, self.statistic.additivity(), self.profile) {
-            Ok(self.total(line))
-        } else {
-            Err(Suppression::Complementary)
-        }
-    }
-
-    /// The total of a line that may share suppressed cells with another: shown only when it has none.
-    fn closed_total(&self, line: &[usize]) -> Result<Figure, Suppression> {
-        if line.iter().any(|index| self.is_suppressed(*index)) {
-            Err(Suppression::Complementary)
-        } else {
-            Ok(self.total(line))
-        }
-    }
-
-    /// The total of everything, once every outermost margin is shown. A sum of those says nothing new; a mean or a union
-    /// over suppressed cells does, so it is judged as a line of its own.
-    fn grand_total(&self, everything: &[usize]) -> Result<Figure, Suppression> {
-        match self.statistic.additivity() {
-            Additivity::Counts => Ok(self.total(everything)),
-            Additivity::Measures => self.open_total(everything),
-            Additivity::Union => self.closed_total(everything),
-        }
-    }
-
-    fn total(&self, line: &[usize]) -> Figure {
-        let cells: Vec<_> = line.iter().filter_map(|index| self.output.cells.get(*index)).collect();
-        let figures: Vec<_> = line.iter().filter_map(|index| self.figures.get(*index).copied()).collect();
-        self.statistic.total(&cells, &figures, self.profile)
-    }
-
-    fn hidden(&self, index: usize) -> Option<Hidden<'a>> {
-        let why = (*self.suppressed.get(index)?)?;
-        Some(Hidden { cell: self.output.cells.get(index)?, figure: *self.figures.get(index)?, why })
-    }
-
-    fn is_suppressed(&self, index: usize) -> bool {
-        self.suppressed.get(index).is_some_and(Option::is_some)
-    }
-
-    fn contributions_max(&self) -> u32 {
-        self.output.contributions_max
-    }
-
-    fn cell(&self, keys: Vec<String>, shown: Result<Figure, Suppression>) -> Cell {
-        match shown {
-            Ok(figure) => Cell {
-                keys,
-                value: Some(figure.value),
-                rounded_to: Some(figure.step),
-                half_width_95: None,
-                suppression: None,
-            },
+    fn cell(&self, keys: Vec<String>, shown: &Shown, profile: &Profile) -> Cell {
+        let (value, rounded_to, suppression) = match shown {
+            Ok((value, step)) => (Some(*value), Some(*step), None),
             Err(why) => {
-                let place = format!("output `{}`, cell {}", self.output.output.name, self.output.shape.place(&keys));
-                let refusal = why.refusal(self.profile, self.persons_min, place);
-                Cell { keys, value: None, rounded_to: None, half_width_95: None, suppression: Some(refusal) }
+                let place = format!("output `{}`, cell {}", self.output.output.name, self.shape.place(&keys));
+                (None, None, Some(why.refusal(profile, self.persons_min, place)))
             }
-        }
+        };
+        Cell { keys, value, rounded_to, half_width_95: None, suppression }
     }
-}
 
-/// Why nothing leaves: each rule met, once per output, without the cells.
-fn reasons(tables: &[Table], profile: &Profile) -> Vec<Refusal> {
-    let mut reasons = vec![Refusal::new(
-        "gate.all-cells-withheld",
-        format!("at least one cell passes every rule of the profile `{}`", profile.name),
-        "release",
-        "merge categories, widen bands or use fewer keys; the reasons that follow name the rules met",
-    )];
-    for table in tables {
-        let mut codes = Vec::new();
-        for refusal in table.cells.iter().filter_map(|cell| cell.suppression.as_ref()) {
-            if !codes.contains(&&refusal.code) {
-                codes.push(&refusal.code);
-                reasons.push(Refusal { place: format!("output `{}`", table.output), ..refusal.clone() });
+    /// Each rule met, once, without the cells.
+    fn reasons(&self, profile: &Profile) -> Vec<Refusal> {
+        let mut met = Vec::new();
+        for why in self.cells.iter().filter_map(|shown| shown.err()) {
+            if !met.contains(&why) {
+                met.push(why);
             }
         }
+        let place = || format!("output `{}`", self.output.output.name);
+        met.into_iter().map(|why| why.refusal(profile, self.persons_min, place())).collect()
     }
-    reasons
 }

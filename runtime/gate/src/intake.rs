@@ -11,6 +11,7 @@ use crate::shape::{Shape, inner_dimensions};
 pub(crate) struct Intake {
     output: Output,
     shape: Shape,
+    open: Vec<bool>,
     contributions_max: u32,
     key_cells: usize,
     filling: Filling,
@@ -42,7 +43,8 @@ impl Intake {
         };
         let filling = Filling::new(output, shape.len(), contributions_max)?;
         let key_cells = manifest.guest_cell_count(output);
-        Ok(Self { output: output.clone(), shape, contributions_max, key_cells, filling, turn: Turn::default() })
+        let open = manifest.dimensions(output).iter().map(|key| key.domain.is_open()).collect();
+        Ok(Self { output: output.clone(), shape, open, contributions_max, key_cells, filling, turn: Turn::default() })
     }
 
     /// One contribution; of reducers that take no value, `values` is not looked at.
@@ -77,8 +79,8 @@ impl Intake {
     pub(crate) fn finish(self) -> (ReducedOutput, Dropped) {
         let inner = inner_dimensions(&self.output.reducer);
         let (scales, cells) = self.filling.finish();
-        let Self { output, shape, contributions_max, .. } = self;
-        (ReducedOutput { output, shape, inner, scales, contributions_max, cells }, self.turn.dropped)
+        let Self { output, shape, open, contributions_max, .. } = self;
+        (ReducedOutput { output, shape, open, inner, scales, contributions_max, cells }, self.turn.dropped)
     }
 
     fn fault(&self, fault: &Fault) -> GateError {

@@ -6,6 +6,7 @@ use crate::GateError;
 use crate::cell::CellStatistics;
 use crate::intake::Intake;
 use crate::scale::Scale;
+use crate::margin::margin_count;
 use crate::shape::{Dimension, Shape, inner_dimensions};
 
 /// One contribution of a guest, as the person door returns it.
@@ -61,6 +62,8 @@ pub(crate) struct ReducedOutput {
     pub(crate) output: Output,
     /// Dimensions of `cells`.
     pub(crate) shape: Shape,
+    /// For each key, whether its domain is open: cells that do not pass are not listed.
+    pub(crate) open: Vec<bool>,
     /// Dimensions of the figures of one cell; none for one figure.
     pub(crate) inner: Vec<Dimension>,
     /// The scale of each component that is added up; none for reducers that add up no values. A contribution's offset is
@@ -84,7 +87,7 @@ pub fn cells_max(manifest: &JobManifest) -> u64 {
             _ => inner.iter().map(|inner| inner.labels.len()).product(),
         };
         // Tables whose cells show several figures have no margins: a module declares another output without the key.
-        let margins = if inner.is_empty() { shape.margin_count() } else { 0 };
+        let margins = if inner.is_empty() { margin_count(&shape, &output.reducer) } else { 0 };
         shape.len().saturating_mul(figures).saturating_add(margins) as u64
     };
     manifest.outputs.iter().map(cells).sum()

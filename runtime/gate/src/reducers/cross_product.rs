@@ -5,7 +5,7 @@
 use super::{InnerFigure, InnerStatistic};
 use crate::Profile;
 use crate::cell::{CellStatistics, Component, Detail, Moments, product_index};
-use crate::rules::{Figure, count_step, digits_of, published_count};
+use crate::rules::{Figure, coarse_contributions, digits_of, published_count};
 use crate::scale::Scale;
 
 pub(crate) struct CrossProduct {
@@ -29,7 +29,7 @@ impl InnerStatistic for CrossProduct {
 
     fn figures(&self, cell: &CellStatistics, profile: &Profile) -> Vec<InnerFigure> {
         let Detail::Moments(moments) = &cell.detail else { return Vec::new() };
-        let persons = count_step(profile, self.contributions_max) as f64 / published_count(cell.count, profile);
+        let persons = coarse_contributions(profile, self.contributions_max) / published_count(cell.count, profile);
         let figure = |value: f64, range: f64| {
             let step = (persons * range).max(digits_of(range, profile)).min(range);
             InnerFigure::shown(Figure::measure(value, step))

@@ -3,7 +3,7 @@
 use super::{Additivity, Statistic};
 use crate::Profile;
 use crate::cell::CellStatistics;
-use crate::rules::{Figure, count_step, digits_of, published_count};
+use crate::rules::{Figure, coarse_contributions, digits_of, published_count};
 use crate::scale::Scale;
 
 pub(crate) struct Mean {
@@ -41,7 +41,7 @@ impl Statistic for Mean {
 impl Mean {
     fn mean(&self, count: u64, offset_sum: u128, profile: &Profile) -> Figure {
         // As for sums: a mean times its number of values is one, and must not tell more than one.
-        let persons = count_step(profile, self.contributions_max) as f64 * self.scale.range();
+        let persons = coarse_contributions(profile, self.contributions_max) * self.scale.range();
         let step = (persons / published_count(count, profile)).max(digits_of(self.scale.range(), profile));
         let mean = self.scale.sum(count, offset_sum) / count.max(1) as f64;
         Figure::measure(mean, step.min(self.scale.range()))

@@ -3,7 +3,7 @@
 use super::{Additivity, Statistic};
 use crate::Profile;
 use crate::cell::CellStatistics;
-use crate::rules::{Figure, count_step, digits_of, published_count};
+use crate::rules::{Figure, coarse_contributions, digits_of, published_count};
 use crate::scale::Scale;
 
 pub(crate) struct Sum {
@@ -42,7 +42,7 @@ pub(super) fn rounded_sum(
     profile: &Profile,
 ) -> Figure {
     // As for counts: the sum of ones is one, and must not tell more than one.
-    let persons = count_step(profile, contributions_max) as f64 * scale.largest();
+    let persons = coarse_contributions(profile, contributions_max) * scale.largest();
     let digits = published_count(count, profile) * digits_of(scale.largest(), profile);
     Figure::measure(scale.sum(count, offset_sum), persons.max(digits))
 }

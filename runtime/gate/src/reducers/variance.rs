@@ -3,7 +3,7 @@
 use super::{Additivity, Statistic};
 use crate::Profile;
 use crate::cell::{CellStatistics, Component, Detail};
-use crate::rules::{Figure, count_step, digits_of, published_count};
+use crate::rules::{Figure, coarse_contributions, digits_of, published_count};
 use crate::scale::Scale;
 
 pub(crate) struct Variance {
@@ -32,7 +32,7 @@ impl Statistic for Variance {
     fn figure(&self, cell: &CellStatistics, profile: &Profile) -> Figure {
         // One value anywhere between the bounds moves the variance of n values by at most range² / n.
         let range = self.scale.range() * self.scale.range();
-        let persons = count_step(profile, self.contributions_max) as f64 * range;
+        let persons = coarse_contributions(profile, self.contributions_max) * range;
         let step = (persons / published_count(cell.count, profile)).max(digits_of(range, profile)).min(range);
         Figure::measure(
             moments(cell).map_or(0.0, |(component, squares)| variance_of(&self.scale, cell.count, component, squares)),

@@ -7,6 +7,7 @@
 
 use glovebox_catalog::Refusal;
 
+use super::hypercube::Bounds;
 use super::rounding::{Figure, count_step, round_count};
 use super::{Suppression, dominated};
 use crate::Profile;
@@ -63,11 +64,8 @@ pub(crate) fn shows_total(line: &Line<'_>, additivity: Additivity, profile: &Pro
 /// knows when the total is shown; so showing it tells nothing else.
 fn counts_stay_free(line: &Line<'_>, profile: &Profile) -> bool {
     let step = count_step(profile, line.contributions_max);
-    let most_persons = u64::from(line.persons_min.saturating_sub(1));
-    let most = round_count(most_persons * u64::from(line.contributions_max), step) as f64;
-    let least = if profile.zeros_disclosive { 0.0 } else { round_count(1, step) as f64 };
-    // A cell that passes the rules has at least so many persons, each with a contribution.
-    let least_of_others = round_count(u64::from(line.persons_min), step) as f64;
+    let Bounds { small: (least, most), passing_least: least_of_others } =
+        small_counts(line.persons_min, line.contributions_max, profile);
     let small = line.hidden.iter().filter(|hidden| hidden.why == Suppression::BelowThreshold).count() as f64;
     let passing = line.hidden.iter().filter(|hidden| hidden.why == Suppression::Complementary).count() as f64;
     if small + passing < line.hidden.len() as f64 {
@@ -82,6 +80,16 @@ fn counts_stay_free(line: &Line<'_>, profile: &Profile) -> bool {
     let persons_at_least = (sum - rounded_up_at_most) / f64::from(line.contributions_max);
     let joint = passing > 0.0 || persons_at_least >= f64::from(line.persons_min);
     reaches_most && reaches_least && joint
+}
+
+/// What is known of hidden counts before any total is seen.
+pub(crate) fn small_counts(persons_min: u32, contributions_max: u32, profile: &Profile) -> Bounds {
+    let step = count_step(profile, contributions_max);
+    let rounded = |count: u64| round_count(count, step) as f64;
+    let least = if profile.zeros_disclosive { 0.0 } else { rounded(1) };
+    let most = rounded(u64::from(persons_min.saturating_sub(1)) * u64::from(contributions_max));
+    // A cell that passes the rules has at least so many persons, each with a contribution.
+    Bounds { small: (least, most), passing_least: rounded(u64::from(persons_min)) }
 }
 
 /// Whether the hidden sum leaves every suppressed cell uncertain by its own size and by twice what one person can add,

@@ -7,13 +7,17 @@ use glovebox_catalog::Refusal;
 
 use super::Suppression;
 use crate::Profile;
-use crate::cell::CellStatistics;
+use crate::cell::{CellStatistics, Component};
 
 /// The rule by which `cell` is dominated, if any.
 ///
 /// A figure of zeros alone counts as dominated, as its largest contributors make up all of it: otherwise a guest that
 /// gives every person but one a zero would tell, by whether the cell is shown, whether that one is zero too.
 pub(crate) fn dominated(cell: &CellStatistics, profile: &Profile) -> Option<Suppression> {
+    cell.components().iter().find_map(|component| dominated_component(component, profile))
+}
+
+fn dominated_component(cell: &Component, profile: &Profile) -> Option<Suppression> {
     let [first, second] = cell.largest.map(|largest| u128::from(largest).min(cell.magnitude));
     if let Some(nk) = profile.nk {
         let top = if nk.n == 1 { first } else { (first + second).min(cell.magnitude) };

@@ -39,8 +39,15 @@ impl Figure {
 
 /// Step of counts: the smallest multiple of the base that one person's contributions do not exceed.
 pub(crate) fn count_step(profile: &Profile, contributions_max: u32) -> u64 {
-    let base = u64::from(profile.round_base).max(1);
-    u64::from(contributions_max).max(1).div_ceil(base) * base
+    match u64::from(profile.round_base) {
+        0 => 1,
+        base => u64::from(contributions_max).max(1).div_ceil(base) * base,
+    }
+}
+
+/// Contributions by which a figure that adds up values is coarse: those of a count's step; none where rounding is off.
+pub(crate) fn coarse_contributions(profile: &Profile, contributions_max: u32) -> f64 {
+    if profile.round_base == 0 { 0.0 } else { count_step(profile, contributions_max) as f64 }
 }
 
 /// A claimed number of persons, rounded as the profile rounds counts.

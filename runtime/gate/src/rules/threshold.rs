@@ -3,7 +3,7 @@
 //! There is no code of its own for an empty cell or for a mean that lacks one degree of freedom: such a code would tell
 //! the exact number of persons that the suppression hides.
 
-use glovebox_catalog::Refusal;
+use glovebox_catalog::{Reducer, Refusal};
 
 use crate::Profile;
 use crate::cell::CellStatistics;
@@ -11,6 +11,26 @@ use crate::cell::CellStatistics;
 /// Fewest persons behind a figure that estimates `parameters` parameters.
 pub(crate) fn persons_min(profile: &Profile, parameters: u32) -> u32 {
     if parameters == 0 { profile.threshold } else { profile.threshold.max(profile.dof_min.saturating_add(parameters)) }
+}
+
+/// Fewest persons behind a figure of `reducer`, which estimates `parameters` parameters.
+pub(crate) fn fewest_persons(profile: &Profile, reducer: &Reducer, parameters: u32) -> u32 {
+    let counts = matches!(
+        reducer,
+        Reducer::Count
+            | Reducer::DistinctPersons
+            | Reducer::Histogram { .. }
+            | Reducer::ContingencyTable
+            | Reducer::SurvivalTable { .. }
+    );
+    let measures = if counts { 0 } else { profile.threshold_measures.unwrap_or(0) };
+    let model = match (reducer, profile.parameters_share_max) {
+        (Reducer::CrossProduct { .. } | Reducer::Gradient { .. }, Some(share)) => {
+            (f64::from(parameters) / share).ceil() as u32
+        }
+        _ => 0,
+    };
+    persons_min(profile, parameters).max(measures).max(model)
 }
 
 /// Whether `cell` has too few persons.

@@ -1,0 +1,204 @@
+//! Totals of a table, and what has to be hidden so that they can be shown.
+//!
+//! Lines of the outermost dimension may show a total over suppressed cells, after complementary suppression; they are
+//! disjoint, so each is judged alone. Margins of the other dimensions are then shown only where nothing in them is
+//! suppressed: they say nothing that their cells do not say. The grand total is shown when every margin of the outermost
+//! dimension is. A contingency table wants all its margins: where every small cell finds a hypercube of its own, each
+//! margin is shown but those that meet a cell which it would bound.
+
+use roaring::MultiOps as _;
+
+use crate::cell::CellStatistics;
+use crate::disclose::Shown;
+use crate::margin::{Margin, margins};
+use crate::reducers::{Additivity, Statistic};
+use crate::reduction::ReducedOutput;
+use crate::rules::{Figure, Hidden, Line, Suppression, complement, hypercubes, shows_total, small_counts};
+use crate::{Guard, Profile};
+
+/// A table on its way from judged cells to shown figures.
+pub(crate) struct Totals<'a> {
+    output: &'a ReducedOutput,
+    profile: &'a Profile,
+    statistic: &'a dyn Statistic,
+    persons_min: u32,
+    figures: Vec<Figure>,
+    suppressed: Vec<Option<Suppression>>,
+}
+
+/// Cells, and margins with their keys.
+pub(crate) type Table = (Vec<Shown>, Vec<(Vec<String>, Shown)>);
+
+impl<'a> Totals<'a> {
+    pub(crate) fn new(
+        output: &'a ReducedOutput,
+        profile: &'a Profile,
+        statistic: &'a dyn Statistic,
+        persons_min: u32,
+        suppressed: Vec<Option<Suppression>>,
+    ) -> Self {
+        let figures = output.cells.iter().map(|cell| statistic.figure(cell, profile)).collect();
+        Self { output, profile, statistic, persons_min, figures, suppressed }
+    }
+
+    /// Judges every margin; suppresses complementary cells on the way.
+    pub(crate) fn shown(mut self, guard: &mut dyn Guard) -> Table {
+        let margins = margins(&self.output.shape, &self.output.output.reducer);
+        let judged = match self.hypercubes(&margins) {
+            Some(blocked) => self.around_blocked(&margins, &blocked, guard),
+            None => self.by_lines(&margins, guard),
+        };
+        let cells = self.figures.iter().zip(&self.suppressed).map(|(figure, suppressed)| match suppressed {
+            None => Ok((figure.value, figure.step)),
+            Some(why) => Err(*why),
+        });
+        let margin = |(margin, shown): (Margin, Result<Figure, Suppression>)| {
+            (margin.keys, shown.map(|figure| (figure.value, figure.step)))
+        };
+        (cells.collect(), margins.into_iter().zip(judged).map(margin).collect())
+    }
+
+    /// Hides a hypercube about every small cell of a contingency table, and marks the cells that no margin may meet: those
+    /// of a hypercube that leaves too little room, and those hidden for a reason that has nothing to do with their size.
+    fn hypercubes(&mut self, margins: &[Margin]) -> Option<Vec<bool>> {
+        let wants_all = margins.iter().any(|margin| !margin.is_outermost && !margin.is_grand_total);
+        let is_contingency = self.output.output.reducer == glovebox_catalog::Reducer::ContingencyTable;
+        if !(is_contingency && wants_all && self.profile.complementary) {
+            return None;
+        }
+        let is = |index: usize, why: Suppression| self.suppressed.get(index) == Some(&Some(why));
+        let count = self.suppressed.len();
+        let small: Vec<usize> = (0..count).filter(|index| is(*index, Suppression::BelowThreshold)).collect();
+        let mut blocked: Vec<bool> =
+            (0..count).map(|index| self.is_suppressed(index) && !is(index, Suppression::BelowThreshold)).collect();
+        let found = hypercubes(&self.output.shape, &small, |index| self.fits(index))?;
+        let bounds = small_counts(self.persons_min, self.output.contributions_max, self.profile);
+        let figure = |index: usize| self.figures.get(index).map_or(0.0, |figure| figure.value);
+        for hypercube in found {
+            let is_bound = !hypercube.leaves_free(figure, bounds);
+            for cell in hypercube.cells() {
+                if is_bound && let Some(blocked) = blocked.get_mut(cell) {
+                    *blocked = true;
+                }
+                if let Some(suppressed) = self.suppressed.get_mut(cell) {
+                    suppressed.get_or_insert(Suppression::Complementary);
+                }
+            }
+        }
+        Some(blocked)
+    }
+
+    fn around_blocked(
+        &self,
+        margins: &[Margin],
+        blocked: &[bool],
+        guard: &mut dyn Guard,
+    ) -> Vec<Result<Figure, Suppression>> {
+        let judge = |margin: &Margin| {
+            if margin.cells.iter().any(|cell| blocked.get(*cell) != Some(&false)) {
+                Err(Suppression::Complementary)
+            } else {
+                self.total(&margin.cells, guard)
+            }
+        };
+        margins.iter().map(judge).collect()
+    }
+
+    fn by_lines(&mut self, margins: &[Margin], guard: &mut dyn Guard) -> Vec<Result<Figure, Suppression>> {
+        let is_line = margins.len() == 1;
+        for margin in margins.iter().filter(|margin| margin.is_outermost || is_line) {
+            self.suppress_complement(&margin.cells);
+        }
+        let mut all_shown = true;
+        let mut judged = Vec::with_capacity(margins.len());
+        for margin in margins {
+            let shown = if margin.is_outermost || is_line {
+                self.open_total(&margin.cells, guard)
+            } else if !margin.is_grand_total {
+                self.closed_total(&margin.cells, guard)
+            } else if all_shown {
+                self.grand_total(&margin.cells, guard)
+            } else {
+                Err(Suppression::Complementary)
+            };
+            all_shown &= shown.is_ok() || !margin.is_outermost;
+            judged.push(shown);
+        }
+        judged
+    }
+
+    /// Suppresses one more cell of `line` where that can let its total be shown. Cells of open keys that do not pass are
+    /// not listed, so a total over them would be one over hidden cells always: it is not shown, and none is hidden for it.
+    fn suppress_complement(&mut self, line: &[usize]) {
+        let has_totals = self.statistic.additivity() != Additivity::Union && !self.output.open.contains(&true);
+        if !self.profile.complementary || !has_totals {
+            return;
+        }
+        if let Some(index) = complement(line, |index| self.is_suppressed(index), |index| self.fits(index))
+            && let Some(suppressed) = self.suppressed.get_mut(index)
+        {
+            *suppressed = Some(Suppression::Complementary);
+        }
+    }
+
+    /// The total of a line that shares no suppressed cell with another shown total.
+    fn open_total(&self, line: &[usize], guard: &mut dyn Guard) -> Result<Figure, Suppression> {
+        let hidden: Vec<_> = line.iter().filter_map(|index| self.hidden(*index)).collect();
+        let is_open = self.output.open.contains(&true);
+        if !hidden.is_empty() && (!self.profile.complementary || is_open) {
+            return Err(Suppression::Complementary);
+        }
+        let contributions_max = self.output.contributions_max;
+        let hidden = Line { hidden, persons_min: self.persons_min, contributions_max };
+        if shows_total(&hidden, self.statistic.additivity(), self.profile) {
+            self.total(line, guard)
+        } else {
+            Err(Suppression::Complementary)
+        }
+    }
+
+    /// The total of a line that may share suppressed cells with another: shown only when it has none.
+    fn closed_total(&self, line: &[usize], guard: &mut dyn Guard) -> Result<Figure, Suppression> {
+        if line.iter().any(|index| self.is_suppressed(*index)) {
+            Err(Suppression::Complementary)
+        } else {
+            self.total(line, guard)
+        }
+    }
+
+    /// The total of everything, once every outermost margin is shown. A sum of those says nothing new; a mean or a union
+    /// over suppressed cells does, so it is judged as a line of its own.
+    fn grand_total(&self, everything: &[usize], guard: &mut dyn Guard) -> Result<Figure, Suppression> {
+        match self.statistic.additivity() {
+            Additivity::Counts => self.total(everything, guard),
+            Additivity::Measures => self.open_total(everything, guard),
+            Additivity::Union => self.closed_total(everything, guard),
+        }
+    }
+
+    /// The figure of a total that passed every rule but the guard's.
+    fn total(&self, line: &[usize], guard: &mut dyn Guard) -> Result<Figure, Suppression> {
+        let cells: Vec<_> = line.iter().filter_map(|index| self.output.cells.get(*index)).collect();
+        let persons = cells.iter().map(|cell| &cell.persons).union();
+        if !persons.is_empty() && !guard.admit(&persons) {
+            return Err(Suppression::Differencing);
+        }
+        let figures: Vec<_> = line.iter().filter_map(|index| self.figures.get(*index).copied()).collect();
+        Ok(self.statistic.total(&cells, &figures, self.profile))
+    }
+
+    fn hidden(&self, index: usize) -> Option<Hidden<'a>> {
+        let why = (*self.suppressed.get(index)?)?;
+        Some(Hidden { cell: self.output.cells.get(index)?, figure: *self.figures.get(index)?, why })
+    }
+
+    /// Whether a cell passes every rule and has persons to hide others among.
+    fn fits(&self, index: usize) -> bool {
+        let persons = self.output.cells.get(index).map_or(0, CellStatistics::person_count);
+        !self.is_suppressed(index) && persons >= u64::from(self.persons_min)
+    }
+
+    fn is_suppressed(&self, index: usize) -> bool {
+        self.suppressed.get(index).is_some_and(Option::is_some)
+    }
+}
