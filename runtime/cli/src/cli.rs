@@ -62,6 +62,8 @@ pub(crate) enum Command {
     /// Released tables · 结果
     #[command(subcommand)]
     Release(command::release::Release),
+    /// What a refusal code means, and what helps · 拒绝原因
+    Refusal(command::refusal::RefusalCommand),
     /// Receipts, verified offline · 凭证
     #[command(subcommand)]
     Receipt(command::receipt::ReceiptCommand),
@@ -91,6 +93,7 @@ impl Command {
             Self::Module(command) => command.run(global, output).await,
             Self::Job(command) => command.run(global, output).await,
             Self::Release(command) => command.run(global, output).await,
+            Self::Refusal(command) => command.run(output),
             Self::Receipt(command) => command.run(output),
             Self::Meter(command) => command.run(global, output).await,
             Self::Audit(command) => command.run(global, output).await,

@@ -49,6 +49,7 @@ pub use grants::GrantAction;
 pub use idempotency::Remembered;
 pub use ingestion::IngestionProgress;
 pub use job::Step;
+pub use lint::{lint_offline, lint_under};
 pub use page::PageQuery;
 pub use start::Bootstrap;
 

@@ -113,6 +113,7 @@ fn for_developers(amounts: &Amounts) -> Amounts {
         releases: amounts.releases,
         cells: amounts.cells,
         bytes_out: amounts.bytes_out,
+        leakage_bits: amounts.leakage_bits,
         fuel_units: power_of_ten(amounts.fuel_units),
         rows_read: power_of_ten(amounts.rows_read),
         ..Amounts::default()

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use glovebox_api::{IngestionReport, QuarantineReason, SourceFormat};
-use glovebox_catalog::{Dataset, DatasetId, Field, Snapshot};
+use glovebox_api::{IngestionReport, LedgerEntry, PrivacyLedger, QuarantineReason, SourceFormat};
+use glovebox_catalog::{Dataset, DatasetId, Field, PrivacyLimit, Snapshot};
 use glovebox_client::every;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -19,7 +19,9 @@ use crate::text::{self, number};
 #[command(after_help = "Examples:\n  glovebox dataset list\n  glovebox dataset ingest nhanes-2017 nhanes-2017.csv")]
 pub(crate) enum DatasetCommand {
     /// File a dataset: what it is, its fields with grades and types, its terms of sharing
-    #[command(after_help = "Examples:\n  glovebox dataset register examples/data/nhanes-2017/dataset.json")]
+    #[command(after_help = "Examples:\n  glovebox dataset register examples/data/nhanes-2017/dataset.json\n\n\
+        With `\"privacy\": {\"epsilon\": 4, \"delta\": 1e-9, \"epsilon_per_developer\": 1}` releases with noise may leave,\n\
+        until they have lost that much in all; without it none may.")]
     Register(Register),
     /// List the datasets that you may see
     #[command(after_help = "Examples:\n  glovebox dataset list --json")]
@@ -35,6 +37,10 @@ pub(crate) enum DatasetCommand {
     /// List the snapshots of a dataset
     #[command(after_help = "Examples:\n  glovebox dataset snapshots nhanes-2017")]
     Snapshots(One),
+    /// Show what is spent and left of a dataset's privacy limit
+    #[command(after_help = "Examples:\n  glovebox dataset privacy nhanes-2017\n\n\
+        The supplier, operators and regulators see every account, a developer those of its organisation.")]
+    Privacy(One),
     /// Show what ingestion found
     #[command(after_help = "Examples:\n  glovebox dataset report nhanes-2017 1")]
     Report(Report),
@@ -93,6 +99,10 @@ impl DatasetCommand {
                 let dataset = &dataset;
                 let all = every(|page| async move { client.snapshots(dataset, &page).await }).await?;
                 output.show(&all, || snapshots(&all))
+            }
+            Self::Privacy(One { dataset }) => {
+                let ledger = client.privacy_ledger(&dataset).await?;
+                output.show(&ledger, || privacy(&ledger))
             }
             Self::Report(Report { dataset, snapshot }) => {
                 let dataset = &dataset;
@@ -174,6 +184,7 @@ fn shown(dataset: &Dataset) -> String {
         ("conditions", dataset.conditions.clone()),
         ("source", dataset.source.clone()),
         ("licence", dataset.licence.clone()),
+        ("privacy limit", dataset.privacy.as_ref().map(limit).unwrap_or_default()),
     ]);
     let row = |field: &Field| {
         let key = if field.name == dataset.schema.person_key { "person key" } else { "" };
@@ -193,6 +204,32 @@ fn shown(dataset: &Dataset) -> String {
     };
     let heading = ["field", "type", "unit", "grade", "identifies", "", "description"];
     format!("{facts}\n{}", text::table(heading, dataset.schema.fields.iter().map(row)))
+}
+
+fn limit(limit: &PrivacyLimit) -> String {
+    let share = limit.epsilon_per_developer.map(|share| format!(", {share} for each developer")).unwrap_or_default();
+    format!("ε {} at δ {:e}{share}", limit.epsilon, limit.delta.value())
+}
+
+fn privacy(ledger: &PrivacyLedger) -> String {
+    let Some(allowed) = &ledger.limit else {
+        return format!("{}: no privacy limit, so no release with noise may leave", ledger.dataset);
+    };
+    let row = |entry: &LedgerEntry| {
+        let (held, max) = (entry.epsilon_held, entry.account.epsilon_max);
+        [
+            text::name(&entry.holder),
+            entry.id.clone(),
+            text::bar(held.steps(), max.steps(), 20),
+            entry.epsilon_spent.to_string(),
+            held.minus(entry.epsilon_spent).to_string(),
+            max.to_string(),
+            entry.epsilon_left.to_string(),
+        ]
+    };
+    let heading = ["account", "of", "", "ε spent", "held", "of", "left"];
+    let entries = text::table(heading, ledger.entries.iter().map(row));
+    format!("{}: {}\n\n{entries}", ledger.dataset, limit(allowed))
 }
 
 fn snapshots(snapshots: &[Snapshot]) -> String {

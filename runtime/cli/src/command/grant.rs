@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use glovebox_api::Decision;
-use glovebox_catalog::{Approval, Capacity, Grant, GrantId, GrantTerms};
+use glovebox_catalog::{Approval, Budget, Capacity, Grant, GrantId, GrantTerms, Isolation};
 use glovebox_client::every;
 use serde_json::{Value, json};
 
@@ -24,7 +24,9 @@ pub(crate) enum GrantCommand {
     /// Propose a grant to your organisation
     #[command(after_help = "Examples:\n  glovebox grant propose --template > terms.json\n  \
         glovebox grant propose terms.json --agreement agreement.pdf\n\n\
-        It becomes active once every supplier of a dataset in scope and a reviewer of another organisation approved.")]
+        It becomes active once every supplier of a dataset in scope and a reviewer of another organisation approved.\n\n\
+        Terms beside those of the template: budget.epsilon_max, for releases with noise from datasets that have a\n\
+        privacy limit; isolation `cohort` or review_required, when two reviewers of other organisations are on file.")]
     Propose(Propose),
     /// List the grants that you may see
     #[command(after_help = "Examples:\n  glovebox grant list --json")]
@@ -143,9 +145,11 @@ fn template() -> Value {
         "recipients": [{ "organisation": "company-c", "jurisdiction": "CN" }],
         "budget": {
             "jobs_max": 10, "releases_max": 10, "cells_max": 1_000, "bytes_out_max": 10_000_000,
-            "fuel_max_units": 1_000_000_000_000_u64, "rows_max": 1_000_000
+            "fuel_max_units": 1_000_000_000_000_u64, "rows_max": 1_000_000, "leakage_bits_max": 50_000
         },
         "disclosure_profile": "default",
+        "isolations": ["row", "person", "block"],
+        "review_required": false,
         "agreement_sm3": "filled in by --agreement FILE"
     })
 }
@@ -165,6 +169,21 @@ fn table(grants: &[Grant]) -> String {
         ]
     };
     text::table(["id", "state", "organisation", "purpose", "datasets", "until", "title"], grants.iter().map(row))
+}
+
+fn epsilon_max(budget: &Budget) -> String {
+    match budget.epsilon_max {
+        none if none.is_zero() => "no release with noise".to_owned(),
+        epsilon => format!("ε at most {epsilon} of each dataset, at the dataset's δ"),
+    }
+}
+
+fn reviewed(terms: &GrantTerms) -> &'static str {
+    match (terms.review_required, terms.isolations.contains(&Isolation::Cohort)) {
+        (true, _) => "every release waits for two reviewers",
+        (false, true) => "releases of isolation cohort wait for two reviewers",
+        (false, false) => "",
+    }
 }
 
 fn shown(grant: &Grant) -> String {
@@ -197,16 +216,20 @@ fn shown(grant: &Grant) -> String {
         (
             "budget",
             format!(
-                "{} jobs, {} releases, {} cells, {} out, {} rows, {} fuel",
+                "{} jobs, {} releases, {} cells, {} out, {} bits of leakage bound, {} rows, {} fuel",
                 number(budget.jobs_max),
                 number(budget.releases_max),
                 number(budget.cells_max),
                 text::bytes(budget.bytes_out_max),
+                number(budget.leakage_bits_max),
                 number(budget.rows_max),
                 text::short_number(budget.fuel_max_units)
             ),
         ),
+        ("privacy loss", epsilon_max(budget)),
         ("disclosure", terms.disclosure_profile.clone()),
+        ("isolations", text::names(&terms.isolations)),
+        ("review", reviewed(terms).to_owned()),
         ("agreement", format!("SM3 {}", terms.agreement_sm3)),
         ("suspended by", text::names(&grant.suspended_by)),
         ("waits for", missing.join(", ")),

@@ -11,6 +11,7 @@ use glovebox_client::{Client, every};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use crate::authority::write;
+use crate::command::preflight::{LintJob, Noise};
 use crate::connection::Global;
 use crate::failure::{Refused, explained};
 use crate::output::Output;
@@ -23,8 +24,17 @@ pub(crate) enum Job {
     /// Submit a job under a grant
     #[command(after_help = "Examples:\n  \
         glovebox job submit --grant grt-01k9 --dataset nhanes-2017 --module 5f0a\n  \
-        glovebox job submit --grant grt-01k9 --dataset nhanes-2017 --module 5f0a --set obese_from=28 --wait")]
+        glovebox job submit --grant grt-01k9 --dataset nhanes-2017 --module 5f0a --set obese_from=28 --wait\n  \
+        glovebox job submit --grant grt-01k9 --dataset nhanes-2017 --module 5f0a --epsilon 1 --wait")]
     Submit(Submit),
+    /// Tell which disclosure rules a module's outputs will meet, before it is submitted; needs no enclave
+    #[command(
+        after_help = "Examples:\n  glovebox job lint examples/jobs/bmi-by-age-sex/bmi-by-age-sex.wasm --persons 8000\n  \
+        glovebox job lint job.wasm --disclosure acro --persons 500\n  \
+        glovebox job lint --module 5f0a --persons 500 --epsilon 1\n\n\
+        Ends with exit code 1 when nothing could leave as declared."
+    )]
+    Lint(LintJob),
     /// List the jobs that you may see
     #[command(after_help = "Examples:\n  glovebox job list --json")]
     List,
@@ -57,6 +67,8 @@ pub(crate) struct Submit {
     /// A parameter; repeat for more, the manifest's defaults stand for the rest
     #[arg(long = "set", value_name = "NAME=NUMBER", value_parser = parse_parameter)]
     parameters: Vec<(String, f64)>,
+    #[command(flatten)]
+    noise: Noise,
     /// Follow it until it ends
     #[arg(long)]
     wait: bool,
@@ -85,13 +97,15 @@ fn parse_parameter(text: &str) -> Result<(String, f64), String> {
 
 impl Job {
     pub(crate) async fn run(self, global: &Global, output: &Output) -> anyhow::Result<()> {
+        if let Self::Lint(lint) = self {
+            return lint.run(global, output).await;
+        }
         let client = &global.client()?;
         match self {
+            Self::Lint(lint) => lint.run(global, output).await,
             Self::Submit(submit) => {
                 let wait = submit.wait;
-                let Submit { grant, dataset, module, parameters, .. } = submit;
-                let parameters: BTreeMap<_, _> = parameters.into_iter().collect();
-                let job = client.submit_job(&SubmitJob { grant, dataset, module, parameters, privacy: None }).await?;
+                let job = client.submit_job(&submit.request()).await?;
                 if wait { watch(client, &job.id, output).await } else { output.show(&job, || shown(&job)) }
             }
             Self::List => {
@@ -116,6 +130,14 @@ impl Job {
                 }
             }
         }
+    }
+}
+
+impl Submit {
+    fn request(self) -> SubmitJob {
+        let Self { grant, dataset, module, parameters, noise, .. } = self;
+        let parameters: BTreeMap<_, _> = parameters.into_iter().collect();
+        SubmitJob { grant, dataset, module, parameters, privacy: noise.privacy() }
     }
 }
 
@@ -156,6 +178,7 @@ fn shown(job: &JobView) -> String {
         ("dataset", request.dataset.to_string()),
         ("module", request.module.to_string()),
         ("parameters", parameters.collect::<Vec<_>>().join(", ")),
+        ("noise", request.privacy.as_ref().map(crate::command::preflight::named).unwrap_or_default()),
         ("isolation", text::name(&job.isolation)),
         ("submitted", format!("{} of {}, {}", job.submitted_by, job.organisation, job.submitted_at)),
         ("ended", job.ended_at.map(|at| at.to_string()).unwrap_or_default()),

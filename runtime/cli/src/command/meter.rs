@@ -18,7 +18,9 @@ use crate::text::{self, bar};
 pub(crate) enum Meter {
     /// Show budget and use of the grants that you may see
     #[command(after_help = "Examples:\n  glovebox meter show --json\n\n\
-        Developers see fuel and rows as powers of ten: anything finer would count rows.")]
+        Developers see fuel and rows as powers of ten: anything finer would count rows.\n\
+        `bits` is what releases can carry at most, by their leakage bounds. Privacy loss stands in\n\
+        `glovebox dataset privacy`: it is a dataset's.")]
     Show,
     /// Watch jobs, memory, fuel, budgets left and refusals, live; for operators and regulators
     #[command(after_help = "Examples:\n  glovebox meter watch\n  glovebox meter watch --once\n\n\
@@ -63,7 +65,7 @@ impl Meter {
 }
 
 /// Name, use and limit of each meter that a budget limits.
-pub(crate) fn limited(meters: &GrantMeters) -> [(&'static str, u64, u64); 6] {
+pub(crate) fn limited(meters: &GrantMeters) -> [(&'static str, u64, u64); 7] {
     let GrantMeters { budget, committed, reserved, .. } = meters;
     let used = committed.add(reserved);
     [
@@ -71,6 +73,7 @@ pub(crate) fn limited(meters: &GrantMeters) -> [(&'static str, u64, u64); 6] {
         ("releases", used.releases, budget.releases_max),
         ("cells", used.cells, budget.cells_max),
         ("bytes", used.bytes_out, budget.bytes_out_max),
+        ("bits", used.leakage_bits, budget.leakage_bits_max),
         ("rows", used.rows_read, budget.rows_max),
         ("fuel", used.fuel_units, budget.fuel_max_units),
     ]
