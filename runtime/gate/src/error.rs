@@ -55,4 +55,25 @@ pub enum GateError {
         /// What is wrong with it; a profile holds no data of persons.
         detail: String,
     },
+    /// A noisy release without a loss.
+    #[error("a noisy release needs a privacy loss above 0; ask for some `epsilon` or `rho`")]
+    NoPrivacyLoss,
+    /// Noise that can't be calibrated or drawn.
+    #[error("no noise: {detail}")]
+    Noise {
+        /// Why, and what to do.
+        detail: &'static str,
+    },
+    /// An estimate for a block or output that the job does not have.
+    #[error("estimate of output {output} from block {block}: the job has {outputs} outputs and {blocks} blocks")]
+    UnknownEstimate {
+        /// The output named.
+        output: u32,
+        /// The block named.
+        block: u32,
+        /// Outputs of the job.
+        outputs: usize,
+        /// Blocks of the job.
+        blocks: u32,
+    },
 }

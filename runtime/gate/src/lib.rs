@@ -6,6 +6,7 @@
 
 mod cell;
 mod disclose;
+mod dp;
 mod error;
 mod filling;
 mod intake;
@@ -25,6 +26,7 @@ mod scale;
 mod shape;
 
 pub use disclose::disclose;
+pub use dp::{Estimates, ExpectedError, explain, refuse_privacy, release_estimates, release_private};
 pub use error::GateError;
 pub use guard::{Guard, Unguarded};
 pub use leakage::leakage_max;
