@@ -1,0 +1,174 @@
+//! Is there a combination that misses all but a few persons? An exact search, bounded in work.
+
+use super::field::Field;
+
+/// What an audit found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// No new combination isolates 1 to k−1 persons.
+    Safe,
+    /// One does.
+    Isolated,
+    /// The bound on work was met first. The guard takes it for isolated.
+    Undecided,
+}
+
+/// Row operations, in field multiplications, after which the search gives up: some tenths of a second.
+const WORK_MAX: u64 = 30_000_000;
+
+/// Linear combinations of sets, as rows of their values on atoms.
+pub(super) struct Rows {
+    /// One row a combination: values on each atom, then how often the asked set is in it.
+    pub(super) rows: Vec<Vec<u64>>,
+    /// Persons of each atom.
+    pub(super) weights: Vec<u64>,
+}
+
+/// Looks for a row in the span of `rows`, in which the asked set takes part, that is not zero on 1 to `k`−1 persons.
+///
+/// Every such row is a sum of rows of minimal support within its own support (Rockafellar's elementary vectors), and the asked
+/// set takes part in one of those. A row of minimal support is found by deciding for atoms in turn: either the row is zero there,
+/// which leaves a space of one dimension less, or it is not, which costs the atom's persons, of which fewer than `k` may
+/// be spent.
+pub(super) struct Search {
+    field: Field,
+    k: u64,
+    work: u64,
+}
+
+impl Search {
+    pub(super) fn new(field: Field, k: u64) -> Self {
+        Self { field, k, work: 0 }
+    }
+
+    pub(super) fn run(&mut self, rows: &Rows) -> Finding {
+        let touched = vec![false; rows.weights.len()];
+        self.descend(&rows.rows, &rows.weights, &touched, 0)
+    }
+
+    /// `touched` atoms are decided to be non-zero; their persons are `spent`.
+    fn descend(&mut self, rows: &[Vec<u64>], weights: &[u64], touched: &[bool], spent: u64) -> Finding {
+        let columns = weights.len();
+        self.work += (rows.len() * columns) as u64;
+        if self.work > WORK_MAX {
+            return Finding::Undecided;
+        }
+        if rows.iter().all(|row| row.get(columns).is_none_or(|part| *part == 0)) {
+            return Finding::Safe;
+        }
+        let is_zero = |column: usize| rows.iter().all(|row| row.get(column).is_none_or(|value| *value == 0));
+        // An atom decided to be non-zero that has become zero: the other branch has this case.
+        if (0..columns).any(|column| touched.get(column) == Some(&true) && is_zero(column)) {
+            return Finding::Safe;
+        }
+        let open: Vec<usize> =
+            (0..columns).filter(|column| touched.get(*column) == Some(&false) && !is_zero(*column)).collect();
+        if open.is_empty() {
+            return Finding::Isolated;
+        }
+        if let [row] = rows {
+            let rest: u64 = open.iter().filter_map(|column| weights.get(*column)).sum();
+            let is_full = touched.iter().zip(row).all(|(touched, value)| !touched || *value != 0);
+            return if is_full && spent + rest < self.k { Finding::Isolated } else { Finding::Safe };
+        }
+        if self.least(rows, weights, &open, self.k - spent) >= self.k - spent {
+            return Finding::Safe;
+        }
+        let heaviest = open.iter().max_by_key(|column| weights.get(**column).copied().unwrap_or(0));
+        let Some((column, weight)) = heaviest.and_then(|column| Some((*column, *weights.get(*column)?))) else {
+            return Finding::Safe;
+        };
+        let zeroed = self.descend(&self.zeroed(rows, column), weights, touched, spent);
+        if zeroed != Finding::Safe || spent + weight >= self.k {
+            return zeroed;
+        }
+        let mut touched = touched.to_vec();
+        if let Some(touched) = touched.get_mut(column) {
+            *touched = true;
+        }
+        self.descend(rows, weights, &touched, spent + weight)
+    }
+
+    /// The rows that are zero at `column`: one dimension less.
+    fn zeroed(&self, rows: &[Vec<u64>], column: usize) -> Vec<Vec<u64>> {
+        let at = |row: &Vec<u64>| row.get(column).copied().unwrap_or(0);
+        let Some(pivot) = rows.iter().position(|row| at(row) != 0) else { return rows.to_vec() };
+        let Some(pivot_row) = rows.get(pivot) else { return rows.to_vec() };
+        let inverse = self.field.inverse(at(pivot_row));
+        let others = rows.iter().enumerate().filter(|(index, _)| *index != pivot);
+        others
+            .map(|(_, row)| {
+                let mut row = row.clone();
+                let factor = self.field.mul(at(&row), inverse);
+                if factor != 0 {
+                    self.field.subtract(&mut row, factor, pivot_row);
+                }
+                row
+            })
+            .collect()
+    }
+
+    /// A lower bound on the persons of any row: a row that is not zero is non-zero somewhere on every set of atoms that spans
+    /// the space, so disjoint spanning sets each cost their smallest atom. Stops at `enough`.
+    fn least(&mut self, rows: &[Vec<u64>], weights: &[u64], open: &[usize], enough: u64) -> u64 {
+        let mut remaining = open.to_vec();
+        remaining.sort_by_key(|column| std::cmp::Reverse(weights.get(*column).copied().unwrap_or(0)));
+        let mut least = 0;
+        while least < enough {
+            let mut basis = Basis::new(self.field, rows.len());
+            let (mut smallest, mut kept) = (u64::MAX, Vec::with_capacity(remaining.len()));
+            for column in &remaining {
+                if basis.is_full() {
+                    kept.push(*column);
+                    continue;
+                }
+                let vector = rows.iter().map(|row| row.get(*column).copied().unwrap_or(0)).collect();
+                self.work += (rows.len() * (basis.vectors.len() + 1)) as u64;
+                if basis.take(vector) {
+                    smallest = smallest.min(weights.get(*column).copied().unwrap_or(0));
+                } else {
+                    kept.push(*column);
+                }
+            }
+            if !basis.is_full() {
+                return least;
+            }
+            least += smallest;
+            remaining = kept;
+        }
+        least
+    }
+}
+
+/// Independent vectors, reduced as they come.
+struct Basis {
+    field: Field,
+    dimension: usize,
+    /// Each with the place of its leading one.
+    vectors: Vec<(usize, Vec<u64>)>,
+}
+
+impl Basis {
+    fn new(field: Field, dimension: usize) -> Self {
+        Self { field, dimension, vectors: Vec::with_capacity(dimension) }
+    }
+
+    fn is_full(&self) -> bool {
+        self.vectors.len() == self.dimension
+    }
+
+    /// Takes `vector` if it is independent of those taken before.
+    fn take(&mut self, mut vector: Vec<u64>) -> bool {
+        for (lead, other) in &self.vectors {
+            let factor = vector.get(*lead).copied().unwrap_or(0);
+            if factor != 0 {
+                self.field.subtract(&mut vector, factor, other);
+            }
+        }
+        let Some(lead) = vector.iter().position(|value| *value != 0) else { return false };
+        let inverse = self.field.inverse(vector.get(lead).copied().unwrap_or(1));
+        self.field.scale(&mut vector, inverse);
+        self.vectors.push((lead, vector));
+        true
+    }
+}

@@ -1,0 +1,167 @@
+//! One release before the guard.
+
+use roaring::RoaringBitmap;
+
+use super::index::{GuardIndex, Load};
+use super::sketch::{Family, Order, Sketch};
+use super::space::{Answer, Space};
+use super::{Guard, GuardFault, PersonIds};
+
+/// Judges the sets of one release, one after another. See [`GuardIndex::session`].
+pub struct GuardSession<'a> {
+    ids: PersonIds,
+    order: Order,
+    /// Sets of persons.
+    persons: Space<'a>,
+    /// Sets of versions of persons' rows; none while nobody's rows ever changed, when they are the same.
+    versions: Option<Space<'a>>,
+    cohorts: Vec<NewCohort>,
+    fault: Option<GuardFault>,
+}
+
+/// A cohort to keep with the release: its sketch goes into the index, its persons are sealed and read on need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCohort {
+    /// What the index keeps.
+    pub sketch: Sketch,
+    /// The persistent ids, in the portable Roaring format.
+    pub persons: Vec<u8>,
+}
+
+impl<'a> GuardSession<'a> {
+    pub(super) fn new(index: &'a GuardIndex, k: u32, ids: PersonIds, load: &'a Load<'a>) -> Self {
+        let is_one = index.cohorts().iter().all(|cohort| cohort.family == Family::Both)
+            && match &ids {
+                PersonIds::Identity => true,
+                PersonIds::Registry { persons, versions } => persons == versions,
+            };
+        let space = |family| Space::new(index, u64::from(k), family, load);
+        let versions = (!is_one).then(|| space(Family::Versions));
+        Self { ids, order: index.order(), persons: space(Family::Persons), versions, cohorts: Vec::new(), fault: None }
+    }
+
+    /// Counts a set as released without judging it: what the enclave itself makes known, such as all persons of the
+    /// snapshot, whose number the catalogue states.
+    ///
+    /// # Errors
+    /// [`GuardFault`]; the session is of no further use then.
+    pub fn assume(&mut self, persons: &RoaringBitmap) -> Result<(), GuardFault> {
+        let (persons, versions) = self.sets(persons)?;
+        let is_new = (
+            !self.persons.is_known(&persons)?,
+            match (&mut self.versions, &versions) {
+                (Some(space), Some(versions)) => !space.is_known(versions)?,
+                _ => false,
+            },
+        );
+        self.take(persons, versions, is_new)
+    }
+
+    /// Ends the session: what to keep, once the release is committed.
+    ///
+    /// # Errors
+    /// The first [`GuardFault`] met. The release must then not leave.
+    pub fn finish(mut self) -> Result<Vec<NewCohort>, GuardFault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let family = if self.versions.is_none() { Family::Both } else { Family::Persons };
+        let versions = self.versions.take();
+        let spaces = [(Some(self.persons), family), (versions, Family::Versions)];
+        for (mut space, family) in spaces.into_iter().filter_map(|(space, family)| Some((space?, family))) {
+            for union in space.unions()? {
+                self.cohorts.push(new_cohort(self.order, union, family, true));
+            }
+        }
+        Ok(self.cohorts)
+    }
+
+    fn judge(&mut self, ordinals: &RoaringBitmap) -> Result<bool, GuardFault> {
+        let (persons, versions) = self.sets(ordinals)?;
+        let of_persons = self.persons.judge(&persons)?;
+        if of_persons == Answer::Refused {
+            return Ok(false);
+        }
+        let of_versions = match (&mut self.versions, &versions) {
+            (Some(space), Some(versions)) => space.judge(versions)?,
+            _ => Answer::Known,
+        };
+        if of_versions == Answer::Refused {
+            return Ok(false);
+        }
+        self.take(persons, versions, (of_persons == Answer::New, of_versions == Answer::New))?;
+        Ok(true)
+    }
+
+    /// Counts as released what is new of a set: as one cohort when persons and versions are the same.
+    fn take(
+        &mut self,
+        persons: RoaringBitmap,
+        versions: Option<RoaringBitmap>,
+        (persons_are_new, versions_are_new): (bool, bool),
+    ) -> Result<(), GuardFault> {
+        let is_same = versions.as_ref().is_none_or(|versions| *versions == persons);
+        let family = if self.versions.is_none() { Family::Both } else { Family::Persons };
+        if persons_are_new {
+            for derived in self.persons.take(&persons)? {
+                self.cohorts.push(new_cohort(self.order, derived, family, true));
+            }
+        }
+        if let (true, Some(space), Some(versions)) = (versions_are_new, &mut self.versions, &versions) {
+            for derived in space.take(versions)? {
+                self.cohorts.push(new_cohort(self.order, derived, Family::Versions, true));
+            }
+        }
+        if is_same && (persons_are_new || versions_are_new) {
+            self.cohorts.push(new_cohort(self.order, persons, Family::Both, false));
+            return Ok(());
+        }
+        if persons_are_new {
+            self.cohorts.push(new_cohort(self.order, persons, Family::Persons, false));
+        }
+        if let (true, Some(versions)) = (versions_are_new, versions) {
+            self.cohorts.push(new_cohort(self.order, versions, Family::Versions, false));
+        }
+        Ok(())
+    }
+
+    /// The persistent ids behind `ordinals`: of persons, and of versions where those are judged apart.
+    fn sets(&self, ordinals: &RoaringBitmap) -> Result<(RoaringBitmap, Option<RoaringBitmap>), GuardFault> {
+        let (persons, versions) = match &self.ids {
+            PersonIds::Identity => (ordinals.clone(), ordinals.clone()),
+            PersonIds::Registry { persons, versions } => (mapped(ordinals, persons)?, mapped(ordinals, versions)?),
+        };
+        Ok((persons, self.versions.is_some().then_some(versions)))
+    }
+}
+
+impl Guard for GuardSession<'_> {
+    fn admit(&mut self, persons: &RoaringBitmap) -> bool {
+        if self.fault.is_some() {
+            return false;
+        }
+        self.judge(persons).unwrap_or_else(|fault| {
+            self.fault = Some(fault);
+            false
+        })
+    }
+}
+
+fn mapped(ordinals: &RoaringBitmap, ids: &[u32]) -> Result<RoaringBitmap, GuardFault> {
+    let id = |ordinal: u32| ids.get(ordinal as usize).copied().ok_or(GuardFault::UnknownPerson);
+    let mut mapped = ordinals.iter().map(id).collect::<Result<Vec<u32>, _>>()?;
+    mapped.sort_unstable();
+    let count = mapped.len() as u64;
+    let mapped = RoaringBitmap::from_sorted_iter(mapped.into_iter()).map_err(|_| GuardFault::Damaged)?;
+    // Two ordinals with one id would make a set look smaller than it is.
+    if mapped.len() == count { Ok(mapped) } else { Err(GuardFault::Damaged) }
+}
+
+fn new_cohort(order: Order, mut persons: RoaringBitmap, family: Family, is_derived: bool) -> NewCohort {
+    let sketch = order.sketch(&persons, family, is_derived);
+    persons.optimize();
+    let mut bytes = Vec::with_capacity(persons.serialized_size());
+    // Writing to memory does not fail.
+    let _ = persons.serialize_into(&mut bytes);
+    NewCohort { sketch, persons: bytes }
+}

@@ -1,0 +1,354 @@
+//! The sets that count as released, and the judgement of one more.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use roaring::RoaringBitmap;
+
+use super::GuardFault;
+use super::atoms::{Atoms, SETS_MAX};
+use super::audit::audit;
+use super::index::{GuardIndex, Load, Near};
+use super::search::Finding;
+use super::sketch::Family;
+
+/// Running unions of disjoint sets that one release keeps: one an output and dimension, so to say.
+const UNIONS_MAX: usize = 4;
+/// Most of the audited sets that come from each list; what is left goes to the likest.
+const CONTAINED_MAX: usize = 20;
+const CONTAINING_MAX: usize = 8;
+const REMAINDERS_MAX: usize = 4;
+const REMAINDER_PARTS_MAX: usize = 20;
+/// Differences kept of each kind for an admitted set.
+const DIFFERENCES_MAX: usize = 4;
+/// Cohorts whose persons a session holds in memory.
+const LOADED_MAX: usize = 512;
+
+/// What is said of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It is empty, or was released before.
+    Known,
+    /// It may be released.
+    New,
+    /// It may not.
+    Refused,
+}
+
+/// Released sets of one family, as one session sees them.
+pub(super) struct Space<'a> {
+    index: &'a GuardIndex,
+    load: &'a Load<'a>,
+    k: u64,
+    family: Family,
+    loaded: HashMap<u32, Rc<RoaringBitmap>>,
+    /// Sets admitted in this session and what follows from them, by their number in `own`.
+    sets: Vec<Rc<RoaringBitmap>>,
+    own: GuardIndex,
+    unions: Vec<Union>,
+    audited: Audited,
+    /// What the last judged set was audited with.
+    close: Vec<Rc<RoaringBitmap>>,
+}
+
+/// Disjoint sets of this session, taken together.
+struct Union {
+    persons: RoaringBitmap,
+    parts: usize,
+}
+
+/// Which sets an audit takes in.
+enum Audited {
+    /// Not looked yet.
+    Unknown,
+    /// Every released set: there are few.
+    All(Atoms, Vec<Rc<RoaringBitmap>>),
+    /// Those close to the set in question.
+    Closest,
+}
+
+/// A set by where it is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    Index(u32),
+    Own(u32),
+}
+
+impl<'a> Space<'a> {
+    pub(super) fn new(index: &'a GuardIndex, k: u64, family: Family, load: &'a Load<'a>) -> Self {
+        Self {
+            index,
+            load,
+            k: k.max(1),
+            family,
+            loaded: HashMap::new(),
+            sets: Vec::new(),
+            own: GuardIndex::in_order(index.order()),
+            unions: Vec::new(),
+            audited: Audited::Unknown,
+            close: Vec::new(),
+        }
+    }
+
+    /// May a figure about `set` be shown?
+    pub(super) fn judge(&mut self, set: &RoaringBitmap) -> Result<Answer, GuardFault> {
+        if set.is_empty() {
+            return Ok(Answer::Known);
+        }
+        match self.nearest(set)? {
+            Distance::Same => return Ok(Answer::Known),
+            Distance::Small => return Ok(Answer::Refused),
+            Distance::Large if set.len() < self.k => return Ok(Answer::Refused),
+            Distance::Large => {}
+        }
+        for number in 0..self.unions.len() {
+            let Some(union) = self.unions.get(number).filter(|union| union.persons.is_disjoint(set)) else { continue };
+            let union = &union.persons | set;
+            if self.nearest(&union)? == Distance::Small {
+                return Ok(Answer::Refused);
+            }
+        }
+        self.look_at_all()?;
+        let finding = if let Audited::All(atoms, sets) = &self.audited {
+            self.close.clone_from(sets);
+            audit(&atoms.with(set), atoms.sets(), self.k)
+        } else {
+            self.close = self.closest(set)?;
+            let mut atoms = Atoms::default();
+            self.close.iter().for_each(|close| atoms.push(close));
+            audit(&atoms.with(set), atoms.sets(), self.k)
+        };
+        if finding != Finding::Safe || nearly_joined(set, &self.close, self.k) {
+            return Ok(Answer::Refused);
+        }
+        Ok(Answer::New)
+    }
+
+    /// Whether exactly `set` counts as released.
+    pub(super) fn is_known(&mut self, set: &RoaringBitmap) -> Result<bool, GuardFault> {
+        Ok(set.is_empty() || self.nearest(set)? == Distance::Same)
+    }
+
+    /// Counts `set` as released. Answers the differences with the sets closest to it: what an attacker can form, too, and
+    /// the sketches could not find again where they are small parts of large sets.
+    pub(super) fn take(&mut self, set: &RoaringBitmap) -> Result<Vec<RoaringBitmap>, GuardFault> {
+        self.look_at_all()?;
+        let close = std::mem::take(&mut self.close);
+        let set = Rc::new(set.clone());
+        match &mut self.audited {
+            Audited::All(atoms, sets) if atoms.sets() + 1 < SETS_MAX => {
+                atoms.push(&set);
+                sets.push(Rc::clone(&set));
+            }
+            audited => *audited = Audited::Closest,
+        }
+        if let Some(union) = self.unions.iter_mut().find(|union| union.persons.is_disjoint(&set)) {
+            union.persons |= &*set;
+            union.parts += 1;
+        } else if self.unions.len() < UNIONS_MAX {
+            self.unions.push(Union { persons: RoaringBitmap::clone(&set), parts: 1 });
+        }
+        self.keep(Rc::clone(&set), false)?;
+        let mut differences = Vec::new();
+        let within = close.iter().filter(|close| close.len() > set.len() && set.is_subset(close));
+        let around = close.iter().filter(|close| close.len() < set.len() && close.is_subset(&set));
+        let within = within.map(|whole| (whole.len() - set.len(), whole.len(), &**whole, &*set));
+        let around = around.map(|part| (set.len() - part.len(), set.len(), &*set, &**part));
+        for mut pairs in [within.collect::<Vec<_>>(), around.collect()] {
+            // A difference as large as the whole is found by its sketch; a small part of it is not.
+            pairs.retain(|(size, whole, ..)| *size >= self.k && *size < whole / 4);
+            pairs.sort_by_key(|(size, ..)| *size);
+            differences.extend(pairs.iter().take(DIFFERENCES_MAX).map(|(_, _, whole, part)| *whole - *part));
+        }
+        let mut fresh = Vec::new();
+        for difference in differences {
+            if self.nearest(&difference)? == Distance::Large {
+                self.keep(Rc::new(difference.clone()), true)?;
+                fresh.push(difference);
+            }
+        }
+        Ok(fresh)
+    }
+
+    /// Unions of this session's disjoint sets that are not known themselves.
+    pub(super) fn unions(&mut self) -> Result<Vec<RoaringBitmap>, GuardFault> {
+        let mut fresh = Vec::new();
+        for union in std::mem::take(&mut self.unions).into_iter().filter(|union| union.parts > 1) {
+            if !self.is_known(&union.persons)? {
+                fresh.push(union.persons);
+            }
+        }
+        Ok(fresh)
+    }
+
+    fn keep(&mut self, set: Rc<RoaringBitmap>, is_derived: bool) -> Result<(), GuardFault> {
+        let sketch = self.index.order().sketch(&set, self.family, is_derived);
+        self.own.insert(self.sets.len() as u64, sketch)?;
+        self.sets.push(set);
+        Ok(())
+    }
+
+    /// How near the nearest released set is. Sketches name every set that can be near; the answer is from the persons.
+    fn nearest(&mut self, set: &RoaringBitmap) -> Result<Distance, GuardFault> {
+        let in_index = self.index.equals(set, self.k, self.family).into_iter().map(|near| Place::Index(near.slot));
+        let own = self.own.equals(set, self.k, self.family).into_iter().map(|near| Place::Own(near.slot));
+        let mut nearest = Distance::Large;
+        for place in in_index.chain(own).collect::<Vec<_>>() {
+            let released = self.persons(place)?;
+            let outside = set.difference_len(&released).max(released.difference_len(set));
+            if outside == 0 {
+                return Ok(Distance::Same);
+            }
+            if outside < self.k {
+                nearest = Distance::Small;
+            }
+        }
+        Ok(nearest)
+    }
+
+    /// Takes every released set into the audit, if they are few.
+    fn look_at_all(&mut self) -> Result<(), GuardFault> {
+        if !matches!(self.audited, Audited::Unknown) {
+            return Ok(());
+        }
+        let released = (0_u32..).zip(self.index.cohorts());
+        let mut released = released.filter(|(_, cohort)| !cohort.is_derived && cohort.family.meets(self.family));
+        let slots: Vec<u32> = released.by_ref().take(SETS_MAX).map(|(slot, _)| slot).collect();
+        if slots.len() >= SETS_MAX {
+            self.audited = Audited::Closest;
+            return Ok(());
+        }
+        let (mut atoms, mut sets) = (Atoms::default(), Vec::with_capacity(SETS_MAX));
+        for slot in slots {
+            let set = self.persons(Place::Index(slot))?;
+            atoms.push(&set);
+            sets.push(set);
+        }
+        self.audited = Audited::All(atoms, sets);
+        Ok(())
+    }
+
+    /// The sets with which a combination is likeliest to isolate persons: parts of `set`, sets that contain it, parts of what
+    /// those hold besides, and the sets likest to it.
+    fn closest(&mut self, set: &RoaringBitmap) -> Result<Vec<Rc<RoaringBitmap>>, GuardFault> {
+        let mut chosen = Chosen::default();
+        for union in &self.unions {
+            if union.parts > 1 {
+                chosen.sets.push(Rc::new(union.persons.clone()));
+            }
+        }
+        let [contained, containing, overlapping] = self.neighbours(set);
+        for place in contained.iter().take(CONTAINED_MAX) {
+            self.choose(&mut chosen, *place)?;
+        }
+        let mut wholes = Vec::new();
+        for place in containing.iter().take(CONTAINING_MAX) {
+            self.choose(&mut chosen, *place)?;
+            wholes.push(self.persons(*place)?);
+        }
+        for whole in wholes.iter().take(REMAINDERS_MAX) {
+            let remainder = &**whole - set;
+            if remainder.len() >= self.k {
+                let [parts, ..] = self.neighbours(&remainder);
+                for place in parts.iter().take(REMAINDER_PARTS_MAX) {
+                    self.choose(&mut chosen, *place)?;
+                }
+            }
+        }
+        let rest = contained.iter().skip(CONTAINED_MAX).chain(containing.iter().skip(CONTAINING_MAX));
+        for place in overlapping.iter().chain(rest) {
+            self.choose(&mut chosen, *place)?;
+        }
+        Ok(chosen.sets)
+    }
+
+    fn choose(&mut self, chosen: &mut Chosen, place: Place) -> Result<(), GuardFault> {
+        if chosen.sets.len() + 1 < SETS_MAX && chosen.places.insert(place) {
+            chosen.sets.push(self.persons(place)?);
+        }
+        Ok(())
+    }
+
+    /// Nearly contained, nearly containing and overlapping sets, of the index and of this session.
+    fn neighbours(&self, set: &RoaringBitmap) -> [Vec<Place>; 3] {
+        let of_index = self.index.neighbours(set, self.k, self.family);
+        let own = self.own.neighbours(set, self.k, self.family);
+        let merge = |of_index: Vec<Near>, own: Vec<Near>| {
+            let of_index = of_index.into_iter().map(|near| (near.persons, Place::Index(near.slot)));
+            let own = own.into_iter().map(|near| (near.persons, Place::Own(near.slot)));
+            own.chain(of_index).collect::<Vec<_>>()
+        };
+        let places = |near: Vec<(u64, Place)>| near.into_iter().map(|(_, place)| place).collect::<Vec<_>>();
+        let mut contained = merge(of_index.contained, own.contained);
+        contained.sort_by_key(|(persons, _)| std::cmp::Reverse(*persons));
+        let mut containing = merge(of_index.containing, own.containing);
+        containing.sort_by_key(|(persons, _)| *persons);
+        [places(contained), places(containing), places(merge(of_index.overlapping, own.overlapping))]
+    }
+
+    fn persons(&mut self, place: Place) -> Result<Rc<RoaringBitmap>, GuardFault> {
+        let slot = match place {
+            Place::Own(number) => return self.sets.get(number as usize).cloned().ok_or(GuardFault::Damaged),
+            Place::Index(slot) => slot,
+        };
+        if let Some(persons) = self.loaded.get(&slot) {
+            return Ok(Rc::clone(persons));
+        }
+        let cohort = self.index.cohort(slot).ok_or(GuardFault::Damaged)?;
+        let persons = (self.load)(cohort.number)?;
+        if persons.len() != cohort.persons {
+            return Err(GuardFault::Load {
+                cohort: cohort.number,
+                reason: "its size is not that of its sketch".into(),
+            });
+        }
+        if self.loaded.len() >= LOADED_MAX {
+            self.loaded.clear();
+        }
+        let persons = Rc::new(persons);
+        self.loaded.insert(slot, Rc::clone(&persons));
+        Ok(persons)
+    }
+}
+
+/// Sets chosen for an audit.
+#[derive(Default)]
+struct Chosen {
+    places: HashSet<Place>,
+    sets: Vec<Rc<RoaringBitmap>>,
+}
+
+/// How far the nearest released set is: the larger of the two numbers of persons that only one of both has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Distance {
+    /// None.
+    Same,
+    /// 1 to k−1.
+    Small,
+    /// k or more.
+    Large,
+}
+
+/// Whether `set` and one of `close` make another of them, or two of `close` make `set`, but for fewer than `k` persons either way.
+fn nearly_joined(set: &RoaringBitmap, close: &[Rc<RoaringBitmap>], k: u64) -> bool {
+    close.iter().enumerate().any(|(at, one)| {
+        let joins = |other: &Rc<RoaringBitmap>| {
+            nearly_whole(set, one, other, k) || nearly_whole(one, set, other, k) || nearly_whole(other, set, one, k)
+        };
+        close.iter().skip(at + 1).any(joins)
+    })
+}
+
+/// Whether the sum of `x` and `y` differs from `whole` by 1 to `k`−1 persons: the larger of those counted too often and those
+/// not counted.
+fn nearly_whole(whole: &RoaringBitmap, x: &RoaringBitmap, y: &RoaringBitmap, k: u64) -> bool {
+    let joined = x.len() + y.len();
+    // Fewer than k persons are counted once or twice too often, fewer than k not at all.
+    if joined + k <= whole.len() || joined > whole.len() + 2 * (k - 1) {
+        return false;
+    }
+    let (union, both) = (x | y, x & y);
+    let over = union.difference_len(whole) + both.intersection_len(whole);
+    let under = whole.difference_len(&union);
+    (1..k).contains(&over.max(under))
+}
