@@ -1,10 +1,14 @@
 //! Guests written by hand against a real sandbox, and what they share.
 
+mod block;
+mod cohort;
 mod component;
 mod containment;
 mod person;
 mod row;
 mod sandbox;
+mod update;
+mod vector;
 
 use std::sync::{Arc, LazyLock};
 
@@ -104,10 +108,17 @@ pub(crate) fn row_module(cell: &str, sum_cell: &str, sum_value: &str, rest: &str
     with_manifest(&wat, &manifest("row"))
 }
 
-/// A `person` module with a bump allocator at 65536 that never frees, and this body of `gb_person(input)`.
+/// A `person` module with this body of `gb_person(input)`; the rest as in [`guest`].
 pub(crate) fn person_module(body: &str, rest: &str) -> Vec<u8> {
+    let person = format!(r#"(func $person (export "gb_person") (param $input i32) (result i64) {body})"#);
+    guest(&format!("{rest} {person}"), &manifest("person"))
+}
+
+/// A core module with a bump allocator at 65536 that never frees, `$record`, which makes one record the answer, and these
+/// functions.
+pub(crate) fn guest(functions: &str, manifest: &str) -> Vec<u8> {
     let wat = format!(
-        r#"(module {rest}
+        r#"(module
         (memory (export "memory") 4)
         (global $next (mut i32) (i32.const 65536))
         (func $alloc (export "gb_alloc") (param $size i32) (param $align i32) (result i32) (local $at i32)
@@ -119,9 +130,9 @@ pub(crate) fn person_module(body: &str, rest: &str) -> Vec<u8> {
           (i32.store (i32.const 1028) (local.get $cell))
           (f64.store (i32.const 1032) (local.get $value))
           (i64.const 0x40000000001))
-        (func $person (export "gb_person") (param $input i32) (result i64) {body}))"#
+        {functions})"#
     );
-    with_manifest(&wat, &manifest("person"))
+    with_manifest(&wat, manifest)
 }
 
 pub(crate) fn compile(bytes: &[u8]) -> Compiled {
@@ -154,6 +165,32 @@ pub(crate) fn run(
     let mut run = Run::start(&SANDBOX, &compile(bytes), &ONE, limits, &CancelFlag::new(), &Progress::new())?;
     run.batch(ordinals, batch, &mut seen)?;
     Ok((seen, run.finish()))
+}
+
+/// Runs a job of any isolation over batches, to its end.
+pub(crate) fn run_batches(
+    bytes: &[u8],
+    plan: &Plan<'_>,
+    limits: &Limits,
+    batches: &[(Vec<u32>, RecordBatch)],
+) -> Result<(Seen, RunMeters), RunError> {
+    let mut seen = Seen::default();
+    let mut run = Run::start(&SANDBOX, &compile(bytes), plan, limits, &CancelFlag::new(), &Progress::new())?;
+    for (ordinals, batch) in batches {
+        run.batch(ordinals, batch, &mut seen)?;
+    }
+    run.complete(&mut seen)?;
+    Ok((seen, run.finish()))
+}
+
+/// One row for each ordinal in batches of `size` rows, which must cut no person: `k` is the ordinal, `x` a tenth of it.
+pub(crate) fn in_batches(ordinals: &[u32], size: usize) -> Vec<(Vec<u32>, RecordBatch)> {
+    let one = |ordinals: &[u32]| {
+        let k = ordinals.iter().map(|person| i64::from(*person)).collect();
+        let x = ordinals.iter().map(|person| Some(f64::from(*person) / 10.0)).collect();
+        (ordinals.to_vec(), batch(k, x))
+    };
+    ordinals.chunks(size).map(one).collect()
 }
 
 /// The code with which a run on dummy data ends.
