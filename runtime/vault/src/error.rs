@@ -87,6 +87,29 @@ pub enum VaultError {
         /// The number.
         number: u32,
     },
+    /// Another ingestion of the same dataset is under way, or its snapshot waits to be published.
+    #[error("another ingestion of dataset `{dataset}` is not finished; publish or discard it first")]
+    IngestionUnderWay {
+        /// The dataset.
+        dataset: DatasetId,
+    },
+    /// The ids of a snapshot's persons are not there.
+    #[error(
+        "snapshot {number} of dataset `{dataset}` has no registry of its persons, without which releases can't be guarded \
+         against one another; restore the snapshot from a backup, or ingest it again if it is of a version that kept none"
+    )]
+    RegistryMissing {
+        /// The dataset.
+        dataset: DatasetId,
+        /// The number.
+        number: u32,
+    },
+    /// Something sealed for a dataset does not open.
+    #[error("a sealed `{label}` does not open: it was changed, or sealed for another place; restore it from a backup")]
+    SealedDamaged {
+        /// What it is.
+        label: String,
+    },
     /// The dataset's schema can't be ingested.
     #[error("the schema can't be ingested: {reason}")]
     Schema {

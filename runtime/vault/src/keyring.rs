@@ -119,6 +119,9 @@ struct DatasetKeys {
     keys: BTreeMap<u32, Wrapped>,
     /// Ids of data keys that were destroyed.
     destroyed: BTreeSet<Hex<16>>,
+    /// Number of the newest snapshot published under the present keys; 0 for none. The next one goes on from its registry.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    newest: u32,
 }
 
 /// A key sealed under the one above it.
@@ -189,8 +192,13 @@ impl Keyring {
             body.suppliers.insert(supplier.clone(), wrap(&self.root, id, &label, &new_key()?)?);
         }
         let above = supplier_key(&self.root, &body, supplier)?;
-        let none =
-            || DatasetKeys { supplier: supplier.clone(), epoch: 0, keys: BTreeMap::new(), destroyed: BTreeSet::new() };
+        let none = || DatasetKeys {
+            supplier: supplier.clone(),
+            epoch: 0,
+            keys: BTreeMap::new(),
+            destroyed: BTreeSet::new(),
+            newest: 0,
+        };
         let vault = body.vault;
         let keys = body.datasets.entry(dataset.clone()).or_insert_with(none);
         keys.supplier = supplier.clone();
@@ -215,6 +223,28 @@ impl Keyring {
         Ok(DataKey { id: KeyId { epoch, id: wrapped.id.0 }, key })
     }
 
+    /// The newest data key of `dataset`.
+    pub(crate) fn newest_data_key(&self, dataset: &DatasetId) -> Result<DataKey, VaultError> {
+        let keys = self.body.datasets.get(dataset).map(|keys| &keys.keys);
+        let epoch = keys.and_then(|keys| keys.keys().next_back().copied());
+        self.data_key(dataset, epoch.ok_or_else(|| VaultError::NoDataKey { dataset: dataset.clone() })?)
+    }
+
+    /// Number of the newest snapshot of `dataset` that was published under its present keys; 0 for none.
+    pub(crate) fn newest_snapshot(&self, dataset: &DatasetId) -> u32 {
+        self.body.datasets.get(dataset).map_or(0, |keys| keys.newest)
+    }
+
+    /// Notes that snapshot `number` of `dataset` is being published.
+    pub(crate) fn note_snapshot(&mut self, dir: &Dir, dataset: &DatasetId, number: u32) -> Result<(), VaultError> {
+        let mut body = self.body.clone();
+        let keys = body.datasets.get_mut(dataset).ok_or_else(|| VaultError::NoDataKey { dataset: dataset.clone() })?;
+        keys.newest = keys.newest.max(number);
+        self.save(dir, &body)?;
+        self.body = body;
+        Ok(())
+    }
+
     /// Whether the key called `id` was destroyed.
     pub(crate) fn is_destroyed(&self, dataset: &DatasetId, id: &[u8; 16]) -> bool {
         self.body.datasets.get(dataset).is_some_and(|keys| keys.destroyed.contains(&Hex(*id)))
@@ -227,6 +257,7 @@ impl Keyring {
         let keys = body.datasets.get_mut(dataset).filter(|keys| !keys.keys.is_empty()).ok_or_else(missing)?;
         keys.destroyed.extend(keys.keys.values().map(|wrapped| wrapped.id));
         keys.keys.clear();
+        keys.newest = 0;
         self.save(dir, &body)?;
         self.body = body;
         Ok(())
@@ -253,6 +284,10 @@ impl Keyring {
         let json = serde_json::to_vec_pretty(&sealed).map_err(|_| VaultError::Worker)?;
         folder::replace_file(dir, FILE, &json)
     }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn supplier_key(root: &Key256, body: &Body, supplier: &OrganisationId) -> Result<Key256, VaultError> {

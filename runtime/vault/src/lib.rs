@@ -7,6 +7,7 @@ mod error;
 mod folder;
 mod ingest;
 mod keyring;
+mod seal;
 mod segment;
 #[cfg(test)]
 mod testing;
@@ -20,4 +21,4 @@ pub use ingest::{IngestOptions, Progress, QuarantineReason, SourceFormat, Staged
 pub use keyring::RootKey;
 pub use segment::Fault;
 pub use vault::{Swept, Vault};
-pub use view::{Batches, PlainBatch, View, ViewMeters};
+pub use view::{Batches, PersonIds, PlainBatch, View, ViewMeters};

@@ -3,7 +3,7 @@
 //! ```text
 //! keyring.json   lock
 //! staging/<dataset>@<number>/…          ingestion under way, or staged and not yet published
-//! snapshots/<dataset>/<number>/table.gbx, quarantine.gbx
+//! snapshots/<dataset>/<number>/table.gbx, persons.gbx, registry.gbx, quarantine.gbx
 //! ```
 
 use std::collections::BTreeSet;
@@ -20,10 +20,17 @@ use crate::{Staged, VaultError, folder};
 const STAGING: &str = "staging";
 const SNAPSHOTS: &str = "snapshots";
 const LOCK: &str = "lock";
+/// What a published snapshot is made of.
+const SEGMENTS: [(&str, Kind); 4] =
+    [(PERSONS, Kind::Persons), (QUARANTINE, Kind::Quarantine), (REGISTRY, Kind::Registry), (TABLE, Kind::Table)];
 /// File of the published table in a snapshot's folder.
 pub(crate) const TABLE: &str = "table.gbx";
 /// File of the rows set aside, when there are any.
 pub(crate) const QUARANTINE: &str = "quarantine.gbx";
+/// File of the persistent ids of the snapshot's persons.
+pub(crate) const PERSONS: &str = "persons.gbx";
+/// File of every person and version that the dataset ever had.
+pub(crate) const REGISTRY: &str = "registry.gbx";
 
 /// An open vault. One process at a time has it open.
 pub struct Vault {
@@ -184,6 +191,11 @@ impl Vault {
         if self.snapshots.try_exists(published_path(dataset, number))? || self.staging.try_exists(&name)? {
             return Err(VaultError::SnapshotExists { dataset: dataset.clone(), number });
         }
+        // Ids of persons count on from one snapshot to the next: two at once would give one id to two persons.
+        let of_dataset = |name: &String| staging_place(name).is_some_and(|(staged, _)| &staged == dataset);
+        if folder::names(&self.staging)?.iter().any(of_dataset) {
+            return Err(VaultError::IngestionUnderWay { dataset: dataset.clone() });
+        }
         let key = self.keyring().data_key_for_ingestion(&self.root, dataset, supplier)?;
         Ok((key, folder::create_dir(&self.staging, &name)?))
     }
@@ -191,6 +203,31 @@ impl Vault {
     /// A handle with which a worker removes the staging folder when its ingestion fails.
     pub(crate) fn staging_guard(&self, dataset: &DatasetId, number: u32) -> Result<StagingGuard, VaultError> {
         Ok(StagingGuard { staging: self.staging.try_clone()?, name: staging_name(dataset, number), keep: false })
+    }
+
+    /// The registry that the next snapshot of `dataset` goes on from; none before the first.
+    pub(crate) fn newest_registry(&self, dataset: &DatasetId) -> Result<Option<SegmentReader>, VaultError> {
+        let number = self.keyring().newest_snapshot(dataset);
+        if number == 0 {
+            return Ok(None);
+        }
+        let registry = match self.segments(dataset, number) {
+            Ok(segments) => segments.into_iter().find(|segment| segment.header().kind == Kind::Registry),
+            Err(VaultError::SnapshotMissing { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let missing = || VaultError::RegistryMissing { dataset: dataset.clone(), number };
+        registry.and_then(Arc::into_inner).ok_or_else(missing).map(Some)
+    }
+
+    /// The newest data key of `dataset`.
+    pub(crate) fn newest_data_key(&self, dataset: &DatasetId) -> Result<DataKey, VaultError> {
+        self.keyring().newest_data_key(dataset)
+    }
+
+    /// The data key of `dataset` in `epoch`.
+    pub(crate) fn data_key(&self, dataset: &DatasetId, epoch: u32) -> Result<DataKey, VaultError> {
+        self.keyring().data_key(dataset, epoch)
     }
 
     /// The published segments of a snapshot, by name, each proven to belong there.
@@ -202,7 +239,7 @@ impl Vault {
         }
         let dir = self.snapshots.open_dir(&path)?;
         let mut segments = Vec::new();
-        for (file, kind) in [(QUARANTINE, Kind::Quarantine), (TABLE, Kind::Table)] {
+        for (file, kind) in SEGMENTS {
             if dir.try_exists(file)? {
                 let keyring = self.keyring();
                 let segment = SegmentReader::open(dir.open(file)?, |header| find_key(&keyring, header))?;
@@ -224,6 +261,8 @@ impl Vault {
         if self.snapshots.try_exists(published_path(dataset, number))? {
             return Err(VaultError::SnapshotExists { dataset: dataset.clone(), number });
         }
+        // Noted first: a crash in between leaves the snapshot staged, and the sweep publishes it.
+        self.keyring().note_snapshot(&self.root, dataset, number)?;
         let target = folder::ensure_dir(&self.snapshots, dataset.as_str())?;
         folder::sync_dir(&self.snapshots)?;
         self.staging.rename(&name, &target, number.to_string())?;
@@ -255,7 +294,7 @@ impl Vault {
         Ok(header.is_some_and(|header| self.keyring().is_destroyed(dataset, &header.key.id)))
     }
 
-    fn keyring(&self) -> MutexGuard<'_, Keyring> {
+    pub(crate) fn keyring(&self) -> MutexGuard<'_, Keyring> {
         // The keyring replaces its state only after it is on disk, so it is whole even after a panic.
         self.keyring.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,10 +7,12 @@ use glovebox_gm::{Key256, hmac_sm3};
 
 use super::block::{Block, Person};
 use super::quarantine::Quarantine;
+use super::registry::Registrar;
 use super::rule::{Cell, RowFault, Rules};
 use super::sorter::Sorter;
 use super::table::TableWriter;
 use super::{Desk, IngestOptions, Progress, Staged};
+use crate::segment::SegmentReader;
 use crate::vault::snapshot_digest;
 use crate::{VaultError, folder};
 
@@ -27,17 +29,24 @@ pub(super) struct Intake {
     last: (Vec<u8>, Person),
     block: Block,
     sorter: Sorter,
+    registrar: Registrar,
     quarantine: Quarantine,
     missing: Vec<u64>,
     rows_read: u64,
 }
 
 impl Intake {
-    pub(super) fn new(desk: Desk, person_key: Key256, options: IngestOptions) -> Result<Self, VaultError> {
+    pub(super) fn new(
+        desk: Desk,
+        person_key: Key256,
+        base: Option<SegmentReader>,
+        options: IngestOptions,
+    ) -> Result<Self, VaultError> {
         let rules = Rules::new(&desk.dataset.schema);
         Ok(Self {
             block: Block::new(&desk.dataset.schema),
             sorter: Sorter::new(desk.clone()),
+            registrar: Registrar::new(&desk, base)?,
             quarantine: Quarantine::new(desk.clone()),
             missing: vec![0; rules.fields.len()],
             last: (Vec::new(), Person::default()),
@@ -84,16 +93,18 @@ impl Intake {
         let mut table = TableWriter::new(&self.desk)?;
         self.sorter.finish(&mut |batch| {
             check()?;
+            self.registrar.take(batch)?;
             table.write(batch)
         })?;
         let (rows, persons, table) = table.finish()?;
+        let (ids, registry) = self.registrar.finish()?;
         let quarantined_rows = self.quarantine.rows();
         let (quarantine, aside) = self.quarantine.finish(&self.rules)?;
         if rows + quarantined_rows != self.rows_read {
             return Err(VaultError::Worker);
         }
-        let segments = [Some(("table", table)), aside.map(|aside| ("quarantine", aside))];
-        let segments = segments.into_iter().flatten();
+        let segments = [("table", table), ("persons", ids), ("registry", registry)];
+        let segments = segments.into_iter().chain(aside.map(|aside| ("quarantine", aside)));
         let snapshot = Snapshot {
             dataset: self.desk.dataset.id.clone(),
             number: self.desk.number,

@@ -8,6 +8,8 @@ mod csv;
 mod intake;
 mod parquet;
 mod quarantine;
+mod registry;
+mod rows;
 mod rule;
 mod sorter;
 mod source;
@@ -23,7 +25,7 @@ use tokio::io::AsyncRead;
 
 use self::intake::Intake;
 use self::source::Source;
-use crate::segment::DataKey;
+use crate::segment::{DataKey, SegmentReader};
 use crate::vault::StagingGuard;
 use crate::{Vault, VaultError};
 
@@ -106,7 +108,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Columns`], [`VaultError::ColumnTypes`], [`VaultError::Source`], [`VaultError::SourceRead`] when
     /// the source is at fault; [`VaultError::NoSpace`]; [`VaultError::Cancelled`]; [`VaultError::SnapshotExists`];
-    /// [`VaultError::TooManyRowsPerPerson`].
+    /// [`VaultError::TooManyRowsPerPerson`]; [`VaultError::IngestionUnderWay`]; [`VaultError::RegistryMissing`].
     pub async fn ingest(
         &self,
         dataset: &Dataset,
@@ -119,8 +121,9 @@ impl Vault {
         dataset.schema.check().map_err(|error| VaultError::Schema { reason: error.to_string() })?;
         let (key, dir) = self.stage(&dataset.id, &dataset.supplier, number)?;
         let guard = self.staging_guard(&dataset.id, number)?;
+        let base = self.newest_registry(&dataset.id)?;
         let ingestion =
-            Ingestion { dataset: dataset.clone(), number, key: Arc::new(key), dir: Arc::new(dir), options, now };
+            Ingestion { base, dataset: dataset.clone(), number, key: Arc::new(key), dir: Arc::new(dir), options, now };
         let (feed, chunks) = source::channel();
         let worker = tokio::task::spawn_blocking(move || ingestion.run(chunks, format, guard));
         source::pump(source, feed).await;
@@ -130,6 +133,8 @@ impl Vault {
 
 /// One ingestion, as its worker has it.
 struct Ingestion {
+    /// Registry of the snapshot before.
+    base: Option<SegmentReader>,
     dataset: Dataset,
     number: u32,
     key: Arc<DataKey>,
@@ -154,7 +159,7 @@ impl Ingestion {
         let desk = Desk { dataset: self.dataset, number: self.number, key: self.key, dir: self.dir, memory_bytes };
         // Persons are told apart, and ordered, by this keyed digest, so the order of the table says nothing of the key.
         let person_key = hkdf_sm3_256(&desk.key.key, desk.dataset.id.as_str().as_bytes(), b"glovebox vault persons");
-        let mut intake = Intake::new(desk.clone(), person_key, self.options)?;
+        let mut intake = Intake::new(desk.clone(), person_key, self.base, self.options)?;
         let bytes_read = match format {
             SourceFormat::Csv => csv::read(source, &mut intake)?,
             SourceFormat::Parquet => parquet::read(source, &desk, &mut intake)?,

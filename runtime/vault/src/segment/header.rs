@@ -23,6 +23,10 @@ pub(crate) enum Kind {
     Spill,
     /// An upload that needs random access before it can be read.
     Upload,
+    /// Persistent ids of the snapshot's persons, by ordinal.
+    Persons,
+    /// Every person and version of a person's rows that the dataset ever had.
+    Registry,
 }
 
 /// The header's contents.
@@ -98,11 +102,14 @@ impl Kind {
             Self::Quarantine => 2,
             Self::Spill => 3,
             Self::Upload => 4,
+            Self::Persons => 5,
+            Self::Registry => 6,
         }
     }
 
     fn from_number(number: u8) -> Option<Self> {
-        [Self::Table, Self::Quarantine, Self::Spill, Self::Upload].into_iter().find(|kind| kind.number() == number)
+        let kinds = [Self::Table, Self::Quarantine, Self::Spill, Self::Upload, Self::Persons, Self::Registry];
+        kinds.into_iter().find(|kind| kind.number() == number)
     }
 }
 
@@ -169,7 +176,7 @@ mod tests {
         for length in 0..bytes.len() {
             assert_eq!(Header::decode(&bytes[..length]), Err(Fault::Header), "{length}");
         }
-        for (at, value) in [(0, b'g'), (4, 2), (5, 0), (5, 5), (6, 0x59), (8, 1), (20, 1), (72, 0), (73, b'/')] {
+        for (at, value) in [(0, b'g'), (4, 2), (5, 0), (5, 7), (6, 0x59), (8, 1), (20, 1), (72, 0), (73, b'/')] {
             let mut changed = bytes.clone();
             changed[at] = value;
             assert_eq!(Header::decode(&changed), Err(Fault::Header), "byte {at}");

@@ -44,6 +44,9 @@ pub enum Fault {
         /// Number of the chunk, from 0.
         index: u32,
     },
+    /// A sound segment whose contents are not of the form that this version writes.
+    #[error("its contents are not of a form that this version reads")]
+    Contents,
     /// A sound segment, but of another dataset, snapshot, name or kind than the place where it lies.
     #[error("it belongs to another place in the vault")]
     Place,

@@ -17,7 +17,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use futures::{Stream, TryStreamExt};
-use glovebox_catalog::Schema;
+use glovebox_catalog::{DatasetId, Schema};
 use glovebox_policy::Permit;
 use parquet::file::metadata::ParquetMetaDataReader;
 
@@ -25,7 +25,7 @@ use self::object::{LOCATION, STORE_URL, TableObject};
 use self::persons::PersonBatches;
 use self::plan::Plan;
 use crate::ingest::SCHEMA_KEY;
-use crate::segment::{Kind, SegmentChunks, SegmentReader};
+use crate::segment::{Fault, Kind, SegmentChunks, SegmentReader};
 use crate::vault::snapshot_digest;
 use crate::{Vault, VaultError};
 
@@ -40,6 +40,10 @@ const FOOTER_HINT_BYTES: usize = 32 * 1024;
 /// }
 /// ```
 pub struct View {
+    dataset: DatasetId,
+    number: u32,
+    persons: u64,
+    ids: Option<Arc<SegmentReader>>,
     segment: Arc<SegmentReader>,
     plan: Arc<Plan>,
     rows_read: Arc<AtomicU64>,
@@ -78,6 +82,15 @@ impl PlainBatch {
     }
 }
 
+/// Ids of a snapshot's persons, by ordinal. No id is ever given to another: a person who was withdrawn keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonIds {
+    /// The person's id.
+    pub persons: Arc<[u32]>,
+    /// The id of the person's rows as they stand in this snapshot. The first version of a person has the person's id.
+    pub versions: Arc<[u32]>,
+}
+
 /// What a view has read so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ViewMeters {
@@ -104,11 +117,13 @@ impl Vault {
         if snapshot_digest(digests) != snapshot.digest_sm3 {
             return Err(VaultError::SnapshotReplaced { dataset: snapshot.dataset.clone(), number: snapshot.number });
         }
-        let table = segments.into_iter().find(|segment| segment.header().kind == Kind::Table);
-        let segment = table.ok_or(VaultError::Worker)?;
+        let of_kind = |kind| segments.iter().find(|segment| segment.header().kind == kind).map(Arc::clone);
+        let segment = of_kind(Kind::Table).ok_or(VaultError::Worker)?;
+        let ids = of_kind(Kind::Persons);
         let schema = stored_schema(&segment)?;
         let plan = Arc::new(Plan::new(permit.columns(), permit.filter(), &schema)?);
-        Ok(View { segment, plan, rows_read: Arc::new(AtomicU64::new(0)) })
+        let (dataset, number, persons) = (snapshot.dataset.clone(), snapshot.number, snapshot.persons);
+        Ok(View { dataset, number, persons, ids, segment, plan, rows_read: Arc::new(AtomicU64::new(0)) })
     }
 }
 
@@ -129,6 +144,24 @@ impl View {
             Ok::<_, VaultError>(PersonBatches::new(rows, plan, segment, rows_read).into_stream())
         };
         Box::pin(futures::stream::once(opened).try_flatten())
+    }
+
+    /// Ids of the snapshot's persons that mean the same in every snapshot of the dataset. 8 bytes a person.
+    ///
+    /// # Errors
+    /// [`VaultError::RegistryMissing`] for a snapshot of a version that kept none; [`VaultError::Damaged`].
+    pub fn person_ids(&self) -> Result<PersonIds, VaultError> {
+        let missing = || VaultError::RegistryMissing { dataset: self.dataset.clone(), number: self.number };
+        let segment = self.ids.as_ref().ok_or_else(missing)?;
+        let bytes = segment.read_range(0..segment.length())?;
+        let (pairs, rest) = bytes.as_chunks::<8>();
+        if !rest.is_empty() || pairs.len() as u64 != self.persons {
+            return Err(VaultError::damaged(&segment.header().segment, Fault::Contents));
+        }
+        let id = |bytes: &[u8]| bytes.iter().rev().fold(0_u32, |id, byte| (id << 8) | u32::from(*byte));
+        let (persons, versions): (Vec<u32>, Vec<u32>) =
+            pairs.iter().map(|pair| (id(&pair[..4]), id(&pair[4..]))).unzip();
+        Ok(PersonIds { persons: persons.into(), versions: versions.into() })
     }
 
     /// What was read so far.
