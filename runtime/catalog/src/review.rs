@@ -175,8 +175,9 @@ pub struct Review {
     pub opened_at: Timestamp,
     /// Until when it can be decided (exclusive).
     pub expires_at: Timestamp,
-    /// Upper bound in bits on what the output can carry.
-    pub leakage_bits: u64,
+    /// Upper bound in bits on what the output can carry. Developers are told with the release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leakage_bits: Option<u64>,
     /// SM3 digest of the sealed output with its report, 64 hexadecimal digits.
     pub candidate_sm3: String,
     /// Where it stands.
@@ -212,7 +213,8 @@ impl Review {
             }
             entry
         });
-        Self { entries: entries.collect(), ..self.clone() }
+        let leakage_bits = self.leakage_bits.filter(|_| self.state == ReviewState::Released);
+        Self { entries: entries.collect(), leakage_bits, ..self.clone() }
     }
 }
 
@@ -244,7 +246,7 @@ mod tests {
             barred_principals: BTreeSet::new(),
             opened_at: Timestamp::from_unix_ms(0),
             expires_at: Timestamp::from_unix_ms(1),
-            leakage_bits: 9,
+            leakage_bits: Some(9),
             candidate_sm3: "0".repeat(64),
             state,
             entries: vec![
@@ -268,6 +270,7 @@ mod tests {
         assert_eq!(comments, ["", "", "what is row 3?", "ward 7", ""]);
         let named: Vec<_> = shown.entries.iter().map(|entry| entry.principal.is_some()).collect();
         assert_eq!(named, [false, false, false, true, false]);
+        assert_eq!(shown.leakage_bits, None);
         assert_eq!(shown.entries.len(), 5, "that something was done is never hidden");
         let ended = review(ReviewState::Released).for_developer();
         assert!(ended.entries.iter().all(|entry| entry.principal.is_some()));

@@ -23,6 +23,8 @@ pub struct Config {
     /// Step of the coarse clock at which ends of jobs show: after 1, 2, 4, … steps. The longer, the less can be told from
     /// how long a run took.
     pub pace_step: Duration,
+    /// Limits of reviews.
+    pub reviews: ReviewLimits,
     /// Disclosure profiles beside those of this repository, each the text of a TOML file. A name that is taken is an error.
     pub profiles: Vec<String>,
     /// Rounds of PBKDF2 with which [`crate::Engine::create`] stretches the passphrase, 10,000 at least; an enclave keeps
@@ -66,10 +68,32 @@ pub struct JobLimits {
     pub fuel_per_block_units: u64,
     /// Fuel for a job that sees the whole cohort, for each row of it, in wasmtime units.
     pub fuel_per_cohort_row_units: u64,
+    /// Fuel for one `update` between two rounds, in wasmtime units.
+    pub fuel_per_update_units: u64,
     /// Linear memory of one guest, in bytes.
     pub memory_bytes: usize,
     /// Wall time of a job.
     pub wall: Duration,
+}
+
+/// Limits of reviews and of what they let go.
+#[derive(Debug, Clone)]
+pub struct ReviewLimits {
+    /// Days in which an output can be decided on; the end of the grant's term comes first.
+    pub days: u32,
+    /// How often a reviewed release can be fetched.
+    pub fetches_max: u64,
+    /// Days in which it can be fetched.
+    pub fetch_days: u32,
+    /// How often reviews are looked at whose time may be over.
+    pub tended_every: Duration,
+}
+
+impl Default for ReviewLimits {
+    /// 30 days for a decision; 100 fetches within 90 days; looked at once a minute.
+    fn default() -> Self {
+        Self { days: 30, fetches_max: 100, fetch_days: 90, tended_every: Duration::from_secs(60) }
+    }
 }
 
 /// OWASP's count for PBKDF2 with a 256-bit hash (Password Storage Cheat Sheet).
@@ -77,7 +101,7 @@ const PASSPHRASE_ITERATIONS: u32 = 600_000;
 
 impl Config {
     /// Defaults: one worker a core but one (at least one), 64 waiting jobs in all and 16 for one organisation,
-    /// ends of jobs at steps of 250 ms, no further profiles, 600,000 rounds over the passphrase, 256 MiB for rows of an ingestion, and the limits of [`JobLimits::default`].
+    /// ends of jobs at steps of 250 ms, no further profiles, 600,000 rounds over the passphrase, 256 MiB for rows of an ingestion, and the limits of [`JobLimits::default`] and [`ReviewLimits::default`].
     #[must_use]
     pub fn new(state: impl Into<PathBuf>) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -88,6 +112,7 @@ impl Config {
             queue_jobs_per_organisation_max: 16,
             limits: JobLimits::default(),
             pace_step: Duration::from_millis(250),
+            reviews: ReviewLimits::default(),
             profiles: Vec::new(),
             passphrase_iterations: PASSPHRASE_ITERATIONS,
             ingest_memory_bytes: 256 << 20,
@@ -97,13 +122,15 @@ impl Config {
 }
 
 impl Default for JobLimits {
-    /// 10,000 units a row, 5,000,000 a person, 1,000,000,000 a block, 100,000 a row of a cohort, 64 MiB of guest memory, one hour.
+    /// 10,000 units a row, 5,000,000 a person, 1,000,000,000 a block, 100,000 a row of a cohort,
+    /// 1,000,000,000 an update, 64 MiB of guest memory, one hour.
     fn default() -> Self {
         Self {
             fuel_per_row_units: 10_000,
             fuel_per_person_units: 5_000_000,
             fuel_per_block_units: 1_000_000_000,
             fuel_per_cohort_row_units: 100_000,
+            fuel_per_update_units: 1_000_000_000,
             memory_bytes: 64 << 20,
             wall: Duration::from_secs(3_600),
         }

@@ -149,6 +149,12 @@ impl Engine {
         if matches!(decided, GrantAction::Suspend | GrantAction::Revoke) {
             self.cancel_jobs_under(id)?;
         }
+        // While a grant is suspended its reviews go on, and nothing leaves.
+        match grant.state {
+            GrantState::Revoked => self.withdraw_reviews_under(id)?,
+            GrantState::Active if matches!(decided, GrantAction::Resume) => self.tend_reviews()?,
+            _ => {}
+        }
         Ok(grant)
     }
 }

@@ -25,6 +25,7 @@ mod meters;
 mod modules;
 mod page;
 mod releases;
+mod reviews;
 mod start;
 
 use std::collections::BTreeMap;
@@ -41,7 +42,7 @@ use glovebox_vault::Vault;
 
 pub use audit::EventQuery;
 pub use caller::Caller;
-pub use config::{Config, JobLimits, StepWatcher};
+pub use config::{Config, JobLimits, ReviewLimits, StepWatcher};
 pub use counters::{BudgetLeft, Figures};
 pub use error::EngineError;
 pub use formats::ReleaseFormat;

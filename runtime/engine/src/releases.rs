@@ -80,7 +80,10 @@ impl Engine {
             .done(caller, Action::ReleaseRead, path)
             .with("recipient", &caller.principal.organisation)
             .with("document_sm3", glovebox_gm::sm3(row.document.as_bytes()));
-        self.store().record(draft)?;
+        match self.store().review_of_release(id)? {
+            Some(review) => self.count_fetch(caller, review, &draft)?,
+            None => drop(self.store().record(draft)?),
+        }
         Ok((row, job))
     }
 

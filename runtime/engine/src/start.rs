@@ -122,6 +122,7 @@ impl Engine {
             self.inner.workers.spawn(async move { engine.work().await });
         }
         self.inner.workers.close();
+        self.keep_reviews();
     }
 
     /// Stops: no further job starts, running ones get `grace` to end and are cancelled then. Waiting jobs stay and are

@@ -27,7 +27,7 @@ fn submitted() -> Review {
         barred_principals: BTreeSet::from([developer().id, principal("author", "workshop", &[]).id]),
         opened_at: now(),
         expires_at: now().plus_days(30),
-        leakage_bits: 100,
+        leakage_bits: Some(100),
         candidate_sm3: "0".repeat(64),
         state: ReviewState::Submitted,
         entries: Vec::new(),

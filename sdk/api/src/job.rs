@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use glovebox_catalog::{
     DatasetId, Door, GrantId, Isolation, JobId, JobManifest, ModuleId, OrganisationId, PrincipalId, Privacy, Refusal,
-    ReleaseId, Timestamp,
+    ReleaseId, ReviewId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,8 @@ pub enum JobState {
     Queued,
     /// Holds its budget and computes.
     Running,
+    /// Its output waits for reviewers.
+    InReview,
     /// A table left. Final.
     Released,
     /// Nothing could leave; reasons say why. Final.
@@ -73,7 +75,7 @@ impl JobState {
     /// Whether the job has ended.
     #[must_use]
     pub fn is_final(self) -> bool {
-        !matches!(self, Self::Queued | Self::Running)
+        !matches!(self, Self::Queued | Self::Running | Self::InReview)
     }
 }
 
@@ -102,6 +104,9 @@ pub struct JobView {
     /// The release, once released.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseId>,
+    /// The review of its output, if reviewers were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<ReviewId>,
     /// Coarse running time, once ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<TimeBucket>,

@@ -119,6 +119,14 @@ impl Desk {
         state.watched.remove(job);
     }
 
+    /// Takes a job off the desk that waits for people; its watchers go on watching.
+    pub(crate) fn hand_over(&self, job: &JobId, at: Timestamp) {
+        let mut state = self.lock();
+        state.running.remove(job);
+        state.doomed.remove(job);
+        state.tell(job, JobState::InReview, at);
+    }
+
     /// Takes a waiting job out of the queue.
     pub(crate) fn withdraw(&self, job: &JobId) -> bool {
         self.lock().queue.remove(job)

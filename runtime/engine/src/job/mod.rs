@@ -1,11 +1,11 @@
 //! Jobs as their users see them: submitted, listed, watched, cancelled. How one runs is in [`run`].
 
 pub(crate) mod desk;
-mod ending;
+pub(crate) mod ending;
 mod pace;
 mod queue;
 mod recovery;
-mod run;
+pub(crate) mod run;
 mod step;
 
 use glovebox_api::{FuelBucket, JobEvent, JobState, JobView, Page, SubmitJob, TimeBucket};
@@ -127,7 +127,11 @@ impl Engine {
             return Err(EngineError::Conflict(reason));
         }
         self.store().record(self.done(caller, Action::JobCancel, path))?;
-        self.stop_job(&row)?;
+        if row.state == state_name(JobState::InReview) {
+            self.withdraw_review_of(&row, Some(&caller.principal))?;
+        } else {
+            self.stop_job(&row)?;
+        }
         self.job_view(self.found_job(id)?)
     }
 
@@ -207,7 +211,8 @@ impl Engine {
 
     fn job_view(&self, row: JobRow) -> Result<JobView, EngineError> {
         let isolation = self.found_module(&row.module)?.manifest.isolation;
-        view(row, isolation)
+        let review = self.store().review_of_job(&row.id)?.map(|review| review.id);
+        Ok(JobView { review, ..view(row, isolation)? })
     }
 
     fn job_event(&self, id: &JobId) -> Result<JobEvent, EngineError> {
@@ -248,6 +253,7 @@ pub(crate) fn state_name(state: JobState) -> &'static str {
     match state {
         JobState::Queued => "queued",
         JobState::Running => "running",
+        JobState::InReview => "in-review",
         JobState::Released => "released",
         JobState::Withheld => "withheld",
         JobState::Refused => "refused",
@@ -288,6 +294,7 @@ fn view(row: JobRow, isolation: Isolation) -> Result<JobView, EngineError> {
         state: state_of(&row.state)?,
         reasons: row.reasons,
         release: row.release,
+        review: None,
         time,
         fuel,
         isolation,

@@ -29,7 +29,7 @@ impl Engine {
             }
             self.inner.desk.enqueue(row.organisation.clone(), &row.id, self.now());
         }
-        Ok(())
+        self.tend_reviews()
     }
 
     /// Puts a job that was running back in the queue, with its reservation; nothing of it has left, since a release is
