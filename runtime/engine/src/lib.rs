@@ -46,6 +46,7 @@ pub use config::{Config, JobLimits, ReviewLimits, StepWatcher};
 pub use counters::{BudgetLeft, Figures};
 pub use error::EngineError;
 pub use formats::ReleaseFormat;
+pub use glovebox_policy::ReviewerAct;
 pub use grants::GrantAction;
 pub use idempotency::Remembered;
 pub use ingestion::IngestionProgress;

@@ -9,7 +9,8 @@ use glovebox_policy::Action;
 use crate::app::{self, App, Matched};
 use crate::problem::Failure;
 use crate::resource::{
-    audit, dataset, document, grant, job, key, meter, module, organisation, principal, release, snapshot, whoami,
+    audit, dataset, document, grant, job, key, meter, module, organisation, principal, release, review, snapshot,
+    whoami,
 };
 
 /// One route.
@@ -76,6 +77,7 @@ routes! {
 
     get  "/v1/jobs" => job::list, Some(Action::JobRead);
     post "/v1/jobs" => job::submit, Some(Action::JobSubmit);
+    post "/v1/jobs/explain" => job::explain, Some(Action::JobSubmit);
     get  "/v1/jobs/{id}" => job::show, Some(Action::JobRead);
     get  "/v1/jobs/{id}/events" => job::watch, Some(Action::JobRead);
     post "/v1/jobs/{id}/cancel" => job::cancel, Some(Action::JobCancel);
@@ -84,6 +86,16 @@ routes! {
     get  "/v1/releases" => release::list, Some(Action::ReleaseRead);
     get  "/v1/releases/{id}" => release::show, Some(Action::ReleaseRead);
     get  "/v1/releases/{id}/receipt" => release::receipt, Some(Action::ReceiptRead);
+
+    get  "/v1/reviews" => review::list, Some(Action::ReviewRead);
+    get  "/v1/reviews/{id}" => review::show, Some(Action::ReviewRead);
+    get  "/v1/reviews/{id}/output" => review::output, Some(Action::ReviewInspect);
+    post "/v1/reviews/{id}/claim" => review::claim, Some(Action::ReviewClaim);
+    post "/v1/reviews/{id}/comment" => review::comment, Some(Action::ReviewComment);
+    post "/v1/reviews/{id}/return" => review::give_back, Some(Action::ReviewReturn);
+    post "/v1/reviews/{id}/approve" => review::approve, Some(Action::ReviewApprove);
+    post "/v1/reviews/{id}/refuse" => review::refuse, Some(Action::ReviewRefuse);
+    post "/v1/reviews/{id}/answer" => review::answer, Some(Action::ReviewAnswer);
 
     get  "/v1/meters" => meter::list, Some(Action::MeterRead);
     get  "/v1/meters/live" => meter::live, Some(Action::MeterLive);

@@ -32,6 +32,7 @@ mod meters;
 mod page;
 mod receipt;
 mod releases;
+mod reviews;
 mod upload;
 
 pub use access::Access;

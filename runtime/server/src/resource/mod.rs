@@ -11,5 +11,6 @@ pub(crate) mod module;
 pub(crate) mod organisation;
 pub(crate) mod principal;
 pub(crate) mod release;
+pub(crate) mod review;
 pub(crate) mod snapshot;
 pub(crate) mod whoami;
