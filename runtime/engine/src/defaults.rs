@@ -18,7 +18,15 @@ const POLICIES: [&str; 6] = [
     include_str!("../../../policies/transfer.cedar"),
 ];
 
-const PROFILES: [&str; 1] = [include_str!("../../../policies/disclosure/default.toml")];
+const PROFILES: [&str; 7] = [
+    include_str!("../../../policies/disclosure/default.toml"),
+    include_str!("../../../policies/disclosure/acro.toml"),
+    include_str!("../../../policies/disclosure/opensafely.toml"),
+    include_str!("../../../policies/disclosure/opensafely-midpoint6.toml"),
+    include_str!("../../../policies/disclosure/datashield.toml"),
+    include_str!("../../../policies/disclosure/nhs-digital.toml"),
+    include_str!("../../../policies/disclosure/dp.toml"),
+];
 
 /// The Cedar policies, all files one after another.
 pub(crate) fn policies() -> String {

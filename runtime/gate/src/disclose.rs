@@ -52,13 +52,13 @@ impl<'a> Draft<'a> {
         let (shape, reducer) = (Shape { dimensions }, output.output.reducer.name());
         if let Some(inner) = inner_statistic(output) {
             let judge = Judge::new(output, profile, inner.parameters(), inner.dominance());
-            let judgement = judge.judge(shape.len(), guard);
+            let judgement = judge.judge(shape.len());
             let each = output.inner.iter().map(|dimension| dimension.labels.len()).product();
             let mut cells = Vec::with_capacity(shape.len());
             for (cell, suppressed) in output.cells.iter().zip(&judgement.suppressed) {
                 let shown = match suppressed {
                     Some(why) => vec![Err(*why); each],
-                    None => judge.figures(inner.figures(cell, profile), guard),
+                    None => Judge::figures(cell, inner.figures(cell, profile), guard),
                 };
                 cells.extend(shown.into_iter().take(each));
             }
@@ -66,7 +66,7 @@ impl<'a> Draft<'a> {
         }
         let statistic = statistic(output);
         let judge = Judge::new(output, profile, statistic.parameters(), statistic.dominance());
-        let Judgement { persons_min, suppressed } = judge.judge(shape.len(), guard);
+        let Judgement { persons_min, suppressed } = judge.judge(shape.len());
         let (cells, margins) = Totals::new(output, profile, statistic.as_ref(), persons_min, suppressed).shown(guard);
         Self { output, shape, reducer, persons_min, cells, margins }
     }

@@ -35,8 +35,8 @@ impl<'a> Judge<'a> {
         Self { output, profile, parameters, dominance, persons_min, everybody }
     }
 
-    /// Judges every cell of a table that has `figures` in all.
-    pub(crate) fn judge(&self, figures: usize, guard: &mut dyn Guard) -> Judgement {
+    /// Judges every cell of a table that has `figures` in all; the guard's judgement is yet to come.
+    pub(crate) fn judge(&self, figures: usize) -> Judgement {
         let everywhere = if self.profile.noise_required {
             Some(Suppression::NoiseRequired)
         } else if too_many(figures, self.profile) && !self.output.open.contains(&true) {
@@ -44,11 +44,11 @@ impl<'a> Judge<'a> {
         } else {
             None
         };
-        let suppressed = self.output.cells.iter().map(|cell| everywhere.or_else(|| self.cell(cell, guard))).collect();
+        let suppressed = self.output.cells.iter().map(|cell| everywhere.or_else(|| self.cell(cell))).collect();
         Judgement { persons_min: self.persons_min, suppressed }
     }
 
-    fn cell(&self, cell: &CellStatistics, guard: &mut dyn Guard) -> Option<Suppression> {
+    fn cell(&self, cell: &CellStatistics) -> Option<Suppression> {
         // A key of an open domain that does not occur is no cell at all.
         let is_missing = cell.person_count() == 0 && self.output.open.contains(&true);
         if is_missing || below_threshold(cell, self.profile, self.persons_min, self.parameters) {
@@ -63,16 +63,14 @@ impl<'a> Judge<'a> {
         {
             return Some(dominated);
         }
-        if differs_by_few(cell, self.everybody.as_ref(), self.profile) {
-            return Some(Suppression::SubsetDifference);
-        }
-        if guard.admit(&cell.persons) { None } else { Some(Suppression::Differencing) }
+        differs_by_few(cell, self.everybody.as_ref(), self.profile).then_some(Suppression::SubsetDifference)
     }
 
     /// The figures of a cell that passed. Numbers at risk follow from the other figures of a cell, so one that the guard
     /// refuses takes all of them with it.
-    pub(crate) fn figures(&self, figures: Vec<InnerFigure>, guard: &mut dyn Guard) -> Vec<Shown> {
-        let admitted = figures.iter().filter_map(|figure| figure.persons.as_ref()).all(|persons| guard.admit(persons));
+    pub(crate) fn figures(cell: &CellStatistics, figures: Vec<InnerFigure>, guard: &mut dyn Guard) -> Vec<Shown> {
+        let parts = figures.iter().filter_map(|figure| figure.persons.as_ref());
+        let admitted = std::iter::once(&cell.persons).chain(parts).all(|persons| guard.admit(persons));
         let shown = |figure: InnerFigure| match figure.shown {
             Ok(_) if !admitted => Err(Suppression::Differencing),
             Ok(figure) => Ok((figure.value, figure.step)),

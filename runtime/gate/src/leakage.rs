@@ -136,7 +136,7 @@ impl Declared<'_> {
         // A margin adds up rounded cells, each at most half a step above what it counts.
         let rounding = self.shape.len() as u64;
         let counts =
-            |most: u64, contributions: u32| multiples(most, count_step(profile, contributions)) + rounding as f64;
+            |most: u64, contributions: u32| multiples(most, count_step(profile, contributions).width) + rounding as f64;
         match &self.output.reducer {
             Reducer::Count | Reducer::Histogram { .. } => counts(self.contributions, self.contributions_max),
             Reducer::DistinctPersons if self.contributions_max > 1 => counts(self.persons, 1),

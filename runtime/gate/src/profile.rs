@@ -125,7 +125,7 @@ impl Profile {
 const LARGEST: u32 = 1_000_000;
 
 impl Profile {
-    fn further_checks(&self) -> [(bool, &'static str); 7] {
+    fn further_checks(&self) -> [(bool, &'static str); 8] {
         let number = |number: Option<u32>| number.is_none_or(|number| (1..=LARGEST).contains(&number));
         let is_even = self.round_base >= 2 && self.round_base.is_multiple_of(2);
         [
@@ -139,6 +139,10 @@ impl Profile {
             (number(self.differencing), "`differencing` is 1 to 1000000"),
             (self.rows_max != Some(0), "`rows_max` is at least 1"),
             (self.rounding == Rounding::Nearest || is_even, "midpoints need an even `round_base` of at least 2"),
+            (
+                !(self.complementary && self.rounding == Rounding::Midpoint),
+                "`complementary` needs multiples: a middle of a step can't stand for another count of the line",
+            ),
         ]
     }
 

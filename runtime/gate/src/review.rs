@@ -167,7 +167,8 @@ impl ClaimedOutput {
         let persons = row.first().copied().flatten().unwrap_or_default().floor();
         let is_small = persons < f64::from(profile.threshold);
         tally.small += u64::from(is_small);
-        let claimed = std::iter::once((PERSONS, Some((round_claim(persons, profile), count_step(profile, 1) as f64))));
+        let claimed =
+            std::iter::once((PERSONS, Some((round_claim(persons, profile), count_step(profile, 1).width as f64))));
         let others = self.columns.iter().zip(row.iter().skip(1)).map(|(column, value)| {
             let shown = value.map(|value| typed(&column.column_type, value));
             tally.adjusted += u64::from(shown.is_some_and(|(shown, _)| Some(shown) != *value));

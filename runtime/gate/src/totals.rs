@@ -5,6 +5,10 @@
 //! suppressed: they say nothing that their cells do not say. The grand total is shown when every margin of the outermost
 //! dimension is. A contingency table wants all its margins: where every small cell finds a hypercube of its own, each
 //! margin is shown but those that meet a cell which it would bound.
+//!
+//! The guard is asked about what is to be shown and nothing else: a cell that it has seen counts as released, and a total
+//! over a hidden one would then look like a difference. So the pattern of hidden cells is settled first; a cell that the
+//! guard refuses joins those hidden for their own sake, and the pattern is settled anew.
 
 use roaring::MultiOps as _;
 
@@ -23,7 +27,18 @@ pub(crate) struct Totals<'a> {
     statistic: &'a dyn Statistic,
     persons_min: u32,
     figures: Vec<Figure>,
+    /// Why a cell is hidden for its own sake.
+    primary: Vec<Option<Suppression>>,
+    /// The same with complementary suppressions.
     suppressed: Vec<Option<Suppression>>,
+}
+
+/// What the pattern of hidden cells lets a table show.
+enum Pattern {
+    /// Totals by lines of the outermost dimension.
+    Lines,
+    /// Every margin that meets none of the marked cells.
+    Hypercubes(Vec<bool>),
 }
 
 /// Cells, and margins with their keys.
@@ -35,18 +50,25 @@ impl<'a> Totals<'a> {
         profile: &'a Profile,
         statistic: &'a dyn Statistic,
         persons_min: u32,
-        suppressed: Vec<Option<Suppression>>,
+        primary: Vec<Option<Suppression>>,
     ) -> Self {
         let figures = output.cells.iter().map(|cell| statistic.figure(cell, profile)).collect();
-        Self { output, profile, statistic, persons_min, figures, suppressed }
+        Self { output, profile, statistic, persons_min, figures, suppressed: primary.clone(), primary }
     }
 
     /// Judges every margin; suppresses complementary cells on the way.
     pub(crate) fn shown(mut self, guard: &mut dyn Guard) -> Table {
         let margins = margins(&self.output.shape, &self.output.output.reducer);
-        let judged = match self.hypercubes(&margins) {
-            Some(blocked) => self.around_blocked(&margins, &blocked, guard),
-            None => self.by_lines(&margins, guard),
+        let mut admitted = vec![false; self.primary.len()];
+        let pattern = loop {
+            let pattern = self.settle(&margins);
+            if self.admit(&mut admitted, guard) {
+                break pattern;
+            }
+        };
+        let judged = match pattern {
+            Pattern::Hypercubes(blocked) => self.around_blocked(&margins, &blocked, guard),
+            Pattern::Lines => self.by_lines(&margins, guard),
         };
         let cells = self.figures.iter().zip(&self.suppressed).map(|(figure, suppressed)| match suppressed {
             None => Ok((figure.value, figure.step)),
@@ -56,6 +78,38 @@ impl<'a> Totals<'a> {
             (margin.keys, shown.map(|figure| (figure.value, figure.step)))
         };
         (cells.collect(), margins.into_iter().zip(judged).map(margin).collect())
+    }
+
+    /// Settles what is hidden, from what is hidden for its own sake.
+    fn settle(&mut self, margins: &[Margin]) -> Pattern {
+        self.suppressed.clone_from(&self.primary);
+        if let Some(blocked) = self.hypercubes(margins) {
+            return Pattern::Hypercubes(blocked);
+        }
+        for margin in margins.iter().filter(|margin| is_line(margin, margins)) {
+            self.suppress_complement(&margin.cells);
+        }
+        Pattern::Lines
+    }
+
+    /// Asks the guard about every cell that is to be shown and that it has not seen; false when it refuses one.
+    fn admit(&mut self, admitted: &mut [bool], guard: &mut dyn Guard) -> bool {
+        let mut all = true;
+        for (index, cell) in self.output.cells.iter().enumerate() {
+            let is_seen = admitted.get(index).copied().unwrap_or_default();
+            if is_seen || self.is_suppressed(index) || cell.persons.is_empty() {
+                continue;
+            }
+            let admits = guard.admit(&cell.persons);
+            if let Some(admitted) = admitted.get_mut(index) {
+                *admitted = admits;
+            }
+            if !admits && let Some(primary) = self.primary.get_mut(index) {
+                *primary = Some(Suppression::Differencing);
+            }
+            all &= admits;
+        }
+        all
     }
 
     /// Hides a hypercube about every small cell of a contingency table, and marks the cells that no margin may meet: those
@@ -104,15 +158,11 @@ impl<'a> Totals<'a> {
         margins.iter().map(judge).collect()
     }
 
-    fn by_lines(&mut self, margins: &[Margin], guard: &mut dyn Guard) -> Vec<Result<Figure, Suppression>> {
-        let is_line = margins.len() == 1;
-        for margin in margins.iter().filter(|margin| margin.is_outermost || is_line) {
-            self.suppress_complement(&margin.cells);
-        }
+    fn by_lines(&self, margins: &[Margin], guard: &mut dyn Guard) -> Vec<Result<Figure, Suppression>> {
         let mut all_shown = true;
         let mut judged = Vec::with_capacity(margins.len());
         for margin in margins {
-            let shown = if margin.is_outermost || is_line {
+            let shown = if is_line(margin, margins) {
                 self.open_total(&margin.cells, guard)
             } else if !margin.is_grand_total {
                 self.closed_total(&margin.cells, guard)
@@ -201,4 +251,9 @@ impl<'a> Totals<'a> {
     fn is_suppressed(&self, index: usize) -> bool {
         self.suppressed.get(index).is_some_and(Option::is_some)
     }
+}
+
+/// Whether a margin is one of the lines that share no cell: those of the outermost dimension, or of the only one.
+fn is_line(margin: &Margin, margins: &[Margin]) -> bool {
+    margin.is_outermost || margins.len() == 1
 }

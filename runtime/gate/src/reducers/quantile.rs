@@ -7,7 +7,7 @@
 use super::{InnerFigure, InnerStatistic, InnerValue};
 use crate::Profile;
 use crate::cell::{CellStatistics, Detail, Grid};
-use crate::rules::{Suppression, count_step, persons_min, round_count};
+use crate::rules::{CountStep, Suppression, count_step, persons_min, round_count};
 
 pub(crate) struct Quantile {
     pub(crate) lower: f64,
@@ -50,7 +50,7 @@ impl InnerStatistic for Quantile {
 }
 
 /// The smallest number of steps in which at least `enough` contributions lie, rounded.
-fn edge(grid: &Grid, count_step: u64, enough: f64) -> usize {
+fn edge(grid: &Grid, count_step: CountStep, enough: f64) -> usize {
     let mut below = 0;
     let place = grid.counts.iter().position(|count| {
         below += count;

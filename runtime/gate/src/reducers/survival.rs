@@ -12,7 +12,7 @@ use roaring::RoaringBitmap;
 use super::{InnerFigure, InnerStatistic, InnerValue};
 use crate::Profile;
 use crate::cell::{CellStatistics, Detail, Exits};
-use crate::rules::{Suppression, count_step, round_count};
+use crate::rules::{CountStep, Suppression, count_step, round_count};
 
 pub(crate) struct SurvivalTable;
 
@@ -51,9 +51,9 @@ impl InnerStatistic for SurvivalTable {
     }
 }
 
-fn shown(count: Option<u64>, step: u64) -> Result<InnerValue, Suppression> {
+fn shown(count: Option<u64>, step: CountStep) -> Result<InnerValue, Suppression> {
     let count = count.ok_or(Suppression::BelowThreshold)?;
-    Ok(InnerValue { value: count as f64, step: step as f64 })
+    Ok(InnerValue { value: count as f64, step: step.width as f64 })
 }
 
 /// The persons that each interval shows: those of the intervals since the last one that shows some, at least `threshold`.

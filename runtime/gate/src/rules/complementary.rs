@@ -76,7 +76,7 @@ fn counts_stay_free(line: &Line<'_>, profile: &Profile) -> bool {
     let reaches_most = sum - most >= (small - 1.0) * least + passing * least_of_others;
     let reaches_least = passing > 0.0 || sum - least <= (small - 1.0) * most;
     // Without a passing cell the sum must be large enough that it can't stand for fewer persons than the threshold.
-    let rounded_up_at_most = line.hidden.len() as f64 * (step / 2) as f64;
+    let rounded_up_at_most = line.hidden.len() as f64 * (step.width / 2) as f64;
     let persons_at_least = (sum - rounded_up_at_most) / f64::from(line.contributions_max);
     let joint = passing > 0.0 || persons_at_least >= f64::from(line.persons_min);
     reaches_most && reaches_least && joint

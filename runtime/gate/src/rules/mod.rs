@@ -13,7 +13,7 @@ pub(crate) use difference::{differs_by_few, everybody};
 pub(crate) use dominance::dominated;
 pub(crate) use hypercube::hypercubes;
 pub(crate) use rounding::{
-    Figure, coarse_contributions, count_step, digits_of, published_count, round_claim, round_count,
+    CountStep, Figure, coarse_contributions, count_step, digits_of, published_count, round_claim, round_count,
 };
 pub(crate) use size::too_many;
 pub(crate) use threshold::{below_threshold, fewest_persons, persons_min};

@@ -1,6 +1,6 @@
 //! Rounding, so that one person moves no figure by more than a step, and digits carry nothing else.
 
-use crate::Profile;
+use crate::{Profile, Rounding};
 
 /// A rounded figure and what it is a multiple of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,8 +13,8 @@ pub(crate) struct Figure {
 
 impl Figure {
     /// A rounded count.
-    pub(crate) fn count(value: u64, step: u64) -> Self {
-        Self { value: value as f64, step: step as f64, exponent: 0 }
+    pub(crate) fn count(value: u64, step: CountStep) -> Self {
+        Self { value: value as f64, step: step.width as f64, exponent: 0 }
     }
 
     /// `value` rounded to a multiple of `step`, itself first rounded up to one significant digit.
@@ -27,7 +27,7 @@ impl Figure {
     /// The sum of rounded figures: a multiple of the finest of their steps.
     pub(crate) fn sum(figures: &[Self]) -> Self {
         let Some(finest) = figures.iter().min_by(|a, b| a.step.total_cmp(&b.step)) else {
-            return Self::count(0, 1);
+            return Self { value: 0.0, step: 1.0, exponent: 0 };
         };
         // Adding whole numbers of the finest power of ten leaves no trace of binary fractions. Every figure is such a
         // number, well below 2^53 of them.
@@ -37,17 +37,26 @@ impl Figure {
     }
 }
 
+/// How counts are rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CountStep {
+    /// From one rounded count to the next.
+    pub(crate) width: u64,
+    rounding: Rounding,
+}
+
 /// Step of counts: the smallest multiple of the base that one person's contributions do not exceed.
-pub(crate) fn count_step(profile: &Profile, contributions_max: u32) -> u64 {
-    match u64::from(profile.round_base) {
+pub(crate) fn count_step(profile: &Profile, contributions_max: u32) -> CountStep {
+    let width = match u64::from(profile.round_base) {
         0 => 1,
         base => u64::from(contributions_max).max(1).div_ceil(base) * base,
-    }
+    };
+    CountStep { width, rounding: profile.rounding }
 }
 
 /// Contributions by which a figure that adds up values is coarse: those of a count's step; none where rounding is off.
 pub(crate) fn coarse_contributions(profile: &Profile, contributions_max: u32) -> f64 {
-    if profile.round_base == 0 { 0.0 } else { count_step(profile, contributions_max) as f64 }
+    if profile.round_base == 0 { 0.0 } else { count_step(profile, contributions_max).width as f64 }
 }
 
 /// A claimed number of persons, rounded as the profile rounds counts.
@@ -55,10 +64,15 @@ pub(crate) fn round_claim(count: f64, profile: &Profile) -> f64 {
     round_count(count.clamp(0.0, f64::from(u32::MAX)) as u64, count_step(profile, 1)) as f64
 }
 
-/// `count` rounded to the nearest multiple of `step`, half way up.
-pub(crate) fn round_count(count: u64, step: u64) -> u64 {
-    let step = step.max(1);
-    count.saturating_add(step / 2) / step * step
+/// `count` rounded: to the nearest multiple, half way up; or to the middle of the step that it lies in, 0 staying 0.
+pub(crate) fn round_count(count: u64, step: CountStep) -> u64 {
+    let width = step.width.max(1);
+    match step.rounding {
+        Rounding::Nearest => count.saturating_add(width / 2) / width * width,
+        Rounding::Midpoint => {
+            count.div_ceil(width).saturating_mul(width).saturating_sub(width / 2 * u64::from(count > 0))
+        }
+    }
 }
 
 /// The number of contributions as far as a rounding step may depend on it: rounded like a count itself.
@@ -93,15 +107,28 @@ mod tests {
 
     #[test]
     fn counts_round_to_the_nearest_multiple() {
-        let rounded: Vec<_> = [0, 2, 3, 7, 8, 12, 13].map(|count| round_count(count, 5)).into();
-        assert_eq!(rounded, [0, 0, 5, 5, 10, 10, 15]);
-        assert_eq!(round_count(u64::MAX, 5) % 5, 0);
+        let fives = CountStep { width: 5, rounding: Rounding::Nearest };
+        assert_eq!([0, 2, 3, 7, 8, 12, 13].map(|count| round_count(count, fives)), [0, 0, 5, 5, 10, 10, 15]);
+        assert_eq!(round_count(u64::MAX, fives) % 5, 0);
+    }
+
+    #[test]
+    fn counts_round_to_the_middle_of_their_step() {
+        let sixes = CountStep { width: 6, rounding: Rounding::Midpoint };
+        assert_eq!([0, 1, 6, 7, 12, 13].map(|count| round_count(count, sixes)), [0, 3, 3, 9, 9, 15]);
+    }
+
+    #[test]
+    fn without_rounding_counts_and_steps_are_exact() {
+        let profile = Profile { round_base: 0, ..Profile::shipped_default() };
+        assert_eq!((count_step(&profile, 4_096).width, coarse_contributions(&profile, 4_096)), (1, 0.0));
+        assert_eq!(round_count(17, count_step(&profile, 4_096)), 17);
     }
 
     #[test]
     fn a_person_moves_no_count_by_more_than_a_step() {
         let profile = Profile::shipped_default();
-        let steps: Vec<_> = [1, 5, 6, 4_096].map(|bound| count_step(&profile, bound)).into();
+        let steps: Vec<_> = [1, 5, 6, 4_096].map(|bound| count_step(&profile, bound).width).into();
         assert_eq!(steps, [5, 5, 10, 4_100]);
     }
 

@@ -21,7 +21,7 @@ pub(super) fn refusal(profile: &Profile, place: String) -> Refusal {
 
 pub(super) fn noise_refusal(profile: &Profile, place: String) -> Refusal {
     Refusal::new(
-        "gate.noise-required",
+        "gate.profile-needs-noise",
         format!("figures leave under the profile `{}` with noise alone", profile.name),
         place,
         "submit the job with a privacy loss: `--epsilon` or `--rho`",

@@ -1,7 +1,10 @@
 //! Small jobs and their verdicts.
 
 use glovebox_catalog::{ABI_VERSION, JobManifest};
-use glovebox_gate::{Cell, Contribution, Profile, Reduction, Release, Table, Unguarded, Verdict, disclose};
+use glovebox_gate::{
+    Cell, Contribution, Guard, Profile, Reduced, Reduction, Release, Table, Unguarded, Verdict, disclose,
+};
+use roaring::RoaringBitmap;
 use serde_json::{Value, json};
 
 /// One contribution: person, cell, value.
@@ -30,13 +33,48 @@ pub(crate) fn default_profile() -> Profile {
 
 /// Reduces and discloses; `given` is sorted by person here.
 pub(crate) fn verdict(manifest: &JobManifest, given: &[Given], profile: &Profile) -> Verdict {
+    let given: Vec<_> = given.iter().map(|(person, cell, value)| (*person, *cell, vec![*value])).collect();
+    guarded(manifest, &given, profile, &mut Unguarded)
+}
+
+/// The same of contributions with several values, under a guard.
+pub(crate) fn guarded(
+    manifest: &JobManifest,
+    given: &[(u32, u32, Vec<f64>)],
+    profile: &Profile,
+    guard: &mut dyn Guard,
+) -> Verdict {
+    disclose(&reduced(manifest, given), profile, guard)
+}
+
+pub(crate) fn reduced(manifest: &JobManifest, given: &[(u32, u32, Vec<f64>)]) -> Reduced {
     let mut given = given.to_vec();
     given.sort_by_key(|(person, ..)| *person);
     let mut reduction = Reduction::new(manifest).unwrap();
-    for (person, cell, value) in given {
-        reduction.contribute(person, Contribution { output: 0, cell, values: &[value] }).unwrap();
+    for (person, cell, values) in &given {
+        reduction.contribute(*person, Contribution { output: 0, cell: *cell, values }).unwrap();
     }
-    disclose(&reduction.finish(), profile, &mut Unguarded)
+    reduction.finish()
+}
+
+/// A guard that compares with each released set by itself, and notes what it is asked.
+pub(crate) struct Earlier {
+    pub(crate) released: Vec<RoaringBitmap>,
+    pub(crate) persons: u32,
+}
+
+impl Guard for Earlier {
+    fn admit(&mut self, persons: &RoaringBitmap) -> bool {
+        let few = |other: &RoaringBitmap| {
+            let differ = (persons - other).len().max((other - persons).len());
+            differ > 0 && differ < u64::from(self.persons)
+        };
+        let admits = !self.released.iter().any(few);
+        if admits {
+            self.released.push(persons.clone());
+        }
+        admits
+    }
 }
 
 pub(crate) fn release(verdict: Verdict) -> Release {
