@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the jobs named on the command line, or all under examples/jobs, for wasm32: examples/jobs/<job>/<job>.wasm,
-# and for `person` jobs the component form <job>.component.wasm.
+# and for all but `row` jobs the component form <job>.component.wasm.
 #
 #     sdk/guest/build.sh [job…]
 #
@@ -72,7 +72,8 @@ check_size() {
     say "$(basename "$1"): $size bytes"
 }
 
-# A row job keeps no state. The enclave proves it over what the exports reach; a stripped row job has nothing else.
+# A row job keeps no state. The enclave proves it over what the exports reach; a stripped row job has nothing else, unless
+# it has rounds: then `gb_update`, which sees no rows, may write, and the enclave's proof alone tells them apart.
 check_stateless() {
     "$WASM_TOOLS" print "$1" >"$target_dir/printed.wat"
     ! grep -nE '\.store|memory\.(grow|copy|fill|init)|data\.drop|global\.set|table\.(set|grow|copy|fill|init)|atomic' \
@@ -80,19 +81,26 @@ check_stateless() {
         fail "$1 keeps state: a row job may not write; see 'Columnar door, isolation row' in sdk/wit/README.md"
 }
 
+# The manifest of a module, as far as it fits one line.
+manifest() { LC_ALL=C grep -ao '{"abi":.*}' "$1" | head -n 1; }
+
 build() {
     out=$jobs_dir/$1/$1
     module=$(compile "$1")
     "$WASM_TOOLS" strip --delete "$debris" "$module" -o "$out.wasm"
     check_size "$out.wasm"
-    if ! grep -aq '"isolation":"person"' "$out.wasm"; then
-        check_stateless "$out.wasm"
-        return
-    fi
+    case $(manifest "$out.wasm") in
+    *'"isolation":"row"'*'"rounds":'*) return ;;
+    *'"isolation":"row"'*) check_stateless "$out.wasm"; return ;;
+    *'"isolation":"block"'*) world=block-job ;;
+    *'"isolation":"cohort"'*) world=cohort-job ;;
+    *'"rounds":'*) world=person-rounds ;;
+    *) world=person-job ;;
+    esac
     module=$(compile "$1" --features glovebox-guest/component)
     "$WASM_TOOLS" strip --delete '^glovebox\.job$' "$module" -o "$target_dir/bare.wasm"
     embedded=$target_dir/embedded.wasm component=$target_dir/component.wasm
-    "$WASM_TOOLS" component embed "$here/../wit" --world person-job "$target_dir/bare.wasm" -o "$embedded"
+    "$WASM_TOOLS" component embed "$here/../wit" --world $world "$target_dir/bare.wasm" -o "$embedded"
     "$WASM_TOOLS" component new "$embedded" -o "$component"
     python3 "$here/lift_manifest.py" "$module" "$component" "$target_dir/lifted.wasm"
     "$WASM_TOOLS" strip --delete "$debris" "$target_dir/lifted.wasm" -o "$out.component.wasm"

@@ -67,9 +67,39 @@ pub enum Domain {
     Codes(&'static [&'static str]),
     /// Edges of half-open bands, ascending.
     Bands(&'static [Number]),
+    /// Whole numbers, of which a table lists those that pass its threshold.
+    Integers {
+        /// The first.
+        first: Number,
+        /// The last.
+        last: Number,
+    },
 }
 
-/// What the enclave computes from the contributions to an output.
+/// Bounds of a value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// Lower bound.
+    pub lower: Number,
+    /// Upper bound.
+    pub upper: Number,
+}
+
+/// Type of a column of a table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ColumnType {
+    /// One of these codes, by index.
+    Code(&'static [&'static str]),
+    /// A number, rounded to a multiple of `step` above the lower bound.
+    Number {
+        /// Its bounds.
+        bounds: Bounds,
+        /// What it is rounded to.
+        step: Number,
+    },
+}
+
+/// What the enclave computes from the contributions to an output (docs/disclosure.md).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Reducer {
     /// Number of contributions.
@@ -77,21 +107,58 @@ pub enum Reducer {
     /// Number of distinct persons.
     DistinctPersons,
     /// Sum of values clamped to the bounds.
-    Sum {
-        /// Lower bound.
-        lower: Number,
-        /// Upper bound.
-        upper: Number,
-    },
+    Sum(Bounds),
     /// Mean of values clamped to the bounds.
-    Mean {
-        /// Lower bound.
-        lower: Number,
-        /// Upper bound.
-        upper: Number,
+    Mean(Bounds),
+    /// Sample variance of values clamped to the bounds.
+    Variance(Bounds),
+    /// Sum of the first value over the sum of the second.
+    Ratio {
+        /// Bounds of the first.
+        numerator: Bounds,
+        /// Bounds of the second, at least 0.
+        denominator: Bounds,
     },
     /// Counts of values per bin between ascending edges.
     Histogram(&'static [Number]),
+    /// Quantiles on a grid of equal steps.
+    Quantile {
+        /// Bounds of a value.
+        bounds: Bounds,
+        /// Steps of the grid.
+        steps: u32,
+        /// Probabilities, ascending.
+        probabilities: &'static [Number],
+    },
+    /// Persons cross-classified by the keys, with all margins.
+    ContingencyTable,
+    /// Persons by time of exit, in intervals between ascending edges.
+    SurvivalTable(&'static [Number]),
+    /// Mean products of every two of these variables.
+    CrossProduct(&'static [(&'static str, Bounds)]),
+    /// Sum of vectors, each clipped to a norm.
+    Gradient {
+        /// Components.
+        length: u32,
+        /// The norm.
+        norm_max: Number,
+    },
+    /// Mean of what a `block` job estimates from each block.
+    BlockMean(Bounds),
+    /// Median of what a `block` job estimates from each block, on a grid of equal steps.
+    BlockMedian {
+        /// Bounds of an estimate.
+        bounds: Bounds,
+        /// Steps of the grid.
+        steps: u32,
+    },
+    /// A table that a `cohort` job makes.
+    Table {
+        /// Most rows.
+        rows_max: u32,
+        /// Its columns.
+        columns: &'static [(&'static str, ColumnType)],
+    },
 }
 
 /// One output table.
@@ -116,7 +183,7 @@ pub struct Description {
     pub description: &'static str,
     /// The purpose that it serves, e.g. `public-health`.
     pub purpose: Option<&'static str>,
-    /// `row` or `person`.
+    /// `row`, `person`, `block` or `cohort`.
     pub isolation: &'static str,
     /// Columns, in the order in which the job gets them.
     pub inputs: &'static [Input],
@@ -128,6 +195,36 @@ pub struct Description {
     pub outputs: &'static [Output],
     /// Most contributions of one person to one output.
     pub contributions_per_person_max: u32,
+    /// Blocks of a `block` job.
+    pub blocks: Option<u32>,
+    /// Rounds of an iterative job.
+    pub rounds: Option<Rounds>,
+}
+
+/// Rounds of an iterative job.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rounds {
+    /// Most rounds.
+    pub rounds_max: u32,
+    /// The numbers that go from round to round.
+    pub state: &'static [Parameter],
+}
+
+impl Description {
+    /// The state of its rounds.
+    #[must_use]
+    pub const fn state(&self) -> &'static [Parameter] {
+        match &self.rounds {
+            Some(rounds) => rounds.state,
+            None => &[],
+        }
+    }
+
+    /// Numbers that the job gets after its columns: parameters, then state.
+    #[must_use]
+    pub const fn argument_count(&self) -> usize {
+        self.parameters.len() + self.state().len()
+    }
 }
 
 const fn is_json_number(text: &[u8]) -> bool {

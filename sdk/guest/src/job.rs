@@ -44,16 +44,28 @@ macro_rules! job {
         isolation: row,
         contributions_per_person_max: $max:literal,
         inputs { $($inputs:tt)* }
-        $(parameters { $($parameters:tt)* })?
+        $(parameters { $($parameter:ident = $default:literal in $min:literal ..= $pmax:literal),* $(,)? })?
         $(keys { $($keys:tt)* })?
-        outputs |$row:ident, $given:pat_param| { $($outputs:tt)* }
+        outputs |$row:ident, $given:pat_param| $outputs:tt
+        $(rounds $rounds_max:literal {
+            state { $($state:ident = $sdefault:literal in $smin:literal ..= $smax:literal),* $(,)? }
+            update |$released:ident| $update:block
+        })?
     ) => {
         $crate::__declare! {
-            [$name, $version, $description, "row", $max, $($purpose)?]
-            { $($inputs)* } { $($($parameters)*)? } { $($($keys)*)? } { $($outputs)* }
+            [$name, $version, $description, "row", $max, $($purpose)?] []
+            { $($inputs)* }
+            { $($($parameter = $default in $min ..= $pmax),*)? }
+            { $($rounds_max $($state = $sdefault in $smin ..= $smax),*)? }
+            { $($($keys)*)? } $outputs
         }
-        $crate::__row_kernels! { ($row, $given) { $($outputs)* } }
-        $crate::__row_exports! { @columns { $($inputs)* } [] [] { $($outputs)* } { $($($parameters)*)? } }
+        $crate::__row_kernels! { ($row, $given) $outputs }
+        $crate::__row_exports! { @columns { $($inputs)* } [] [] $outputs [$($($parameter)*)? $($($state)*)?] }
+        $(
+            $crate::__memory_exports! {}
+            $crate::__rounds! { [$($state)*] $outputs |$released| $update }
+            $crate::__update_exports! { __update }
+        )?
     };
     (
         name: $name:literal,
@@ -63,16 +75,24 @@ macro_rules! job {
         isolation: person,
         contributions_per_person_max: $max:literal,
         inputs { $($inputs:tt)* }
-        $(parameters { $($parameters:tt)* })?
+        $(parameters { $($parameter:ident = $default:literal in $min:literal ..= $pmax:literal),* $(,)? })?
         $(keys { $($keys:tt)* })?
-        outputs { $($outputs:tt)* }
+        outputs $outputs:tt
         person |$person:ident, $given:pat_param, $contribute:ident| $body:block
+        $(rounds $rounds_max:literal {
+            state { $($state:ident = $sdefault:literal in $smin:literal ..= $smax:literal),* $(,)? }
+            update |$released:ident| $update:block
+        })?
     ) => {
         $crate::__declare! {
-            [$name, $version, $description, "person", $max, $($purpose)?]
-            { $($inputs)* } { $($($parameters)*)? } { $($($keys)*)? } { $($outputs)* }
+            [$name, $version, $description, "person", $max, $($purpose)?] []
+            { $($inputs)* }
+            { $($($parameter = $default in $min ..= $pmax),*)? }
+            { $($rounds_max $($state = $sdefault in $smin ..= $smax),*)? }
+            { $($($keys)*)? } $outputs
         }
-        $crate::__person_types! { { $($inputs)* } { $($($parameters)*)? } { $($outputs)* } }
+        $crate::__unit_type! { Person, "All rows of one person.", { $($inputs)* } {} }
+        $crate::__contribute! { $outputs }
 
         impl Job {
             /// The contributions of one person.
@@ -86,19 +106,83 @@ macro_rules! job {
                 contribute.records
             }
         }
+
+        $crate::__memory_exports! {}
+        $crate::__map_exports! { person, |raw| Job::person(&Person::from_raw(raw), &Parameters::from_raw(raw)) }
+        $(
+            $crate::__rounds! { [$($state)*] $outputs |$released| $update }
+            $crate::__update_exports! { __update }
+        )?
+    };
+    (
+        name: $name:literal,
+        version: $version:literal,
+        description: $description:literal,
+        $(purpose: $purpose:literal,)?
+        isolation: block,
+        blocks: $blocks:literal,
+        inputs { $($inputs:tt)* }
+        $(parameters { $($parameter:ident = $default:literal in $min:literal ..= $pmax:literal),* $(,)? })?
+        outputs $outputs:tt
+        block |$block:ident, $given:pat_param, $estimate:ident| $body:block
+    ) => {
+        $crate::__declare! {
+            [$name, $version, $description, "block", 1, $($purpose)?] [$blocks]
+            { $($inputs)* } { $($($parameter = $default in $min ..= $pmax),*)? } {} {} $outputs
+        }
+        $crate::__unit_type! { Block, "All rows of a block of persons.", { $($inputs)* } { person_of_row } }
+        $crate::__contribute! { $outputs }
+
+        impl Job {
+            /// The estimates of one block.
+            pub fn block(block: &Block<'_>, parameters: &Parameters) -> Vec<$crate::Record> {
+                fn body($block: &Block<'_>, $given: &Parameters, $estimate: &mut Contribute) -> Option<()> {
+                    $body
+                    Some(())
+                }
+                let mut contribute = Contribute { records: Vec::new() };
+                let _ = body(block, parameters, &mut contribute);
+                contribute.records
+            }
+        }
+
+        $crate::__memory_exports! {}
+        $crate::__map_exports! { block, |raw| Job::block(&Block::from_raw(raw), &Parameters::from_raw(raw)) }
+    };
+    (
+        name: $name:literal,
+        version: $version:literal,
+        description: $description:literal,
+        $(purpose: $purpose:literal,)?
+        isolation: cohort,
+        inputs { $($inputs:tt)* }
+        $(parameters { $($parameter:ident = $default:literal in $min:literal ..= $pmax:literal),* $(,)? })?
+        outputs $outputs:tt
+        cohort $cohort:ident;
+    ) => {
+        $crate::__declare! {
+            [$name, $version, $description, "cohort", 1, $($purpose)?] []
+            { $($inputs)* } { $($($parameter = $default in $min ..= $pmax),*)? } {} {} $outputs
+        }
+        $crate::__unit_type! { Batch, "Some rows of the cohort, whole persons.", { $($inputs)* } { person_of_row } }
+        $crate::__cohort! { $outputs }
+        $crate::__memory_exports! {}
+        $crate::__cohort_exports! { $cohort }
     };
 }
 
-/// What both kinds of job have: types, keys, description, manifest.
+/// What every kind of job has: types, keys, description, manifest.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __declare {
     (
         [$name:literal, $version:literal, $description:literal, $isolation:literal, $max:literal, $($purpose:literal)?]
+        [$($blocks:literal)?]
         { $($input:ident : $kind:ident $([$($codes:tt)*])? $(or $missing:ident)?),* $(,)? }
-        { $($parameter:ident = $default:literal in $min:literal ..= $pmax:literal),* $(,)? }
+        { $($parameter:ident = $default:literal in $min:literal ..= $pmax:literal),* }
+        { $($rounds_max:literal $($state:ident = $sdefault:literal in $smin:literal ..= $smax:literal),*)? }
         { $($key:ident : $domain:ident [$($entry:literal),* $(,)?]),* $(,)? }
-        { $($output:ident : $reducer:ident $(($($bound:literal),* $(,)?))?
+        { $($output:ident : $reducer:ident $(($($bound:tt)*))?
             $(by [$($by:ident $(: $place:expr)?),* $(,)?])? $(when $condition:expr)? $(=> $value:expr)?;)* }
     ) => {
         /// One row of the inputs.
@@ -108,16 +192,27 @@ macro_rules! __declare {
             $(pub $input: $crate::__type!($kind $($missing)?),)*
         }
 
-        /// The parameters of the job.
+        /// The parameters of the job, and the state of its rounds.
         #[allow(missing_docs)]
         #[derive(Debug, Clone, Copy, PartialEq)]
         pub struct Parameters {
             $(pub $parameter: f64,)*
+            $($(pub $state: f64,)*)?
         }
 
         impl Default for Parameters {
             fn default() -> Self {
-                Self { $($parameter: $default as f64,)* }
+                Self { $($parameter: $default as f64,)* $($($state: $sdefault as f64,)*)? }
+            }
+        }
+
+        #[cfg(target_arch = "wasm32")]
+        impl Parameters {
+            #[allow(dead_code, unused_mut, unused_variables)]
+            fn from_raw(raw: &$crate::raw::RawRows<'_>) -> Self {
+                let mut argument = 0..;
+                let mut next = || raw.argument(argument.next().unwrap_or(usize::MAX));
+                Self { $($parameter: next(),)* $($($state: next(),)*)? }
             }
         }
 
@@ -146,19 +241,19 @@ macro_rules! __declare {
                     kind: $crate::__kind!($kind $([$($codes)*])?),
                     nullable: $crate::__nullable!($($missing)?),
                 }),*],
-                parameters: &[$($crate::Parameter {
-                    name: stringify!($parameter),
-                    default: $crate::__number!($default),
-                    min: $crate::__number!($min),
-                    max: $crate::__number!($pmax),
-                }),*],
+                parameters: &[$($crate::__parameter!($parameter $default, $min, $pmax)),*],
                 keys: &[$((stringify!($key), $crate::__domain!($domain [$($entry),*]))),*],
                 outputs: &[$($crate::Output {
                     name: stringify!($output),
-                    reducer: $crate::__reducer!($reducer $($($bound),*)?),
+                    reducer: $crate::__reducer!($reducer $($($bound)*)?),
                     keys: &[$($(stringify!($by)),*)?],
                 }),*],
                 contributions_per_person_max: $max,
+                blocks: $crate::__optional!($($blocks)?),
+                rounds: $crate::__optional!($($crate::Rounds {
+                    rounds_max: $rounds_max,
+                    state: &[$($crate::__parameter!($state $sdefault, $smin, $smax)),*],
+                })?),
             };
         }
 
@@ -168,6 +263,19 @@ macro_rules! __declare {
             #[unsafe(link_section = "glovebox.job")]
             static MANIFEST: [u8; $crate::manifest_len(&Job::DESCRIPTION)] = $crate::manifest_json(&Job::DESCRIPTION);
         };
+    };
+}
+
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __parameter {
+    ($name:ident $default:literal, $min:literal, $max:literal) => {
+        $crate::Parameter {
+            name: stringify!($name),
+            default: $crate::__number!($default),
+            min: $crate::__number!($min),
+            max: $crate::__number!($max),
+        }
     };
 }
 
@@ -246,8 +354,10 @@ macro_rules! __number {
 macro_rules! __key {
     (codes) => { $crate::Codes };
     (bands) => { $crate::Bands };
+    (integers) => { $crate::Integers };
     (codes [$($entry:literal),*]) => { $crate::Codes(&[$($entry),*]) };
     (bands [$($entry:literal),*]) => { $crate::Bands(&[$($crate::__number!($entry)),*]) };
+    (integers [$first:literal, $last:literal]) => { $crate::Integers { first: $first, last: $last } };
 }
 
 #[macro_export]
@@ -255,18 +365,71 @@ macro_rules! __key {
 macro_rules! __domain {
     (codes [$($entry:literal),*]) => { $crate::Domain::Codes(&[$($entry),*]) };
     (bands [$($entry:literal),*]) => { $crate::Domain::Bands(&[$($crate::__number!($entry)),*]) };
+    (integers [$first:literal, $last:literal]) => {
+        $crate::Domain::Integers { first: $crate::__number!($first), last: $crate::__number!($last) }
+    };
 }
 
+/// A reducer in the description.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __reducer {
     (count) => { $crate::Reducer::Count };
     (distinct_persons) => { $crate::Reducer::DistinctPersons };
-    (sum $lower:literal, $upper:literal) => {
-        $crate::Reducer::Sum { lower: $crate::__number!($lower), upper: $crate::__number!($upper) }
+    (contingency_table) => { $crate::Reducer::ContingencyTable };
+    (sum $lower:literal, $upper:literal) => { $crate::Reducer::Sum($crate::__bounds!($lower, $upper)) };
+    (mean $lower:literal, $upper:literal) => { $crate::Reducer::Mean($crate::__bounds!($lower, $upper)) };
+    (variance $lower:literal, $upper:literal) => { $crate::Reducer::Variance($crate::__bounds!($lower, $upper)) };
+    (ratio $nlower:literal, $nupper:literal; $dlower:literal, $dupper:literal) => {
+        $crate::Reducer::Ratio {
+            numerator: $crate::__bounds!($nlower, $nupper),
+            denominator: $crate::__bounds!($dlower, $dupper),
+        }
     };
-    (mean $lower:literal, $upper:literal) => {
-        $crate::Reducer::Mean { lower: $crate::__number!($lower), upper: $crate::__number!($upper) }
+    (histogram $($edge:literal),+ $(,)?) => { $crate::Reducer::Histogram(&[$($crate::__number!($edge)),+]) };
+    (survival_table $($edge:literal),+ $(,)?) => { $crate::Reducer::SurvivalTable(&[$($crate::__number!($edge)),+]) };
+    (quantile $lower:literal, $upper:literal, $steps:literal; $($probability:literal),+ $(,)?) => {
+        $crate::Reducer::Quantile {
+            bounds: $crate::__bounds!($lower, $upper),
+            steps: $steps,
+            probabilities: &[$($crate::__number!($probability)),+],
+        }
     };
-    (histogram $($edge:literal),+) => { $crate::Reducer::Histogram(&[$($crate::__number!($edge)),+]) };
+    (cross_product $($name:ident in $lower:literal ..= $upper:literal),+ $(,)?) => {
+        $crate::Reducer::CrossProduct(&[$((stringify!($name), $crate::__bounds!($lower, $upper))),+])
+    };
+    (gradient $norm_max:literal; $($component:ident),+ $(,)?) => {
+        $crate::Reducer::Gradient {
+            length: <[&str]>::len(&[$(stringify!($component)),+]) as u32,
+            norm_max: $crate::__number!($norm_max),
+        }
+    };
+    (block_mean $lower:literal, $upper:literal) => { $crate::Reducer::BlockMean($crate::__bounds!($lower, $upper)) };
+    (block_median $lower:literal, $upper:literal, $steps:literal) => {
+        $crate::Reducer::BlockMedian { bounds: $crate::__bounds!($lower, $upper), steps: $steps }
+    };
+    (table $rows_max:literal; $($column:ident : $type:ident $arguments:tt),+ $(,)?) => {
+        $crate::Reducer::Table {
+            rows_max: $rows_max,
+            columns: &[$((stringify!($column), $crate::__column_type!($type $arguments))),+],
+        }
+    };
+}
+
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __bounds {
+    ($lower:literal, $upper:literal) => {
+        $crate::Bounds { lower: $crate::__number!($lower), upper: $crate::__number!($upper) }
+    };
+}
+
+/// Type of a column of a table.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __column_type {
+    (code [$($code:literal),+ $(,)?]) => { $crate::ColumnType::Code(&[$($code),+]) };
+    (number ($lower:literal, $upper:literal, $step:literal)) => {
+        $crate::ColumnType::Number { bounds: $crate::__bounds!($lower, $upper), step: $crate::__number!($step) }
+    };
 }

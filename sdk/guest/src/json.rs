@@ -1,6 +1,6 @@
 //! Writes the manifest as JSON at compile time: once to learn its length, once to fill the bytes of the section.
 
-use crate::{ABI, Description, Domain, Input, Kind, Number, Output, Parameter, Reducer};
+use crate::{ABI, Bounds, ColumnType, Description, Domain, Input, Kind, Number, Output, Parameter, Reducer};
 
 /// Length of the manifest in bytes.
 #[must_use]
@@ -71,6 +71,24 @@ impl<const N: usize> Writer<N> {
         self.close(b']');
         self.name("contributions_per_person_max");
         self.count(job.contributions_per_person_max);
+        if let Some(blocks) = job.blocks {
+            self.name("blocks");
+            self.count(blocks);
+        }
+        if let Some(rounds) = &job.rounds {
+            self.name("rounds");
+            self.open(b'{');
+            self.name("rounds_max");
+            self.count(rounds.rounds_max);
+            self.list("state");
+            let mut i = 0;
+            while i < rounds.state.len() {
+                self.parameter(&rounds.state[i]);
+                i += 1;
+            }
+            self.close(b']');
+            self.close(b'}');
+        }
         self.close(b'}');
     }
 
@@ -114,6 +132,13 @@ impl<const N: usize> Writer<N> {
         match domain {
             Domain::Codes(codes) => self.texts("codes", codes),
             Domain::Bands(edges) => self.numbers("bands", edges),
+            Domain::Integers { first, last } => {
+                self.name("integers");
+                self.open(b'{');
+                self.number("first", *first);
+                self.number("last", *last);
+                self.close(b'}');
+            }
         }
         self.close(b'}');
         self.close(b'}');
@@ -123,24 +148,113 @@ impl<const N: usize> Writer<N> {
         self.separate();
         self.open(b'{');
         self.member("name", output.name);
-        match output.reducer {
-            Reducer::Count => self.member("reducer", "count"),
-            Reducer::DistinctPersons => self.member("reducer", "distinct-persons"),
-            Reducer::Sum { lower, upper } => self.bounded("sum", lower, upper),
-            Reducer::Mean { lower, upper } => self.bounded("mean", lower, upper),
-            Reducer::Histogram(edges) => {
-                self.member("reducer", "histogram");
-                self.numbers("edges", edges);
-            }
-        }
+        self.reducer(&output.reducer);
         self.texts("keys", output.keys);
         self.close(b'}');
     }
 
-    const fn bounded(&mut self, reducer: &str, lower: Number, upper: Number) {
+    const fn reducer(&mut self, reducer: &Reducer) {
+        match reducer {
+            Reducer::Count => self.member("reducer", "count"),
+            Reducer::DistinctPersons => self.member("reducer", "distinct-persons"),
+            Reducer::ContingencyTable => self.member("reducer", "contingency-table"),
+            Reducer::Sum(bounds) => self.bounded("sum", bounds),
+            Reducer::Mean(bounds) => self.bounded("mean", bounds),
+            Reducer::Variance(bounds) => self.bounded("variance", bounds),
+            Reducer::BlockMean(bounds) => self.bounded("block-mean", bounds),
+            Reducer::Ratio { numerator, denominator } => {
+                self.member("reducer", "ratio");
+                self.name("numerator");
+                self.object(numerator);
+                self.name("denominator");
+                self.object(denominator);
+            }
+            Reducer::Histogram(edges) => {
+                self.member("reducer", "histogram");
+                self.numbers("edges", edges);
+            }
+            Reducer::SurvivalTable(edges) => {
+                self.member("reducer", "survival-table");
+                self.numbers("edges", edges);
+            }
+            Reducer::Quantile { bounds, steps, probabilities } => {
+                self.bounded("quantile", bounds);
+                self.name("steps");
+                self.count(*steps);
+                self.numbers("probabilities", probabilities);
+            }
+            Reducer::BlockMedian { bounds, steps } => {
+                self.bounded("block-median", bounds);
+                self.name("steps");
+                self.count(*steps);
+            }
+            Reducer::CrossProduct(variables) => self.variables(variables),
+            Reducer::Gradient { length, norm_max } => {
+                self.member("reducer", "gradient");
+                self.name("length");
+                self.count(*length);
+                self.number("norm_max", *norm_max);
+            }
+            Reducer::Table { rows_max, columns } => self.table(*rows_max, columns),
+        }
+    }
+
+    const fn variables(&mut self, variables: &[(&str, Bounds)]) {
+        self.member("reducer", "cross-product");
+        self.list("variables");
+        let mut i = 0;
+        while i < variables.len() {
+            self.separate();
+            self.open(b'{');
+            self.member("name", variables[i].0);
+            self.bounds(&variables[i].1);
+            self.close(b'}');
+            i += 1;
+        }
+        self.close(b']');
+    }
+
+    const fn table(&mut self, rows_max: u32, columns: &[(&str, ColumnType)]) {
+        self.member("reducer", "table");
+        self.list("columns");
+        let mut i = 0;
+        while i < columns.len() {
+            self.separate();
+            self.open(b'{');
+            self.member("name", columns[i].0);
+            match &columns[i].1 {
+                ColumnType::Code(codes) => {
+                    self.member("type", "code");
+                    self.texts("codes", codes);
+                }
+                ColumnType::Number { bounds, step } => {
+                    self.member("type", "number");
+                    self.bounds(bounds);
+                    self.number("step", *step);
+                }
+            }
+            self.close(b'}');
+            i += 1;
+        }
+        self.close(b']');
+        self.name("rows_max");
+        self.count(rows_max);
+    }
+
+    const fn bounded(&mut self, reducer: &str, bounds: &Bounds) {
         self.member("reducer", reducer);
-        self.number("lower", lower);
-        self.number("upper", upper);
+        self.bounds(bounds);
+    }
+
+    const fn object(&mut self, bounds: &Bounds) {
+        self.open(b'{');
+        self.bounds(bounds);
+        self.close(b'}');
+    }
+
+    const fn bounds(&mut self, bounds: &Bounds) {
+        self.number("lower", bounds.lower);
+        self.number("upper", bounds.upper);
     }
 
     const fn texts(&mut self, name: &str, texts: &[&str]) {
@@ -270,11 +384,7 @@ mod tests {
         ],
         outputs: &[
             Output { name: "n", reducer: Reducer::DistinctPersons, keys: &[] },
-            Output {
-                name: "m",
-                reducer: Reducer::Mean { lower: Number::new(-1.5, "-1.5"), upper: Number::new(2.0, "2.0") },
-                keys: &["sex", "age"],
-            },
+            Output { name: "m", reducer: Reducer::Mean(BOUNDS), keys: &["sex", "age"] },
             Output {
                 name: "h",
                 reducer: Reducer::Histogram(&[Number::new(1.0, "1"), Number::new(2.0, "2")]),
@@ -282,7 +392,11 @@ mod tests {
             },
         ],
         contributions_per_person_max: 1204,
+        blocks: None,
+        rounds: None,
     };
+
+    const BOUNDS: Bounds = Bounds { lower: Number::new(-1.5, "-1.5"), upper: Number::new(2.0, "2.0") };
 
     #[test]
     fn a_manifest_is_the_expected_json() {

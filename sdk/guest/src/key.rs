@@ -22,6 +22,31 @@ pub struct Codes(pub &'static [&'static str]);
 #[derive(Debug, Clone, Copy)]
 pub struct Bands(pub &'static [Number]);
 
+/// Whole numbers from `first` to `last`.
+#[derive(Debug, Clone, Copy)]
+pub struct Integers {
+    /// The first.
+    pub first: i64,
+    /// The last.
+    pub last: i64,
+}
+
+impl Key for Integers {
+    #[inline(always)]
+    fn len(&self) -> u32 {
+        (self.last - self.first + 1) as u32
+    }
+
+    #[inline(always)]
+    fn index(&self, value: impl KeyValue) -> Option<u32> {
+        // Domains are far below 2^53, so that a number is exact wherever it falls inside.
+        let number = value.number();
+        let whole = number as i64;
+        let inside = whole as f64 == number && (self.first..=self.last).contains(&whole);
+        inside.then(|| (whole - self.first) as u32)
+    }
+}
+
 impl Key for Codes {
     #[inline(always)]
     fn len(&self) -> u32 {
@@ -71,6 +96,14 @@ mod tests {
         assert_eq!(bands.map(|value| AGES.band(value)), expected);
         assert_eq!(AGES.index(40_i64), Some(1));
         assert_eq!(AGES.len(), 2);
+    }
+
+    #[test]
+    fn integers_fall_where_they_are_whole_and_inside() {
+        let years = Integers { first: 1990, last: 2020 };
+        let found = [1990.0, 2020.0, 1989.0, 2021.0, 2000.5, f64::NAN, f64::INFINITY].map(|year| years.index(year));
+        assert_eq!(found, [Some(0), Some(30), None, None, None, None, None]);
+        assert_eq!((years.index(2_000_i64), years.index(Code(1_995)), years.len()), (Some(10), Some(5), 31));
     }
 
     #[test]

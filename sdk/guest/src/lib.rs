@@ -2,14 +2,18 @@
 //!
 //! A job is one [`job!`] declaration in a `cdylib` crate. The macro writes the manifest into the custom section
 //! `glovebox.job` and the exports of the interface `glovebox:job@0.1.0` (normative text: sdk/wit/README.md). There are
-//! two kinds, told apart by what the job sees between two resets of its sandbox:
+//! four kinds, told apart by what the job sees between two resets of its sandbox:
 //!
 //! * `isolation: row` — each output is an expression over one row. The functions keep no state, which the enclave
 //!   proves before it runs them, so nothing can be carried from one person to the next.
 //! * `isolation: person` — a block of code over all rows of one person, in a fresh instance for each person.
+//! * `isolation: block` — a block of code over all rows of a block of persons, which estimates one number per output.
+//!   The enclave releases means or medians over the blocks, with noise.
+//! * `isolation: cohort` — code that sees everything and makes tables, which leave only after people have reviewed them.
 //!
-//! Either way a job only says where a person counts and with what value; the enclave adds up, bounds what one person
-//! can contribute, applies the disclosure rules and releases.
+//! With `row` and `person` a job only says where a person counts and with what value; the enclave adds up, bounds what
+//! one person can contribute, applies the disclosure rules and releases. Such a job may have `rounds`: after each, its
+//! `update` gets what was released, and gives the numbers for the next.
 //!
 //! ```
 //! glovebox_guest::job! {
@@ -42,13 +46,16 @@
 
 extern crate alloc;
 
+mod cohort;
 mod column;
 mod describe;
 mod job;
 mod json;
 mod key;
-mod person;
+mod math;
+mod rounds;
 mod row;
+mod unit;
 mod value;
 
 #[cfg(not(feature = "component"))]
@@ -59,13 +66,18 @@ pub mod columnar;
 pub mod component;
 
 #[doc(hidden)]
+pub mod memory;
+#[doc(hidden)]
 pub mod raw;
 
+pub use cohort::{decode, encode};
 pub use column::{Column, mean};
-pub use describe::{Description, Domain, Input, Kind, Number, Output, Parameter, Reducer};
+pub use describe::{Bounds, ColumnType, Description, Domain, Input, Kind, Number, Output, Parameter, Reducer, Rounds};
 pub use json::{manifest_json, manifest_len};
-pub use key::{Bands, Codes, Key};
-pub use person::{Contribution, Record};
+pub use key::{Bands, Codes, Integers, Key};
+pub use math::{exp, ln, logistic};
+pub use rounds::{Figures, Next};
+pub use unit::{Contribution, Record, Values};
 pub use value::{Code, Date, Element, KeyValue};
 
 /// The interface that the exports speak; the manifest's `abi`.

@@ -1,4 +1,4 @@
-//! A person's rows as they lie in memory, the same for both doors. Used by the code that `job!` writes.
+//! Rows as they lie in memory, the same for both doors. Used by the code that `job!` writes.
 
 use core::slice;
 
@@ -16,18 +16,27 @@ pub struct RawColumn {
     pub validity: usize,
 }
 
-/// All rows of one person.
+/// Rows of a unit, and the numbers that come with them.
 #[derive(Clone, Copy)]
-pub struct RawPerson<'a> {
+pub struct RawRows<'a> {
     /// Number of rows.
     pub rows: usize,
     /// The columns, in the order of the manifest.
     pub columns: &'a [RawColumn],
-    /// The parameters, in the order of the manifest.
-    pub parameters: &'a [f64],
+    /// The number of each row's person; empty where all are of one person.
+    pub persons: &'a [u32],
+    /// Parameters and state, in the order of the manifest.
+    pub arguments: &'a [f64],
 }
 
-impl<'a> RawPerson<'a> {
+impl<'a> RawRows<'a> {
+    /// The number of each row's person.
+    #[inline(always)]
+    #[must_use]
+    pub fn persons(&self) -> &'a [u32] {
+        self.persons
+    }
+
     /// Column `index`; empty when the host passed fewer columns.
     ///
     /// # Safety
@@ -45,13 +54,36 @@ impl<'a> RawPerson<'a> {
         Column::with_validity(values, unsafe { slice::from_raw_parts(column.validity as *const u8, self.rows) })
     }
 
-    /// Parameter `index`.
+    /// Parameter or state variable `index`.
     #[inline(always)]
     #[must_use]
-    pub fn parameter(&self, index: usize) -> f64 {
-        self.parameters.get(index).copied().unwrap_or(f64::NAN)
+    pub fn argument(&self, index: usize) -> f64 {
+        self.arguments.get(index).copied().unwrap_or(f64::NAN)
     }
 }
 
-/// The job, as the exports call it.
-pub type Run = fn(&RawPerson<'_>) -> alloc::vec::Vec<Record>;
+/// What was released of a round.
+#[derive(Clone, Copy)]
+pub struct RawReleased<'a> {
+    /// Number of the round.
+    pub round: u32,
+    /// Parameters.
+    pub parameters: &'a [f64],
+    /// State that the round had.
+    pub state: &'a [f64],
+    /// The outputs: each as [`crate::Figures`].
+    pub outputs: &'a [crate::Figures<'a>],
+}
+
+impl<'a> RawReleased<'a> {
+    /// Output `index`.
+    #[must_use]
+    pub fn output(&self, index: usize) -> crate::Figures<'a> {
+        self.outputs.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// A `person` or `block` job, as the exports call it.
+pub type Map = fn(&RawRows<'_>) -> alloc::vec::Vec<Record>;
+/// A job's `update`, as the exports call it: a flag, then the next state.
+pub type UpdateState = fn(&RawReleased<'_>) -> alloc::vec::Vec<f64>;

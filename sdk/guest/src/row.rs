@@ -16,7 +16,10 @@ macro_rules! __row_kernels {
             /// Where the row counts in this output, and with what value.
             #[inline(always)]
             #[allow(unused_variables)]
-            pub fn $output($row: &Row, $given: &Parameters) -> Option<$crate::Contribution> {
+            pub fn $output(
+                $row: &Row,
+                $given: &Parameters,
+            ) -> Option<$crate::Contribution<$crate::__value_type!($reducer $($($bound)*)?)>> {
                 $(if !($condition) {
                     return None;
                 })?
@@ -29,6 +32,19 @@ macro_rules! __row_kernels {
     };
 }
 
+/// Type of the value of a contribution: an array for reducers that take several.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __value_type {
+    (ratio $($bound:tt)*) => { [f64; 2] };
+    (survival_table $($edge:tt)*) => { [f64; 2] };
+    (cross_product $($name:ident in $lower:literal ..= $upper:literal),+ $(,)?) => {
+        [f64; <[&str]>::len(&[$(stringify!($name)),+])]
+    };
+    (gradient $norm:literal; $($component:ident),+ $(,)?) => { [f64; <[&str]>::len(&[$(stringify!($component)),+])] };
+    ($reducer:ident $($bound:tt)*) => { f64 };
+}
+
 /// The value of a contribution, for the reducers that have one.
 #[macro_export]
 #[doc(hidden)]
@@ -39,11 +55,17 @@ macro_rules! __value {
     (distinct_persons) => {
         0.0
     };
+    (contingency_table) => {
+        0.0
+    };
     (count $value:expr) => {
         compile_error!("`count` counts: drop the `=> value`")
     };
     (distinct_persons $value:expr) => {
         compile_error!("`distinct_persons` counts: drop the `=> value`")
+    };
+    (contingency_table $value:expr) => {
+        compile_error!("`contingency_table` counts: drop the `=> value`")
     };
     ($reducer:ident $value:expr) => {
         $value
@@ -82,12 +104,10 @@ macro_rules! __row_exports {
             $(when $condition:expr)? $(=> $value:expr)?; $($rest:tt)* }
         [$number:literal $($numbers:literal)*]) => {
         $crate::__row_exports! { @cell $arguments $fields $parameters $output $number }
-        $crate::__row_exports! { @value $reducer $arguments $fields $parameters $output $number }
+        $crate::__row_exports! { @reducer $reducer [$($($bound)*)?] $arguments $fields $parameters $output $number }
         $crate::__row_exports! { @outputs $arguments $fields $parameters { $($rest)* } [$($numbers)*] }
     };
-    (@cell [$($arguments:tt)*] [$($fields:tt)*]
-        { $($parameter:ident = $default:literal in $min:literal ..= $max:literal),* $(,)? }
-        $output:ident $number:literal) => {
+    (@cell [$($arguments:tt)*] [$($fields:tt)*] [$($parameter:ident)*] $output:ident $number:literal) => {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             #[unsafe(export_name = concat!("gb_cell_", stringify!($number)))]
@@ -99,17 +119,46 @@ macro_rules! __row_exports {
             }
         };
     };
-    (@value count $($rest:tt)*) => {};
-    (@value distinct_persons $($rest:tt)*) => {};
-    (@value $reducer:ident [$($arguments:tt)*] [$($fields:tt)*]
-        { $($parameter:ident = $default:literal in $min:literal ..= $max:literal),* $(,)? }
-        $output:ident $number:literal) => {
+    (@reducer count $($rest:tt)*) => {};
+    (@reducer distinct_persons $($rest:tt)*) => {};
+    (@reducer contingency_table $($rest:tt)*) => {};
+    (@reducer ratio [$($bound:tt)*] $($rest:tt)*) => {
+        $crate::__row_exports! { @values [numerator denominator] [0 1] $($rest)* }
+    };
+    (@reducer survival_table [$($edge:tt)*] $($rest:tt)*) => {
+        $crate::__row_exports! { @values [time event] [0 1] $($rest)* }
+    };
+    (@reducer cross_product [$($name:ident in $lower:literal ..= $upper:literal),+ $(,)?] $($rest:tt)*) => {
+        $crate::__row_exports! { @values [$($name)+] [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15] $($rest)* }
+    };
+    (@reducer gradient [$norm:literal; $($component:ident),+ $(,)?] $($rest:tt)*) => {
+        $crate::__row_exports! { @values [$($component)+]
+            [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31
+             32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63]
+            $($rest)* }
+    };
+    (@reducer $reducer:ident $bound:tt $arguments:tt $fields:tt $parameters:tt $output:ident $number:literal) => {
+        $crate::__row_exports! { @value $arguments $fields $parameters $output
+            (concat!("gb_value_", stringify!($number))) |value| value }
+    };
+    (@values [] $indices:tt $($rest:tt)*) => {};
+    (@values [$name:ident $($names:ident)*] [$index:literal $($indices:literal)*]
+        $arguments:tt $fields:tt $parameters:tt $output:ident $number:literal) => {
+        $crate::__row_exports! { @value $arguments $fields $parameters $output
+            (concat!("gb_value_", stringify!($number), "_", stringify!($index))) |value| value[$index] }
+        $crate::__row_exports! { @values [$($names)*] [$($indices)*] $arguments $fields $parameters $output $number }
+    };
+    (@value [$($arguments:tt)*] [$($fields:tt)*] [$($parameter:ident)*] $output:ident ($name:expr)
+        |$value:ident| $component:expr) => {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
-            #[unsafe(export_name = concat!("gb_value_", stringify!($number)))]
+            #[unsafe(export_name = $name)]
             extern "C" fn value($($arguments)* $($parameter: f64,)*) -> f64 {
                 match Job::$output(&Row { $($fields)* }, &Parameters { $($parameter,)* }) {
-                    Some(contribution) => contribution.value,
+                    Some(contribution) => {
+                        let $value = contribution.value;
+                        $component
+                    }
                     None => 0.0,
                 }
             }
