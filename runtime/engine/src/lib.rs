@@ -56,6 +56,7 @@ pub use page::PageQuery;
 pub use start::Bootstrap;
 
 use counters::Counters;
+use job::cohorts::Cohorts;
 use job::desk::Desk;
 
 /// A running enclave. Cheap to clone; all clones are the same enclave.
@@ -74,6 +75,7 @@ struct Inner {
     profiles: BTreeMap<String, (Profile, Digest)>,
     key: SigningKey,
     desk: Desk,
+    cohorts: Cohorts,
     counters: Counters,
     workers: tokio_util::task::TaskTracker,
 }

@@ -167,6 +167,7 @@ impl Engine {
             profiles: defaults::profiles(&config.profiles)?,
             key,
             desk,
+            cohorts: crate::job::cohorts::Cohorts::default(),
             counters: Counters::default(),
             workers: TaskTracker::new(),
             config,

@@ -106,10 +106,22 @@ pub(super) const CODES: &[RefusalCode] = &[
         "use a module of an allowed isolation, or propose a grant that allows this one",
     ),
     entry(
+        "policy.no-privacy-limit",
+        "the supplier has said how much privacy all releases of a dataset together may lose",
+        "without a limit, noise wears off: the average of many noisy answers is the answer",
+        "ask the supplier to file a limit with the dataset, or leave `privacy` out",
+    ),
+    entry(
         "policy.no-role",
         "certificate and file agree on at least one role",
         "neither alone gives rights",
         "ask the security officer for a certificate that matches the file",
+    ),
+    entry(
+        "policy.noise-not-granted",
+        "a grant says how much privacy its releases may lose",
+        "suppliers agree to a loss as they agree to cells and bytes",
+        "propose a grant with an `epsilon_max`, or leave `privacy` out",
     ),
     entry(
         "policy.not-a-recipient",

@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use glovebox_api::JobState;
 use glovebox_audit::{Actor, Draft, RECEIPT_VERSION, Statement, canonical_json};
 use glovebox_catalog::{JobId, Refusal, ReleaseId, Timestamp};
-use glovebox_gate::{Release, ReleaseDocument};
+use glovebox_gate::{Mechanism, Release, ReleaseDocument, ReviewCandidate};
 use glovebox_gm::{Digest, sm3};
-use glovebox_meter::{Amounts, fuel_bucket};
-use glovebox_store::{JobPatch, JobRow, ReleaseRow, Settlement};
+use glovebox_meter::{Amounts, PrivacyLoss, fuel_bucket};
+use glovebox_store::{JobPatch, JobRow, ReleaseRow, ReviewStep, Settlement, StoreError};
 
 use crate::counters::Counters;
 use crate::grants::terms_sm3;
+use crate::job::cohorts::{Guarding, SealedCohorts};
 use crate::job::desk::Running;
 use crate::job::run::Case;
 use crate::job::{Step, cancelled, parameters, state_name};
+use crate::reviews::airlock::{Opened, Opening};
 use crate::start::new_id;
 use crate::{Engine, EngineError};
 
@@ -24,10 +26,16 @@ pub(crate) enum Ending {
     Released {
         /// Canonical JSON of the release document.
         document: String,
+        mechanism: Mechanism,
         cells_released: u64,
         cells_withheld: u64,
         used: Amounts,
+        /// Rounds whose privacy loss is spent.
+        rounds: u32,
+        cohorts: SealedCohorts,
     },
+    /// Reviewers decide on it.
+    Review(Box<Handover>),
     /// Nothing may leave.
     Withheld { reasons: Vec<Refusal>, cells_withheld: u64, used: Amounts },
     /// The module failed, or the enclave did.
@@ -38,10 +46,48 @@ pub(crate) enum Ending {
     Interrupted,
 }
 
+/// What goes to reviewers.
+pub(crate) struct Handover {
+    pub(crate) candidate: ReviewCandidate,
+    pub(crate) used: Amounts,
+    /// Rounds whose privacy loss is spent once it leaves.
+    pub(crate) rounds: u32,
+    pub(crate) cohorts: SealedCohorts,
+}
+
+/// What an end is committed with.
+#[derive(Clone)]
+pub(crate) struct End<'a> {
+    pub(crate) started_at: Timestamp,
+    pub(crate) ended_at: Timestamp,
+    /// States that the job may stand in before.
+    pub(crate) from: &'a [&'a str],
+    /// The end of its review, for a job that waited for one.
+    pub(crate) review: Option<ReviewStep>,
+}
+
+/// Whether an end stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It does.
+    Done,
+    /// Nothing has changed, since the grant is not active any more.
+    GrantStopped,
+    /// Another release of the dataset was committed since the job's tables were judged: nothing has changed.
+    JudgedTooEarly,
+}
+
 impl Engine {
     /// The end of a job whose tables passed the gate; withheld when the document is larger than what was reserved.
-    pub(crate) fn ending_of(&self, release: Release, held: Amounts, used: Amounts) -> Result<Ending, EngineError> {
-        let document = canonical_json(&ReleaseDocument::from(&release))
+    pub(crate) fn ending_of(
+        &self,
+        release: &Release,
+        held: Amounts,
+        used: Amounts,
+        rounds: u32,
+        cohorts: SealedCohorts,
+    ) -> Result<Ending, EngineError> {
+        let document = canonical_json(&ReleaseDocument::from(release))
             .map_err(|error| EngineError::internal("write a release", error))?;
         let document = String::from_utf8(document).map_err(|error| EngineError::internal("write a release", error))?;
         let bytes_out = document.len() as u64;
@@ -52,62 +98,125 @@ impl Engine {
             let reasons = vec![Refusal::new("meter.bytes-out-exhausted", rule, "the release", remedy)];
             return Ok(Ending::Withheld { reasons, cells_withheld: cells_withheld + cells_released, used });
         }
-        let used = Amounts { releases: 1, cells: cells_released, bytes_out, ..used };
-        Ok(Ending::Released { document, cells_released, cells_withheld, used })
+        let leakage_bits = release.leakage().bits;
+        let used = Amounts { releases: 1, cells: cells_released, bytes_out, leakage_bits, ..used };
+        let mechanism = release.mechanism();
+        Ok(Ending::Released { document, mechanism, cells_released, cells_withheld, used, rounds, cohorts })
     }
 
-    /// Commits the end of a job, once it may show.
-    pub(crate) fn settle_job(&self, case: &Case, running: &Running, ending: Ending) -> Result<(), EngineError> {
+    /// Commits the end of a job, once it may show. `held` is the privacy loss that it holds.
+    pub(crate) fn settle_job(
+        &self,
+        case: &Case,
+        running: &Running,
+        held: Option<PrivacyLoss>,
+        ending: Ending,
+        mut guarding: Guarding,
+    ) -> Result<Settled, EngineError> {
         let (ending, ended_at) = self.await_step(running, ending);
-        let (state, reasons, used) = match &ending {
-            Ending::Released { used, .. } => (JobState::Released, Vec::new(), *used),
-            Ending::Withheld { reasons, used, .. } => (JobState::Withheld, reasons.clone(), *used),
-            Ending::Failed { reasons, used } => (JobState::Failed, reasons.clone(), *used),
-            Ending::Killed { used } => (JobState::Killed, vec![cancelled()], *used),
-            Ending::Interrupted => return self.requeue(&case.row.id),
+        guarding.take_turn();
+        let end = End { started_at: running.started_at, ended_at, from: &["running"], review: None };
+        match ending {
+            Ending::Interrupted => self.requeue(&case.row.id).map(|()| Settled::Done),
+            Ending::Review(handover) => self.hand_over(case, held, end, *handover),
+            ending => match self.commit_end(case, held, end.clone(), ending)? {
+                // Its grant was stopped at the last moment, and whoever stopped it was told so.
+                Settled::GrantStopped => self.commit_end(case, held, end, Ending::Killed { used: Amounts::default() }),
+                settled => Ok(settled),
+            },
+        }
+    }
+
+    /// Hands an output over to reviewers; the job goes on holding its budget until they have decided.
+    fn hand_over(
+        &self,
+        case: &Case,
+        held: Option<PrivacyLoss>,
+        end: End<'_>,
+        handover: Handover,
+    ) -> Result<Settled, EngineError> {
+        let Handover { candidate, used, rounds, cohorts } = handover;
+        let told = Told {
+            outcome: JobState::Released,
+            mechanism: in_words(candidate.mechanism),
+            cells_released: 0,
+            cells_withheld: 0,
+        };
+        let statement = self.statement(case, &end, told, None, used)?;
+        let (cohorts, first, sketches) = cohorts.split();
+        let privacy_used = lost(case, rounds);
+        let opening = Opening { candidate, statement, used, cohorts, privacy_used, at: end.ended_at };
+        match self.open_review(case, opening)? {
+            Opened::Waits => {
+                self.note_cohorts(&case.dataset.id, first, sketches);
+                Ok(Settled::Done)
+            }
+            Opened::JudgedTooEarly => Ok(Settled::JudgedTooEarly),
+            Opened::Ends(ending) => self.commit_end(case, held, end, ending),
+        }
+    }
+
+    /// Commits state, budget, release and receipt of an end together. What it settles of privacy: all that the rounds lost
+    /// where the outcome depends on the rows, nothing where someone stopped it before it could show.
+    pub(crate) fn commit_end(
+        &self,
+        case: &Case,
+        held: Option<PrivacyLoss>,
+        end: End<'_>,
+        ending: Ending,
+    ) -> Result<Settled, EngineError> {
+        let held = held.unwrap_or_default();
+        let (state, reasons, used, privacy_used) = match &ending {
+            Ending::Released { used, rounds, .. } => (JobState::Released, Vec::new(), *used, lost(case, *rounds)),
+            Ending::Withheld { reasons, used, .. } => (JobState::Withheld, reasons.clone(), *used, held),
+            Ending::Failed { reasons, used } => (JobState::Failed, reasons.clone(), *used, held),
+            Ending::Killed { used } => (JobState::Killed, vec![cancelled()], *used, PrivacyLoss::ZERO),
+            Ending::Review(_) | Ending::Interrupted => {
+                return Err(EngineError::Internal("a job that has not ended was to be settled".to_owned()));
+            }
         };
         let release = match &ending {
             Ending::Released { document, .. } => Some(ReleaseRow {
                 id: ReleaseId::new(new_id("rel")).map_err(|error| EngineError::internal("make an id", error))?,
                 job: case.row.id.clone(),
                 organisation: case.row.organisation.clone(),
-                created_at: ended_at,
+                created_at: end.ended_at,
                 document: document.clone(),
             }),
             _ => None,
         };
-        let statement = self.statement(case, running, &ending, release.as_ref(), state, used, ended_at)?;
+        let statement = self.statement(case, &end, ending.told(state), release.as_ref(), used)?;
         let signature =
             statement.sign(&self.inner.key).map_err(|error| EngineError::internal("sign a receipt", error))?;
+        let (cells_released, cells_withheld) = (statement.cells_released, statement.cells_withheld);
         let draft = self
             .own_draft("job.settle", &case.row.id)
             .with("outcome", state_name(state))
-            .with("cells_released", statement.cells_released)
-            .with("cells_withheld", statement.cells_withheld);
+            .with("cells_released", cells_released)
+            .with("cells_withheld", cells_withheld);
+        let (cohorts, first, sketches) = ending.into_cohorts().split();
         let settlement = Settlement {
-            job: case.row.id.clone(),
-            from: &["running"],
-            to: state_name(state),
             reasons,
-            used,
-            ended_at,
             release,
             statement: Some((statement, signature)),
-            privacy_used: glovebox_meter::PrivacyLoss::ZERO,
-            cohorts: Vec::new(),
-            review: None,
+            privacy_used,
+            cohorts,
+            review: end.review,
+            ..Settlement::new(case.row.id.clone(), end.from, state_name(state), used, end.ended_at)
         };
-        let (row, _) = self.store().settle(settlement, draft)?;
+        let row = match self.store().settle(settlement, draft) {
+            Ok((row, _)) => row,
+            Err(StoreError::Conflict { kind: "cohort", .. }) => return Ok(Settled::JudgedTooEarly),
+            Err(StoreError::Conflict { kind: "grant", .. }) => return Ok(Settled::GrantStopped),
+            Err(error) => return Err(error.into()),
+        };
         self.step(Step::Settled);
-        if let Ending::Released { cells_released, cells_withheld, .. } = ending {
-            Counters::add(&self.counters().releases, 1);
-            Counters::add(&self.counters().cells_released, cells_released);
-            Counters::add(&self.counters().cells_withheld, cells_withheld);
-        } else if let Ending::Withheld { cells_withheld, .. } = ending {
-            Counters::add(&self.counters().cells_withheld, cells_withheld);
-        }
+        self.note_cohorts(&case.dataset.id, first, sketches);
+        Counters::add(&self.counters().releases, u64::from(state == JobState::Released));
+        Counters::add(&self.counters().cells_released, cells_released);
+        Counters::add(&self.counters().cells_withheld, cells_withheld);
         self.job_ended(&row, state);
-        Ok(())
+        Ok(Settled::Done)
     }
 
     /// Waits until the end may show. A job that is stopped meanwhile releases nothing; when it is told to have ended
@@ -115,6 +224,7 @@ impl Engine {
     fn await_step(&self, running: &Running, ending: Ending) -> (Ending, Timestamp) {
         let used = match &ending {
             Ending::Released { used, .. } | Ending::Withheld { used, .. } | Ending::Failed { used, .. } => *used,
+            Ending::Review(handover) => handover.used,
             Ending::Killed { .. } | Ending::Interrupted => return (ending, self.now()),
         };
         let told = running.pace.wait(&running.cancel);
@@ -183,22 +293,15 @@ impl Engine {
         Draft::done(self.now(), Actor::default(), action, format!("job/{job}"))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a statement says all of this, and nothing else takes it together")]
     fn statement(
         &self,
         case: &Case,
-        running: &Running,
-        ending: &Ending,
+        end: &End<'_>,
+        told: Told,
         release: Option<&ReleaseRow>,
-        state: JobState,
         used: Amounts,
-        ended_at: Timestamp,
     ) -> Result<Statement, EngineError> {
-        let (cells_released, cells_withheld) = match ending {
-            Ending::Released { cells_released, cells_withheld, .. } => (*cells_released, *cells_withheld),
-            Ending::Withheld { cells_withheld, .. } => (0, *cells_withheld),
-            _ => (0, 0),
-        };
+        let Told { outcome, mechanism, cells_released, cells_withheld } = told;
         let manifest = &case.module.manifest;
         let values = parameters(manifest, &case.request)?;
         let names = manifest.parameters.iter().map(|parameter| parameter.name.clone());
@@ -212,6 +315,7 @@ impl Engine {
         let meters = [
             ("bytes_out", used.bytes_out),
             ("cells", used.cells),
+            ("leakage_bits", used.leakage_bits),
             ("fuel_units_at_most_ten_to_the", u64::from(fuel_bucket(used.fuel_units))),
         ];
         Ok(Statement {
@@ -220,7 +324,7 @@ impl Engine {
             log_id: self.store().log_id()?,
             job: case.row.id.clone(),
             release: release.map(|release| release.id.clone()),
-            outcome: state_name(state).to_owned(),
+            outcome: state_name(outcome).to_owned(),
             developer: case.row.submitted_by.clone(),
             organisation: case.row.organisation.clone(),
             grant: case.grant.id.clone(),
@@ -234,14 +338,57 @@ impl Engine {
             module: case.module.id.clone(),
             module_sha256: case.module.sha256.clone(),
             isolation: manifest.isolation,
-            mechanism: "disclosure-rules".to_owned(),
+            mechanism,
             parameters: names.zip(values).collect(),
             output_sm3: release.map(|release| sm3(release.document.as_bytes())),
             cells_released,
             cells_withheld,
             meters: meters.map(|(name, value)| (name.to_owned(), value)).into_iter().collect::<BTreeMap<_, _>>(),
-            started_at: running.started_at,
-            ended_at,
+            started_at: end.started_at,
+            ended_at: end.ended_at,
         })
+    }
+}
+
+/// Privacy loss of so many rounds.
+fn lost(case: &Case, rounds: u32) -> PrivacyLoss {
+    case.request.privacy.map_or(PrivacyLoss::ZERO, |privacy| PrivacyLoss::of(privacy, rounds))
+}
+
+/// What a statement says of an end.
+struct Told {
+    outcome: JobState,
+    /// How privacy was kept, in the words of receipts.
+    mechanism: String,
+    cells_released: u64,
+    cells_withheld: u64,
+}
+
+impl Ending {
+    fn told(&self, outcome: JobState) -> Told {
+        let (mechanism, cells_released, cells_withheld) = match self {
+            Self::Released { mechanism, cells_released, cells_withheld, .. } => {
+                (*mechanism, *cells_released, *cells_withheld)
+            }
+            Self::Withheld { cells_withheld, .. } => (Mechanism::DisclosureRules, 0, *cells_withheld),
+            _ => (Mechanism::DisclosureRules, 0, 0),
+        };
+        Told { outcome, mechanism: in_words(mechanism), cells_released, cells_withheld }
+    }
+
+    fn into_cohorts(self) -> SealedCohorts {
+        match self {
+            Self::Released { cohorts, .. } => cohorts,
+            _ => SealedCohorts::default(),
+        }
+    }
+}
+
+fn in_words(mechanism: Mechanism) -> String {
+    match mechanism {
+        Mechanism::DisclosureRules => "disclosure-rules".to_owned(),
+        Mechanism::Laplace { epsilon } => format!("laplace, epsilon {epsilon}"),
+        Mechanism::Gaussian { rho } => format!("gaussian, rho {rho}"),
+        Mechanism::Reviewed => "reviewed".to_owned(),
     }
 }

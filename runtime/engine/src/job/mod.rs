@@ -1,10 +1,16 @@
 //! Jobs as their users see them: submitted, listed, watched, cancelled. How one runs is in [`run`].
 
+pub(crate) mod cohorts;
 pub(crate) mod desk;
 pub(crate) mod ending;
+mod judgement;
+mod noise;
 mod pace;
+mod pass;
 mod queue;
 mod recovery;
+mod reservation;
+mod rounds;
 pub(crate) mod run;
 mod step;
 
@@ -14,6 +20,7 @@ use glovebox_policy::{Action, Context, PermitRequest, ResourceRef};
 use glovebox_store::{JobFilter, JobPatch, JobRow};
 use tokio::sync::watch;
 
+use crate::job::noise::privacy_of;
 use crate::job::queue::Full;
 use crate::page::all;
 use crate::start::new_id;
@@ -51,7 +58,9 @@ impl Engine {
             now: self.now(),
             address: caller.address,
         });
-        if let Err(reasons) = permit {
+        let (profile, _) = self.profile(&grant)?;
+        let noise = privacy_of(request.privacy, &module.manifest, &grant.terms, &dataset, profile);
+        if let Err(reasons) = permit.map(drop).and(noise.map(drop)) {
             return Err(self.refuse(caller, Action::JobSubmit, &path, reasons));
         }
         self.inner.desk.room(&caller.principal.organisation).map_err(busy)?;

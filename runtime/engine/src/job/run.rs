@@ -1,29 +1,30 @@
 //! The sequence of one job: authorise → reserve → open view → run → reduce → gate → settle.
 
-use futures::StreamExt as _;
 use glovebox_api::{JobState, SubmitJob};
-use glovebox_catalog::{Dataset, Grant, Isolation, JobId, JobManifest, Principal, Refusal, Snapshot};
-use glovebox_gate::{Contribution, Reduction, Unguarded, Verdict, cells_max, disclose};
+use glovebox_catalog::{Dataset, Grant, JobId, Principal, Refusal, Snapshot};
+use glovebox_gate::{PersonIds, ReviewCandidate};
 use glovebox_meter::Amounts;
 use glovebox_policy::{Action, Permit, PermitRequest};
-use glovebox_sandbox::{
-    CancelFlag, Compiled, ContributionSink, FailureClass, Faults, Limits, Plan, Progress, Run, RunError, RunMeters,
-    SinkError, inspect,
-};
+use glovebox_sandbox::{CancelFlag, Compiled, FailureClass, Progress, RunError, RunMeters, inspect};
 use glovebox_store::{JobPatch, JobRow, ModuleRow};
 use glovebox_vault::ViewMeters;
-use tokio::runtime::Handle;
 
 use crate::counters::Counters;
+use crate::job::cohorts::{Guarding, SealedCohorts};
 use crate::job::desk::Running;
-use crate::job::ending::Ending;
+use crate::job::ending::{Ending, Handover, Settled};
+use crate::job::judgement::Judged;
+use crate::job::noise::privacy_of;
 use crate::job::pace::Pace;
+use crate::job::pass::Pass;
+use crate::job::reservation::{leakage_bound, used, worst_case};
+use crate::job::rounds::Rounds;
 use crate::job::{Step, parameters, state_name};
 use crate::{Engine, EngineError};
 
-/// Bytes that one cell takes in a release document at most: eight keys of 64 bytes, a value, a refusal's four texts.
-const CELL_MAX_BYTES: u64 = 2_048;
-const DOCUMENT_MAX_BYTES: u64 = 16_384;
+/// Runs of a job whose tables were judged before another release was committed, at most. The last one keeps all other
+/// releases of the dataset waiting.
+const JUDGEMENTS_MAX: u32 = 3;
 
 /// A job with everything that its run rests on, read anew when it starts.
 pub(crate) struct Case {
@@ -34,6 +35,28 @@ pub(crate) struct Case {
     pub(crate) dataset: Dataset,
     pub(crate) snapshot: Snapshot,
     pub(crate) module: ModuleRow,
+}
+
+/// What a job that may run rests on.
+pub(crate) struct Admitted {
+    pub(crate) permit: Permit,
+    pub(crate) compiled: Compiled,
+    pub(crate) running: Running,
+}
+
+/// What the passes of a job took.
+#[derive(Default)]
+struct Spent {
+    meters: RunMeters,
+    bytes_read: u64,
+}
+
+impl Spent {
+    fn add(&mut self, pass: &Pass) {
+        self.bytes_read = self.bytes_read.saturating_add(pass.view.bytes_decrypted);
+        self.meters.cpu_ms = self.meters.cpu_ms.saturating_add(pass.meters.cpu_ms);
+        self.meters.memory_peak_bytes = self.meters.memory_peak_bytes.max(pass.meters.memory_peak_bytes);
+    }
 }
 
 impl Engine {
@@ -53,12 +76,7 @@ impl Engine {
     fn carry_out(&self, id: &JobId) {
         let ended = self.case(id).and_then(|case| match self.start_job(&case) {
             Ok(Some((permit, compiled, running))) => {
-                let held = self.found_job(id)?.reservation.unwrap_or_default();
-                let ending = self.run_job(&case, &permit, &compiled, &running, held).unwrap_or_else(|error| {
-                    tracing::error!(job = %id, %error, "the enclave failed a job");
-                    Ending::enclave_failed(held)
-                });
-                self.settle_job(&case, &running, ending)
+                self.run_and_settle(&case, &Admitted { permit, compiled, running }, &self.found_job(id)?)
             }
             Ok(None) => Ok(()),
             Err(EngineError::Refused(reasons)) => self.end_refused(&case.row, reasons),
@@ -148,71 +166,110 @@ impl Engine {
         })
     }
 
-    /// Reserves the worst case before a row is read. It follows from the size of the snapshot and the manifest alone, so
-    /// that no run can end for want of budget: such an end would tell something of the rows.
+    /// Reserves the worst case before a row is read, of the budget and of privacy.
     fn reserve(&self, case: &Case) -> Result<(), EngineError> {
-        let limit = Amounts::from(&case.grant.terms.budget);
-        let asked = worst_case(case, &self.inner.config.limits);
+        let (profile, _) = self.profile(&case.grant)?;
+        let terms = &case.grant.terms;
+        let privacy = privacy_of(case.request.privacy, &case.module.manifest, terms, &case.dataset, profile)
+            .map_err(EngineError::Refused)?;
+        let limit = Amounts::from(&terms.budget);
+        let asked = worst_case(case, profile, &self.inner.config.limits);
         let draft = self.own_draft("budget.reserve", &case.row.id).with("grant", &case.grant.id);
-        self.store().reserve(&case.grant.id, &limit, asked, &case.row.id, draft)?;
+        self.store().reserve_with_privacy(&case.grant.id, &limit, asked, privacy.as_ref(), &case.row.id, draft)?;
         Ok(())
+    }
+
+    /// Runs the job, again where its tables were judged without knowledge of a release that was committed meanwhile.
+    fn run_and_settle(&self, case: &Case, admitted: &Admitted, row: &JobRow) -> Result<(), EngineError> {
+        let held = row.reservation.unwrap_or_default();
+        for judgement in 1..=JUDGEMENTS_MAX {
+            let guarding = self.guarding(&case.dataset.id, judgement == JUDGEMENTS_MAX)?;
+            let ending = self.run_job(case, admitted, held, &guarding).unwrap_or_else(|error| {
+                tracing::error!(job = %case.row.id, %error, "the enclave failed a job");
+                Ending::enclave_failed(held)
+            });
+            match self.settle_job(case, &admitted.running, row.privacy, ending, guarding)? {
+                Settled::JudgedTooEarly => tracing::info!(job = %case.row.id, "judged again after another release"),
+                Settled::Done | Settled::GrantStopped => return Ok(()),
+            }
+        }
+        Err(EngineError::Internal("a job was judged too early though no other release could be committed".to_owned()))
     }
 
     fn run_job(
         &self,
         case: &Case,
-        permit: &Permit,
-        compiled: &Compiled,
-        running: &Running,
+        admitted: &Admitted,
         held: Amounts,
+        guarding: &Guarding,
     ) -> Result<Ending, EngineError> {
-        let view = self.inner.vault.open_view(permit)?;
-        self.step(Step::Opened);
-        let mut reduction = Reduction::new(&case.module.manifest)
-            .map_err(|error| EngineError::internal("prepare the reducers", error))?;
-        let parameters = parameters(&case.module.manifest, &case.request)?;
-        let limits = limits(&case.module.manifest, &self.inner.config.limits);
-        let plan = Plan { arguments: &parameters, persons: case.snapshot.persons };
-        let run = Run::start(&self.inner.sandbox, compiled, &plan, &limits, &running.cancel, &running.progress);
-        let (result, meters) = match run {
-            Ok(mut run) => {
-                let result = drive(&mut run, view.batches(), &mut reduction)?;
-                (result, run.finish())
-            }
-            Err(error) => (Err(error), RunMeters::default()),
-        };
-        self.step(Step::Ran);
-        let used = used(&held, &meters, &view.meters());
-        self.count(&meters, &view.meters());
-        if let Err(error) = result {
-            return Ok(match error {
-                RunError::Failed(FailureClass::Cancelled) if running.is_interrupted() => Ending::Interrupted,
-                RunError::Failed(FailureClass::Cancelled) => Ending::Killed { used },
-                error => {
-                    if !matches!(error, RunError::Failed(_)) {
-                        tracing::error!(job = %case.row.id, %error, "the enclave failed a run");
-                    }
-                    Ending::Failed { reasons: vec![error.refusal()], used }
-                }
-            });
-        }
+        let Admitted { permit, compiled, running } = admitted;
+        let manifest = &case.module.manifest;
         let (profile, _) = self.profile(&case.grant)?;
-        let verdict = disclose(&reduction.finish(), profile, &mut Unguarded);
-        self.step(Step::Gated);
-        // Whoever stopped it while the tables were judged was told so: nothing leaves after that.
-        if running.is_interrupted() {
-            return Ok(Ending::Interrupted);
-        } else if running.cancel.is_cancelled() {
-            return Ok(Ending::Killed { used });
+        let mut rounds = Rounds::new(manifest, parameters(manifest, &case.request)?);
+        let mut spent = Spent::default();
+        let ids = self.inner.vault.open_view(permit)?.person_ids()?;
+        let ids = PersonIds::Registry { persons: ids.persons, versions: ids.versions };
+        let load = self.cohort_loader(&case.dataset.id);
+        let mut session = guarding.index().session(profile.differencing_persons(), ids, &load);
+        let last = loop {
+            let pass = self.pass(case, permit, compiled, running, &rounds.arguments())?;
+            self.step(Step::Ran);
+            spent.add(&pass);
+            let used = used(&held, &spent.meters, spent.bytes_read);
+            let collected = match pass.collected {
+                Ok(collected) => collected,
+                Err(error) => return Ok(self.broken_off(case, running, &error, used)),
+            };
+            let judged = self.judge(case, collected, profile, &mut session)?;
+            self.step(Step::Gated);
+            // Whoever stopped it while the tables were judged was told so: nothing leaves after that.
+            if running.is_interrupted() {
+                return Ok(Ending::Interrupted);
+            } else if running.cancel.is_cancelled() {
+                return Ok(Ending::Killed { used });
+            }
+            let release = match judged {
+                Judged::Release(release) => release,
+                Judged::Candidate(candidate) => {
+                    return Ok(to_review(candidate, used, 1, SealedCohorts::default()));
+                }
+                Judged::Withheld { reasons, cells_withheld } => {
+                    return Ok(Ending::Withheld { reasons, cells_withheld, used });
+                }
+            };
+            match rounds.advance(self, compiled, running, &release) {
+                Ok(true) => {}
+                Ok(false) => break release,
+                Err(error) => return Ok(self.broken_off(case, running, &error, used)),
+            }
+        };
+        let count = rounds.count().max(1);
+        let release = rounds.finish(manifest, last).within(leakage_bound(case, profile));
+        let used = used(&held, &spent.meters, spent.bytes_read);
+        let cohorts = self.seal_cohorts(&case.dataset.id, guarding, session)?;
+        if self.needs_review(case) {
+            return Ok(to_review(ReviewCandidate::from(&release), used, count, cohorts));
         }
-        Ok(match verdict {
-            Verdict::Release(release) => self.ending_of(release, held, used)?,
-            Verdict::Withheld { reasons, cells_withheld } => Ending::Withheld { reasons, cells_withheld, used },
-        })
+        self.ending_of(&release, held, used, count, cohorts)
+    }
+
+    /// The end of a job whose run or update ended before its tables could be judged.
+    fn broken_off(&self, case: &Case, running: &Running, error: &RunError, used: Amounts) -> Ending {
+        match error {
+            RunError::Failed(FailureClass::Cancelled) if running.is_interrupted() => Ending::Interrupted,
+            RunError::Failed(FailureClass::Cancelled) => Ending::Killed { used },
+            error => {
+                if !matches!(error, RunError::Failed(_)) {
+                    tracing::error!(job = %case.row.id, %error, "the enclave failed a run");
+                }
+                Ending::Failed { reasons: vec![error.refusal()], used }
+            }
+        }
     }
 
     /// What really happened, for the operator.
-    fn count(&self, meters: &RunMeters, view: &ViewMeters) {
+    pub(crate) fn count(&self, meters: &RunMeters, view: &ViewMeters) {
         let counters = self.counters();
         Counters::add(&counters.rows_read, view.rows_read);
         Counters::add(&counters.bytes_decrypted, view.bytes_decrypted);
@@ -228,97 +285,8 @@ impl Engine {
     }
 }
 
-/// Drives a run over the batches of a view. The outer error is the enclave's, the inner one the run's.
-fn drive(
-    run: &mut Run,
-    mut batches: glovebox_vault::Batches,
-    reduction: &mut Reduction,
-) -> Result<Result<(), RunError>, EngineError> {
-    let mut sink = Reducing(reduction);
-    while let Some(batch) = Handle::current().block_on(batches.next()) {
-        let batch = batch?;
-        if let Err(error) = run.batch(batch.ordinals(), batch.columns(), &mut sink) {
-            return Ok(Err(error));
-        }
-    }
-    Ok(Ok(()))
-}
-
-/// The reducers as the sandbox sees them.
-struct Reducing<'a>(&'a mut Reduction);
-
-impl ContributionSink for Reducing<'_> {
-    fn contribute(&mut self, person: u32, output: u32, cell: u32, values: &[f64]) -> Result<(), SinkError> {
-        self.0
-            .contribute(person, Contribution { output, cell, values })
-            .map_err(|error| SinkError { message: error.to_string() })
-    }
-
-    fn contribute_rows(
-        &mut self,
-        output: u32,
-        persons: &[u32],
-        cells: &[i32],
-        values: &[f64],
-    ) -> Result<(), SinkError> {
-        self.0.contribute_rows(output, persons, cells, values).map_err(|error| SinkError { message: error.to_string() })
-    }
-}
-
-fn worst_case(case: &Case, limits: &crate::JobLimits) -> Amounts {
-    let Snapshot { rows, persons, .. } = case.snapshot;
-    let cells = cells_max(&case.module.manifest);
-    let fuel_units = match case.module.manifest.isolation {
-        // Each output's functions are called for each row, with a measure of their own.
-        Isolation::Row => {
-            rows.saturating_mul(limits.fuel_per_row_units).saturating_mul(case.module.manifest.outputs.len() as u64)
-        }
-        Isolation::Person => persons.saturating_mul(limits.fuel_per_person_units),
-        Isolation::Block => {
-            u64::from(case.module.manifest.blocks.unwrap_or_default()).saturating_mul(limits.fuel_per_block_units)
-        }
-        Isolation::Cohort => rows.saturating_mul(limits.fuel_per_cohort_row_units),
-    };
-    Amounts {
-        jobs: 1,
-        releases: 1,
-        cells,
-        bytes_out: cells.saturating_mul(CELL_MAX_BYTES).saturating_add(DOCUMENT_MAX_BYTES),
-        fuel_units,
-        rows_read: rows,
-        ..Amounts::default()
-    }
-}
-
-/// The fuel of a run in all is not bounded here: every row and person has its measure, so their number bounds the run,
-/// and a run that ended at a total could be steered to the brink of it by a value of the last row.
-fn limits(manifest: &JobManifest, limits: &crate::JobLimits) -> Limits {
-    Limits {
-        fuel_per_unit: match manifest.isolation {
-            Isolation::Row => limits.fuel_per_row_units,
-            Isolation::Person => limits.fuel_per_person_units,
-            Isolation::Block => limits.fuel_per_block_units,
-            Isolation::Cohort => limits.fuel_per_cohort_row_units,
-        },
-        fuel_total_units: u64::MAX,
-        memory_bytes: limits.memory_bytes,
-        wall: limits.wall,
-        faults: Faults::Drop,
-    }
-}
-
-/// What is charged. Fuel and rows are charged as reserved, by the size of the snapshot, whatever the module did with its
-/// rows: a charge that followed the run would be a channel out of it, and the next job's refusal would carry a bit.
-fn used(held: &Amounts, meters: &RunMeters, view: &ViewMeters) -> Amounts {
-    Amounts {
-        jobs: 1,
-        fuel_units: held.fuel_units,
-        rows_read: held.rows_read,
-        bytes_read: view.bytes_decrypted,
-        cpu_ms: meters.cpu_ms,
-        memory_peak_bytes: meters.memory_peak_bytes,
-        ..Amounts::default()
-    }
+fn to_review(candidate: ReviewCandidate, used: Amounts, rounds: u32, cohorts: SealedCohorts) -> Ending {
+    Ending::Review(Box::new(Handover { candidate, used, rounds, cohorts }))
 }
 
 impl Ending {

@@ -39,6 +39,16 @@ pub(crate) struct Opening {
     pub(crate) at: Timestamp,
 }
 
+/// What became of an output that was handed over.
+pub(crate) enum Opened {
+    /// It waits for reviewers.
+    Waits,
+    /// Other cohorts were released since it was judged; nothing has changed.
+    JudgedTooEarly,
+    /// Nothing can be handed over; the job has to end in this way.
+    Ends(Ending),
+}
+
 /// What lies sealed beside a review.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Held {
@@ -70,18 +80,17 @@ impl Engine {
         case.grant.terms.review_required || case.module.manifest.isolation == Isolation::Cohort
     }
 
-    /// Hands the output of a running job over to reviewers. None: it waits for them. An ending: nothing can be handed
-    /// over; the job has to end in this way.
+    /// Hands the output of a running job over to reviewers.
     ///
     /// # Errors
-    /// [`EngineError::Conflict`] when the job has ended meanwhile, or other cohorts were released.
-    pub(crate) fn open_review(&self, case: &Case, opening: Opening) -> Result<Option<Ending>, EngineError> {
+    /// [`EngineError::Conflict`] when the job has ended meanwhile.
+    pub(crate) fn open_review(&self, case: &Case, opening: Opening) -> Result<Opened, EngineError> {
         let Opening { candidate, statement, used, cohorts, privacy_used, at } = opening;
         let leakage_bits = candidate.leakage.bits;
         let held = Held { candidate, statement, used };
         let reserved = self.found_job(&case.row.id)?.reservation.unwrap_or_default();
         if let Some(ending) = nothing_to_review(&held, &reserved)? {
-            return Ok(Some(ending));
+            return Ok(Opened::Ends(ending));
         }
         let id = ReviewId::new(new_id("rev")).map_err(|error| EngineError::internal("make an id", error))?;
         let plain = serde_json::to_vec(&held).map_err(|error| EngineError::internal("write an output", error))?;
@@ -93,9 +102,13 @@ impl Engine {
             .with("leakage_bits", leakage_bits)
             .with("expires_at", review.expires_at);
         let open = OpenReview { review: &review, sealed: &sealed, from: &["running"], cohorts, privacy_used };
-        self.store().open_review(open, draft)?;
+        match self.store().open_review(open, draft) {
+            Ok(_) => {}
+            Err(StoreError::Conflict { kind: "cohort", .. }) => return Ok(Opened::JudgedTooEarly),
+            Err(error) => return Err(error.into()),
+        }
         self.inner.desk.hand_over(&case.row.id, at);
-        Ok(None)
+        Ok(Opened::Waits)
     }
 
     fn new_review(

@@ -17,6 +17,7 @@ const LOWEST: usize = 2 * MEMBERS_MAX;
 
 /// The released cohorts of one dataset. Loaded from stored sketches when the enclave starts, and told of every release
 /// that is committed; persons are read only where a sketch says that a cohort may lie close.
+#[derive(Clone)]
 pub struct GuardIndex {
     order: Order,
     cohorts: Vec<Cohort>,
