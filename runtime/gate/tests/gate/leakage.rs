@@ -114,11 +114,10 @@ fn assert_nothing_pinned(groups: &BTreeMap<String, Group>, threshold: u64, small
     lines
 }
 
-fn counts(sizes: &[usize], most: u64, profile: &Profile) -> BTreeMap<String, Group> {
-    let manifest = manifest(json!({"reducer": "count"}), sizes, 1);
-    let cells: usize = sizes.iter().product();
+fn counts(reducer: &str, sizes: &[usize], most: u64, profile: &Profile) -> BTreeMap<String, Group> {
+    let manifest = manifest(json!({"reducer": reducer}), sizes, 1);
     let lines = lines(sizes);
-    let verdicts = tables(cells, most).map(|values| {
+    let verdicts = tables(sizes.iter().product(), most).map(|values| {
         let each: Vec<u32> = values.iter().map(|value| *value as u32).collect();
         let verdict = verdict(&manifest, &populations(&each, 0.0), profile);
         (values.clone(), values, verdict)
@@ -144,7 +143,7 @@ fn lines(sizes: &[usize]) -> Vec<Vec<usize>> {
 #[track_caller]
 fn assert_counts_pin_nothing(sizes: &[usize], most: u64, profile: &Profile, lines: usize) {
     let smallest = u64::from(!profile.zeros_disclosive);
-    let found = assert_nothing_pinned(&counts(sizes, most, profile), u64::from(profile.threshold), smallest);
+    let found = assert_nothing_pinned(&counts("count", sizes, most, profile), u64::from(profile.threshold), smallest);
     assert!(found >= lines, "only {found} lines show a total over hidden cells");
 }
 
@@ -172,6 +171,58 @@ fn two_dimensions_of_counts_pin_nothing() {
     assert_counts_pin_nothing(&[2, 2], 11, &small_profile(3, 1, true), 50);
     assert_counts_pin_nothing(&[2, 2], 11, &small_profile(5, 3, true), 50);
     assert_counts_pin_nothing(&[2, 3], 5, &small_profile(3, 1, true), 50);
+}
+
+#[test]
+fn contingency_tables_of_two_dimensions_pin_nothing() {
+    for (sizes, most, profile) in [
+        ([2, 2], 11, small_profile(3, 1, true)),
+        ([2, 2], 11, small_profile(5, 3, true)),
+        ([2, 2], 11, small_profile(4, 1, false)),
+        ([2, 3], 5, small_profile(3, 1, true)),
+    ] {
+        let smallest = u64::from(!profile.zeros_disclosive);
+        let groups = counts("contingency-table", &sizes, most, &profile);
+        let found = assert_nothing_pinned(&groups, u64::from(profile.threshold), smallest);
+        assert!(found >= 50, "only {found} lines show a total over hidden cells");
+    }
+}
+
+/// Eight cells of which the first is small are one hypercube: every table along it is published the same, so the reader of
+/// any of them can't tell them apart.
+#[test]
+fn all_tables_along_a_hypercube_are_published_the_same() {
+    let manifest = manifest(json!({"reducer": "contingency-table"}), &[2, 2, 2], 1);
+    let mut shown = 0;
+    for (profile, step) in [(default_profile(), 5_i64), (small_profile(3, 1, true), 1), (small_profile(5, 2, false), 2)]
+    {
+        let small = i64::from(!profile.zeros_disclosive)..i64::from(profile.threshold);
+        for turn in 0..200_i64 {
+            let start: Vec<i64> = (0..8)
+                .map(|cell| if cell == 0 { small.start } else { small.end + (turn * (2 * cell + 1)) % 23 })
+                .collect();
+            let along = |persons: i64| {
+                let t = (persons - small.start) / step * step;
+                // An even number of other values moves with the first cell, an odd number against it.
+                let sign = |cell: usize| if cell.count_ones() % 2 == 0 { 1 } else { -1 };
+                let moved = start.iter().enumerate().map(|(cell, value)| value + sign(cell) * t);
+                let moved: Vec<u32> = moved.map(|value| u32::try_from(value).unwrap_or(0)).collect();
+                format!("{:?}", verdict(&manifest, &populations(&moved, 0.0), &profile))
+            };
+            let first = along(small.start);
+            if !first.contains("Release(") {
+                continue;
+            }
+            let margins =
+                verdict(&manifest, &populations(&start.iter().map(|v| *v as u32).collect::<Vec<_>>(), 0.0), &profile);
+            let Verdict::Release(release) = margins else { continue };
+            if release.tables()[0].margins.iter().all(|margin| margin.value.is_some()) {
+                shown += 1;
+                assert!(small.clone().all(|persons| along(persons) == first), "{start:?} under {}", profile.name);
+            }
+        }
+    }
+    assert!(shown > 100, "only {shown} tables show all margins");
 }
 
 /// The smallest numbers of the shipped profile itself, on the tables with which they matter.

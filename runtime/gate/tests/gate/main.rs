@@ -4,6 +4,7 @@
 
 mod attacks;
 mod cases;
+mod feasible;
 mod harness;
 mod leakage;
 mod properties;
