@@ -7,6 +7,7 @@ use glovebox_catalog::GrantState;
 use glovebox_gm::SigningKey;
 use rusqlite::Connection;
 
+use super::cohorts::cohort;
 use super::fixtures::*;
 use crate::{EventFilter, JobFilter, Slice, Store, StoreError};
 
@@ -23,10 +24,18 @@ fn whole() -> Vec<u8> {
     let key = SigningKey::generate().unwrap();
     let log_id = store.log_id().unwrap();
     start(&store, 1, amounts(10), &limit(1_000));
-    store.settle(settlement(1, amounts(10), &key, &log_id), draft("release.made")).unwrap();
+    let end = settlement(1, amounts(10), &key, &log_id);
+    let cohorts = vec![cohort(0), cohort(1)];
+    store.settle(crate::Settlement { cohorts, ..end }, draft("release.made")).unwrap();
     store.receipt(&job_id(1), now(), |head| head.sign(&key)).unwrap();
     start(&store, 2, amounts(10), &limit(1_000));
     store.settle(failure(2, amounts(5)), draft("job.fail")).unwrap();
+    super::privacy::spend(&store, 3);
+    start(&store, 4, amounts(10), &limit(1_000));
+    let review = super::reviews::open(&store, 4, vec![cohort(2)]).unwrap();
+    super::reviews::released(&store, 4, &super::reviews::approved(&store, &review)).unwrap();
+    start(&store, 5, amounts(10), &limit(1_000));
+    super::reviews::open(&store, 5, Vec::new()).unwrap();
     let before = store.grant(&grant_id()).unwrap().unwrap();
     let mut after = before.clone();
     after.state = GrantState::Revoked;
@@ -52,7 +61,8 @@ fn tampered(sql: &str) -> Result<Store, StoreError> {
     for trigger in triggers {
         connection.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
     }
-    connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
+    let unguarded = "PRAGMA foreign_keys = OFF; DROP INDEX reviews_by_job; DROP INDEX reviews_by_release";
+    connection.execute_batch(&format!("{unguarded}; {sql}")).unwrap();
     assert!(sql.is_empty() || connection.total_changes() > 0, "no row met: {sql}");
     drop(connection);
     Store::open(&path)
@@ -125,6 +135,9 @@ fn every_change_of_a_record_is_found() {
         "accounts",
         "releases",
         "receipts",
+        "reviews",
+        "cohort_sets",
+        "privacy_accounts",
     ];
     for table in tables {
         for sql in [
@@ -134,6 +147,34 @@ fn every_change_of_a_record_is_found() {
         ] {
             assert!(matches!(tampered(&sql), Err(StoreError::Corrupt { .. })), "{sql}");
         }
+    }
+}
+
+/// A cohort that is forgotten or changed would let a release through that differs from it by one person.
+#[test]
+fn every_change_of_a_cohort_is_found() {
+    for sql in [
+        "UPDATE cohorts SET sketch = x'00' WHERE number = 1",
+        "UPDATE cohorts SET persons_sm3 = replace(persons_sm3, '1', '2') WHERE number = 0",
+        "UPDATE cohorts SET number = 9 WHERE number = 2",
+        "DELETE FROM cohorts WHERE number = 2",
+        "DELETE FROM cohort_persons WHERE number = 0",
+        "DELETE FROM cohorts; DELETE FROM cohort_persons",
+        "DELETE FROM cohorts; DELETE FROM cohort_persons; DELETE FROM cohort_sets",
+        "INSERT INTO cohorts SELECT dataset, 3, sketch, persons_sm3 FROM cohorts WHERE number = 0",
+        "INSERT INTO cohorts SELECT 'other', number, sketch, persons_sm3 FROM cohorts",
+        "DELETE FROM review_candidates WHERE rowid = 1",
+        "UPDATE reviews SET body = replace(body, '\"submitted\"', '\"approved\"')",
+    ] {
+        assert!(matches!(tampered(sql), Err(StoreError::Corrupt { .. })), "{sql}");
+    }
+    let store = tampered("UPDATE cohort_persons SET persons = x'01' WHERE number = 1").unwrap();
+    let dataset = dataset("table").id;
+    assert!(matches!(store.cohort_persons(&dataset, 1), Err(StoreError::Corrupt { .. })), "found when it is read");
+    assert!(store.cohort_persons(&dataset, 0).is_ok());
+    let store = tampered("UPDATE review_candidates SET sealed = x'01'").unwrap();
+    for review in store.reviews(Default::default(), &Slice::default()).unwrap().items {
+        assert!(matches!(store.review_candidate(&review), Err(StoreError::Corrupt { .. })));
     }
 }
 
@@ -177,6 +218,19 @@ fn the_schema_refuses_by_itself() {
         "DELETE FROM events WHERE sequence = 0",
         "UPDATE accounts SET body = json_set(body, '$.committed.fuel_units', 14)",
         "UPDATE jobs SET body = json_set(body, '$.state', 'queued')",
+        "UPDATE jobs SET body = json_set(body, '$.state', 'running') WHERE state = 'in-review'",
+        "UPDATE reviews SET body = json_set(body, '$.state', 'released') WHERE state = 'submitted'",
+        "UPDATE reviews SET body = json_set(body, '$.state', 'approved') WHERE state = 'released'",
+        "UPDATE reviews SET body = json_set(body, '$.state', 'waived')",
+        "UPDATE reviews SET body = json_set(body, '$.fetches', -1)",
+        "INSERT INTO reviews (id, body) SELECT 'rev-9', json_set(body, '$.job', 'job-9', '$.release', NULL) FROM reviews
+         WHERE state = 'released'",
+        "DELETE FROM reviews",
+        "DELETE FROM review_candidates",
+        "UPDATE review_candidates SET sealed = x'00'",
+        "UPDATE cohorts SET sketch = x'00'",
+        "DELETE FROM cohort_persons",
+        "DELETE FROM cohort_sets",
         "DELETE FROM jobs",
         "DELETE FROM accounts",
         "DELETE FROM tree_heads",
