@@ -62,6 +62,9 @@ pub(crate) enum Command {
     /// Released tables · 结果
     #[command(subcommand)]
     Release(command::release::Release),
+    /// Outputs that wait for reviewers · 审查
+    #[command(subcommand)]
+    Review(command::review::ReviewCommand),
     /// What a refusal code means, and what helps · 拒绝原因
     Refusal(command::refusal::RefusalCommand),
     /// Receipts, verified offline · 凭证
@@ -93,6 +96,7 @@ impl Command {
             Self::Module(command) => command.run(global, output).await,
             Self::Job(command) => command.run(global, output).await,
             Self::Release(command) => command.run(global, output).await,
+            Self::Review(command) => command.run(global, output).await,
             Self::Refusal(command) => command.run(output),
             Self::Receipt(command) => command.run(output),
             Self::Meter(command) => command.run(global, output).await,

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use glovebox_api::{JobState, JobView, SubmitJob, TimeBucket};
+use glovebox_api::{Decision, JobState, JobView, SubmitJob, TimeBucket};
 use glovebox_catalog::{DatasetId, GrantId, JobId, ModuleId};
 use glovebox_client::{Client, every};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use crate::authority::write;
-use crate::command::preflight::{LintJob, Noise};
+use crate::command::preflight::{LintJob, Noise, explain};
 use crate::connection::Global;
 use crate::failure::{Refused, explained};
 use crate::output::Output;
@@ -27,6 +28,12 @@ pub(crate) enum Job {
         glovebox job submit --grant grt-01k9 --dataset nhanes-2017 --module 5f0a --set obese_from=28 --wait\n  \
         glovebox job submit --grant grt-01k9 --dataset nhanes-2017 --module 5f0a --epsilon 1 --wait")]
     Submit(Submit),
+    /// Tell what a job with noise would cost and be worth, before anything is spent
+    #[command(after_help = "Examples:\n  \
+        glovebox job explain --grant grt-01k9 --dataset nhanes-2017 --module 5f0a --epsilon 1\n  \
+        glovebox job explain --grant grt-01k9 --dataset nhanes-2017 --module 5f0a --rho 0.05\n\n\
+        Ends with exit code 1 when the job would be refused.")]
+    Explain(Request),
     /// Tell which disclosure rules a module's outputs will meet, before it is submitted; needs no enclave
     #[command(
         after_help = "Examples:\n  glovebox job lint examples/jobs/bmi-by-age-sex/bmi-by-age-sex.wasm --persons 8000\n  \
@@ -43,11 +50,14 @@ pub(crate) enum Job {
     Show(One),
     /// Follow a job until it ends
     #[command(after_help = "Examples:\n  glovebox job watch job-01k9\n\n\
-        Ends with exit code 0 when the job released a table, with 1 when it did not.")]
+        Ends with exit code 0 when the job released a table or waits for reviewers, with 1 when it did neither.")]
     Watch(One),
     /// End a job; what it used stays used
     #[command(after_help = "Examples:\n  glovebox job cancel job-01k9")]
     Cancel(One),
+    /// Answer the question of reviewers who sent the job's output back
+    #[command(after_help = "Examples:\n  glovebox job answer job-01k9 --comment 'column 2 is the mean age'")]
+    Answer(Answer),
     /// Fetch the receipt of a job that has ended
     #[command(after_help = "Examples:\n  glovebox job receipt job-01k9 --output receipt.json")]
     Receipt(Fetch),
@@ -55,6 +65,15 @@ pub(crate) enum Job {
 
 #[derive(Args)]
 pub(crate) struct Submit {
+    #[command(flatten)]
+    request: Request,
+    /// Follow it until it ends
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Request {
     /// The grant to run under
     #[arg(long)]
     grant: GrantId,
@@ -69,15 +88,21 @@ pub(crate) struct Submit {
     parameters: Vec<(String, f64)>,
     #[command(flatten)]
     noise: Noise,
-    /// Follow it until it ends
-    #[arg(long)]
-    wait: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct One {
     /// The job
     job: JobId,
+}
+
+#[derive(Args)]
+pub(crate) struct Answer {
+    /// The job
+    job: JobId,
+    /// The answer
+    #[arg(long)]
+    comment: String,
 }
 
 #[derive(Args)]
@@ -103,11 +128,11 @@ impl Job {
         let client = &global.client()?;
         match self {
             Self::Lint(lint) => lint.run(global, output).await,
-            Self::Submit(submit) => {
-                let wait = submit.wait;
-                let job = client.submit_job(&submit.request()).await?;
+            Self::Submit(Submit { request, wait }) => {
+                let job = client.submit_job(&request.job()).await?;
                 if wait { watch(client, &job.id, output).await } else { output.show(&job, || shown(&job)) }
             }
+            Self::Explain(request) => explain(client, &request.job(), output).await,
             Self::List => {
                 let all = every(|page| async move { client.jobs(&page).await }).await?;
                 output.show(&all, || table(&all))
@@ -121,6 +146,12 @@ impl Job {
                 let job = client.cancel_job(&job).await?;
                 output.show(&job, || shown(&job))
             }
+            Self::Answer(Answer { job, comment }) => {
+                let review = client.job(&job).await?.review;
+                let review = review.with_context(|| format!("the output of {job} is not under review"))?;
+                let review = client.answer_review(&review, &Decision { comment }).await?;
+                output.show(&review, || crate::command::review::shown(&review))
+            }
             Self::Receipt(Fetch { job, output: file }) => {
                 let receipt = client.job_receipt(&job).await?;
                 let json = serde_json::to_string_pretty(&receipt)?;
@@ -133,9 +164,9 @@ impl Job {
     }
 }
 
-impl Submit {
-    fn request(self) -> SubmitJob {
-        let Self { grant, dataset, module, parameters, noise, .. } = self;
+impl Request {
+    fn job(self) -> SubmitJob {
+        let Self { grant, dataset, module, parameters, noise } = self;
         let parameters: BTreeMap<_, _> = parameters.into_iter().collect();
         SubmitJob { grant, dataset, module, parameters, privacy: noise.privacy() }
     }
@@ -150,10 +181,14 @@ async fn watch(client: &Client, id: &JobId, output: &Output) -> anyhow::Result<(
         let event = event.inspect_err(|_| spinner.finish_and_clear())?;
         let place = event.queue_position.map(|ahead| format!(", {ahead} ahead")).unwrap_or_default();
         spinner.set_message(format!("{id} {}{place}", text::name(&event.state)));
+        // People decide in days, not in the time that somebody waits at a terminal.
+        if event.state == JobState::InReview {
+            break;
+        }
     }
     spinner.finish_and_clear();
     let job = client.job(id).await?;
-    if job.state == JobState::Released {
+    if matches!(job.state, JobState::Released | JobState::InReview) {
         return output.show(&job, || shown(&job));
     }
     if output.is_json() {
@@ -171,6 +206,7 @@ fn shown(job: &JobView) -> String {
         TimeBucket::Longer => "more than ten minutes",
     });
     let release = job.release.as_ref().map(|release| format!("{release}; glovebox release show {release}"));
+    let review = job.review.as_ref().map(|review| format!("{review}; glovebox review show {review}"));
     let facts = text::sheet(&[
         ("job", job.id.to_string()),
         ("state", text::name(&job.state)),
@@ -184,6 +220,7 @@ fn shown(job: &JobView) -> String {
         ("ended", job.ended_at.map(|at| at.to_string()).unwrap_or_default()),
         ("time", time.unwrap_or_default().to_owned()),
         ("fuel", job.fuel.map(|fuel| format!("at most 10^{} units", fuel.at_most_ten_to_the)).unwrap_or_default()),
+        ("review", review.unwrap_or_default()),
         ("release", release.unwrap_or_default()),
     ]);
     let reasons: String = job.reasons.iter().map(explained).collect();

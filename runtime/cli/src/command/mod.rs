@@ -16,6 +16,7 @@ pub(crate) mod principal;
 pub(crate) mod receipt;
 pub(crate) mod refusal;
 pub(crate) mod release;
+pub(crate) mod review;
 pub(crate) mod serve;
 pub(crate) mod whoami;
 
