@@ -7,4 +7,5 @@ mod cases;
 mod feasible;
 mod harness;
 mod leakage;
+mod lint;
 mod properties;
