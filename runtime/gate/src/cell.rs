@@ -2,9 +2,6 @@
 
 use roaring::{MultiOps, RoaringBitmap};
 
-/// Contributors kept aside before they go to the bitmap together.
-const PENDING: usize = 32;
-
 /// Exact statistics of one cell. Plaintext of persons: no `Debug`, no `Serialize`.
 ///
 /// Everything is an integer, whatever the order of contributions. `persons` and `count` are those of every reducer. The
@@ -12,7 +9,7 @@ const PENDING: usize = 32;
 /// all of them, the first included, and [`CellStatistics::components`] gives them for every reducer alike.
 #[derive(Clone, Default)]
 pub(crate) struct CellStatistics {
-    /// Ordinals of the contributors. Complete after [`CellStatistics::close`].
+    /// Ordinals of the contributors.
     pub(crate) persons: RoaringBitmap,
     /// Contributions.
     pub(crate) count: u64,
@@ -20,15 +17,10 @@ pub(crate) struct CellStatistics {
     pub(crate) offset_sum: u128,
     /// Sum of magnitudes: steps of the scale where values are added up, else contributions.
     pub(crate) magnitude: u128,
-    /// Magnitudes of the two persons with the most, largest first. Complete after [`CellStatistics::close`].
+    /// Magnitudes of the two persons with the most, largest first.
     pub(crate) largest: [u64; 2],
     /// What the reducer needs besides.
     pub(crate) detail: Detail,
-    /// Who contributed last, if anyone.
-    person: Option<u32>,
-    person_magnitude: u64,
-    pending: [u32; PENDING],
-    pending_len: usize,
 }
 
 /// What some reducers know of a cell besides.
@@ -135,53 +127,6 @@ impl CellStatistics {
         }
     }
 
-    /// Adds one contribution. Persons come clustered and ascending; the caller has checked it.
-    ///
-    /// Whether a person is new to a cell is a coin toss to the branch predictor, so nothing here branches on it.
-    #[inline]
-    pub(crate) fn add(&mut self, person: u32, offset: u64, magnitude: u64) {
-        let is_new = self.person != Some(person);
-        if let Some(slot) = self.pending.get_mut(self.pending_len) {
-            *slot = person;
-        }
-        self.pending_len += usize::from(is_new);
-        // Ranking a magnitude of 0 changes nothing.
-        self.rank(if is_new { self.person_magnitude } else { 0 });
-        self.person_magnitude = if is_new { magnitude } else { self.person_magnitude + magnitude };
-        self.person = Some(person);
-        self.count += 1;
-        self.offset_sum += u128::from(offset);
-        self.magnitude += u128::from(magnitude);
-        if self.pending_len == PENDING {
-            self.flush();
-        }
-    }
-
-    /// Whether `person` has not contributed last.
-    #[inline]
-    pub(crate) fn is_new(&self, person: u32) -> bool {
-        self.person != Some(person)
-    }
-
-    /// Ranks the person who contributed last and completes the contributors.
-    pub(crate) fn close(&mut self) {
-        self.rank(self.person_magnitude);
-        self.person_magnitude = 0;
-        self.flush();
-    }
-
-    #[inline]
-    fn rank(&mut self, own: u64) {
-        let [first, second] = self.largest;
-        self.largest = [first.max(own), second.max(first.min(own))];
-    }
-
-    fn flush(&mut self) {
-        // INVARIANT: every pending person is above every person of this cell, since they ascend; so this never fails.
-        let _ = self.persons.append(self.pending.iter().take(self.pending_len).copied());
-        self.pending_len = 0;
-    }
-
     /// Distinct contributors.
     pub(crate) fn person_count(&self) -> u64 {
         self.persons.len()
@@ -250,29 +195,32 @@ impl Moments {
 }
 
 #[cfg(test)]
+impl CellStatistics {
+    /// A cell to which persons, ascending, contributed so much each; a person may come several times in a row.
+    pub(crate) fn of(contributions: &[(u32, u64)]) -> Self {
+        let mut tallies = crate::tally::Tallies::new(1);
+        for (person, magnitude) in contributions {
+            tallies.add(0, *person, *magnitude, *magnitude);
+        }
+        tallies.finish([Detail::None]).remove(0)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn cell(contributions: &[(u32, u64)]) -> CellStatistics {
-        let mut cell = CellStatistics::default();
-        for (person, magnitude) in contributions {
-            cell.add(*person, *magnitude, *magnitude);
-        }
-        cell.close();
-        cell
-    }
-
     #[test]
     fn contributions_of_a_person_count_once_as_a_person_and_together_as_a_magnitude() {
-        let cell = cell(&[(3, 4), (3, 5), (7, 8), (9, 1), (12, 2)]);
+        let cell = CellStatistics::of(&[(3, 4), (3, 5), (7, 8), (9, 1), (12, 2)]);
         assert_eq!((cell.person_count(), cell.count, cell.magnitude, cell.largest), (4, 5, 20, [9, 8]));
     }
 
     #[test]
     fn the_largest_are_exact_over_disjoint_cells_and_bounded_over_others() {
-        let (a, b) = (cell(&[(1, 10), (2, 3)]), cell(&[(3, 7), (4, 6)]));
+        let (a, b) = (CellStatistics::of(&[(1, 10), (2, 3)]), CellStatistics::of(&[(3, 7), (4, 6)]));
         assert_eq!(CellStatistics::union([&a, &b].into_iter()).largest, [10, 7]);
-        let overlapping = cell(&[(1, 7), (4, 6)]);
+        let overlapping = CellStatistics::of(&[(1, 7), (4, 6)]);
         let union = CellStatistics::union([&a, &overlapping].into_iter());
         assert_eq!((union.person_count(), union.largest), (3, [17, 9]));
     }

@@ -5,6 +5,7 @@ use glovebox_catalog::{Output, Reducer};
 use crate::GateError;
 use crate::cell::{CellStatistics, Component, Detail, Exits, Grid, Moments, product_index};
 use crate::scale::Scale;
+use crate::tally::Tallies;
 
 /// Takes contributions one after another: reads a row's values, then, if the row may count, adds what it read.
 pub(crate) trait Fill {
@@ -38,7 +39,7 @@ impl Filling {
         let vectors = |scales: Vec<Scale>, norm_max: Option<f64>, products: usize| {
             Self::Vectors(Box::new(Vectors::new(scales, norm_max, products, cells)))
         };
-        let empty = || vec![CellStatistics::default(); cells];
+        let empty = || Tallies::new(cells);
         Ok(match &output.reducer {
             Reducer::Count | Reducer::DistinctPersons | Reducer::ContingencyTable => {
                 Self::Counts(Counts { cells: empty() })
@@ -75,22 +76,21 @@ impl Filling {
 
     /// Ends it: the scale of each component, and the cells.
     pub(crate) fn finish(self) -> (Vec<Scale>, Vec<CellStatistics>) {
-        let (scales, mut cells) = match self {
-            Self::Counts(counts) => (Vec::new(), counts.cells),
-            Self::Bins(bins) => (Vec::new(), bins.cells),
-            Self::Sums(sums) => (vec![sums.scale], sums.cells),
+        let plain = |cells: Tallies| cells.finish(std::iter::repeat_with(Detail::default));
+        match self {
+            Self::Counts(counts) => (Vec::new(), plain(counts.cells)),
+            Self::Bins(bins) => (Vec::new(), plain(bins.cells)),
+            Self::Sums(sums) => (vec![sums.scale], plain(sums.cells)),
             Self::Vectors(vectors) => vectors.finish(),
             Self::Grids(grids) => (Vec::new(), grids.finish()),
-            Self::Exits(tables) => (Vec::new(), tables.finish()),
-        };
-        cells.iter_mut().for_each(CellStatistics::close);
-        (scales, cells)
+            Self::Exits(tables) => (Vec::new(), tables.cells.finish(tables.exits.into_iter().map(Detail::Exits))),
+        }
     }
 }
 
 /// Contributions and contributors.
 pub(crate) struct Counts {
-    cells: Vec<CellStatistics>,
+    cells: Tallies,
 }
 
 impl Fill for Counts {
@@ -99,9 +99,7 @@ impl Fill for Counts {
     }
 
     fn add(&mut self, person: u32, cell: usize) {
-        if let Some(cell) = self.cells.get_mut(cell) {
-            cell.add(person, 0, 1);
-        }
+        self.cells.add(cell, person, 0, 1);
     }
 }
 
@@ -110,7 +108,7 @@ pub(crate) struct Bins {
     edges: Vec<f64>,
     bins: usize,
     bin: usize,
-    cells: Vec<CellStatistics>,
+    cells: Tallies,
 }
 
 impl Fill for Bins {
@@ -121,9 +119,7 @@ impl Fill for Bins {
     }
 
     fn add(&mut self, person: u32, cell: usize) {
-        if let Some(cell) = self.cells.get_mut(cell * self.bins + self.bin) {
-            cell.add(person, 0, 1);
-        }
+        self.cells.add(cell * self.bins + self.bin, person, 0, 1);
     }
 }
 
@@ -131,7 +127,7 @@ impl Fill for Bins {
 pub(crate) struct Sums {
     scale: Scale,
     read: (u64, u64),
-    cells: Vec<CellStatistics>,
+    cells: Tallies,
 }
 
 impl Fill for Sums {
@@ -143,9 +139,7 @@ impl Fill for Sums {
 
     fn add(&mut self, person: u32, cell: usize) {
         let (offset, magnitude) = self.read;
-        if let Some(cell) = self.cells.get_mut(cell) {
-            cell.add(person, offset, magnitude);
-        }
+        self.cells.add(cell, person, offset, magnitude);
     }
 }
 
@@ -157,7 +151,7 @@ pub(crate) struct Vectors {
     values: Vec<f64>,
     /// Offset and magnitude of each component.
     read: Vec<(u64, u64)>,
-    cells: Vec<CellStatistics>,
+    cells: Tallies,
     moments: Vec<Moments>,
     /// Magnitudes of the person who contributed last to each cell, component after component.
     person_magnitudes: Vec<u64>,
@@ -172,21 +166,21 @@ impl Vectors {
             norm_max,
             values: vec![0.0; components],
             read: vec![(0, 0); components],
-            cells: vec![CellStatistics::default(); cells],
+            cells: Tallies::new(cells),
             moments: vec![moments; cells],
             person_magnitudes: vec![0; cells * components],
         }
     }
 
     fn finish(self) -> (Vec<Scale>, Vec<CellStatistics>) {
-        let mut cells = self.cells;
         let running = self.person_magnitudes.chunks(self.scales.len().max(1));
-        for ((cell, mut moments), running) in cells.iter_mut().zip(self.moments).zip(running) {
+        let details = self.moments.into_iter().zip(running).map(|(mut moments, running)| {
             for (component, magnitude) in moments.components.iter_mut().zip(running) {
                 component.rank(*magnitude);
             }
-            cell.detail = Detail::Moments(moments);
-        }
+            Detail::Moments(moments)
+        });
+        let cells = self.cells.finish(details);
         (self.scales, cells)
     }
 }
@@ -212,11 +206,11 @@ impl Fill for Vectors {
 
     fn add(&mut self, person: u32, cell: usize) {
         let components = self.scales.len();
-        let (Some(statistics), Some(moments)) = (self.cells.get_mut(cell), self.moments.get_mut(cell)) else { return };
+        let Some(moments) = self.moments.get_mut(cell) else { return };
         let Some(running) = self.person_magnitudes.get_mut(cell * components..(cell + 1) * components) else { return };
-        let is_new = statistics.is_new(person);
+        let is_new = self.cells.is_new(cell, person);
         let (offset, magnitude) = self.read.first().copied().unwrap_or_default();
-        statistics.add(person, offset, magnitude);
+        self.cells.add(cell, person, offset, magnitude);
         for ((component, running), (offset, magnitude)) in moments.components.iter_mut().zip(running).zip(&self.read) {
             if is_new {
                 component.rank(*running);
@@ -261,7 +255,7 @@ pub(crate) struct Grids {
     step: usize,
     /// Whether a person may contribute more than once.
     is_many: bool,
-    cells: Vec<CellStatistics>,
+    cells: Tallies,
     grids: Vec<Grid>,
     /// Lowest and highest step of the person who contributed last to each cell.
     extremes: Vec<(usize, usize)>,
@@ -278,21 +272,22 @@ impl Grids {
             steps,
             step: 0,
             is_many,
-            cells: vec![CellStatistics::default(); cells],
+            cells: Tallies::new(cells),
             grids: vec![grid; cells],
             extremes: vec![(0, 0); cells],
         }
     }
 
     fn finish(self) -> Vec<CellStatistics> {
-        let mut cells = self.cells;
-        for ((cell, mut grid), extremes) in cells.iter_mut().zip(self.grids).zip(self.extremes) {
-            if self.is_many && cell.count > 0 {
+        let has_person: Vec<bool> = (0..self.grids.len()).map(|cell| !self.cells.is_empty(cell)).collect();
+        let grids = self.grids.into_iter().zip(self.extremes).zip(has_person);
+        let details = grids.map(|((mut grid, extremes), has_person)| {
+            if self.is_many && has_person {
                 grid.close_person(extremes);
             }
-            cell.detail = Detail::Grid(grid);
-        }
-        cells
+            Detail::Grid(grid)
+        });
+        self.cells.finish(details)
     }
 }
 
@@ -304,20 +299,20 @@ impl Fill for Grids {
     }
 
     fn add(&mut self, person: u32, cell: usize) {
-        let (Some(statistics), Some(grid)) = (self.cells.get_mut(cell), self.grids.get_mut(cell)) else { return };
+        let Some(grid) = self.grids.get_mut(cell) else { return };
         if self.is_many
             && let Some(extremes) = self.extremes.get_mut(cell)
         {
-            if !statistics.is_new(person) {
+            if !self.cells.is_new(cell, person) {
                 *extremes = (extremes.0.min(self.step), extremes.1.max(self.step));
             } else {
-                if statistics.count > 0 {
+                if !self.cells.is_empty(cell) {
                     grid.close_person(*extremes);
                 }
                 *extremes = (self.step, self.step);
             }
         }
-        statistics.add(person, 0, 1);
+        self.cells.add(cell, person, 0, 1);
         if let Some(count) = grid.counts.get_mut(self.step) {
             *count += 1;
         }
@@ -329,23 +324,15 @@ pub(crate) struct ExitTables {
     edges: Vec<f64>,
     interval: usize,
     is_event: bool,
-    cells: Vec<CellStatistics>,
+    cells: Tallies,
     exits: Vec<Vec<Exits>>,
 }
 
 impl ExitTables {
     fn new(edges: &[f64], cells: usize) -> Self {
         let exits = vec![vec![Exits::default(); edges.len().saturating_sub(1)]; cells];
-        let cells = vec![CellStatistics::default(); cells];
+        let cells = Tallies::new(cells);
         Self { edges: edges.to_vec(), interval: 0, is_event: false, cells, exits }
-    }
-
-    fn finish(self) -> Vec<CellStatistics> {
-        let mut cells = self.cells;
-        for (cell, exits) in cells.iter_mut().zip(self.exits) {
-            cell.detail = Detail::Exits(exits);
-        }
-        cells
     }
 }
 
@@ -359,9 +346,7 @@ impl Fill for ExitTables {
     }
 
     fn add(&mut self, person: u32, cell: usize) {
-        if let Some(statistics) = self.cells.get_mut(cell) {
-            statistics.add(person, 0, 1);
-        }
+        self.cells.add(cell, person, 0, 1);
         if let Some(exits) = self.exits.get_mut(cell).and_then(|exits| exits.get_mut(self.interval)) {
             let persons = if self.is_event { &mut exits.events } else { &mut exits.censored };
             persons.insert(person);

@@ -5,6 +5,7 @@
 //! the same profile give the same bytes. docs/disclosure.md explains every rule to people.
 
 mod cell;
+mod contributors;
 mod disclose;
 mod dp;
 mod error;
@@ -23,6 +24,7 @@ mod review;
 mod rules;
 mod scale;
 mod shape;
+mod tally;
 mod totals;
 
 pub use disclose::disclose;

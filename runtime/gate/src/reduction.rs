@@ -158,3 +158,6 @@ impl Reduced {
         self.dropped
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

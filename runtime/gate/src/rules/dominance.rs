@@ -54,12 +54,8 @@ mod tests {
     use super::*;
 
     fn cell(magnitudes: &[u64]) -> CellStatistics {
-        let mut cell = CellStatistics::default();
-        for (person, magnitude) in magnitudes.iter().enumerate() {
-            cell.add(person as u32, *magnitude, *magnitude);
-        }
-        cell.close();
-        cell
+        let contributions: Vec<_> = (0..).zip(magnitudes.iter().copied()).collect();
+        CellStatistics::of(&contributions)
     }
 
     fn without_nk() -> Profile {
