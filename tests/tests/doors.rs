@@ -125,12 +125,25 @@ fn contributions_do_not_depend_on_the_batches() {
 #[test]
 fn built_jobs_are_small_and_current() {
     let cases = [
-        ("bmi-by-age-sex/bmi-by-age-sex.wasm", Isolation::Row, Door::Columnar),
-        ("hypertension/hypertension.wasm", Isolation::Row, Door::Columnar),
-        ("visits-per-person/visits-per-person.wasm", Isolation::Person, Door::Columnar),
-        ("visits-per-person/visits-per-person.component.wasm", Isolation::Person, Door::Component),
+        ("bmi-by-age-sex", Isolation::Row),
+        ("body-clusters", Isolation::Row),
+        ("diabetes-logistic", Isolation::Row),
+        ("first-admission", Isolation::Person),
+        ("first-admission-cox", Isolation::Person),
+        ("hypertension", Isolation::Row),
+        ("metabolic-correlation", Isolation::Row),
+        ("pressure-by-age", Isolation::Block),
+        ("spending-concentration", Isolation::Cohort),
+        ("visits-per-person", Isolation::Person),
     ];
-    for (path, isolation, door) in cases {
+    let folders = std::fs::read_dir(job("")).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
+    assert_eq!(cases.len(), folders.filter(|entry| entry.as_ref().unwrap().file_name() != "target").count());
+    let columnar = cases.iter().map(|(name, isolation)| (format!("{name}/{name}.wasm"), *isolation, Door::Columnar));
+    let component = cases.iter().filter(|(_, isolation)| *isolation != Isolation::Row);
+    let component =
+        component.map(|(name, isolation)| (format!("{name}/{name}.component.wasm"), *isolation, Door::Component));
+    for (path, isolation, door) in columnar.chain(component) {
+        let path = path.as_str();
         let module = std::fs::read(job(path)).unwrap();
         assert!(module.len() <= 40 << 10, "{path}: {} bytes", module.len());
         let inspected = inspect(&module).unwrap();
@@ -145,7 +158,8 @@ fn built_jobs_are_small_and_current() {
     }
 }
 
-fn job(path: &str) -> PathBuf {
+/// A file of examples/jobs.
+pub(crate) fn job(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/jobs").join(path)
 }
 
@@ -159,13 +173,13 @@ fn assert_same(mut found: Vec<Contributed>, mut expected: Vec<Contributed>) {
 }
 
 /// An example table, its rows sorted by person, each person with a dense ordinal: what a view hands to the sandbox.
-struct Table {
+pub(crate) struct Table {
     columns: BTreeMap<String, usize>,
     rows: Vec<(u32, csv::StringRecord)>,
 }
 
 impl Table {
-    fn read(name: &str) -> Self {
+    pub(crate) fn read(name: &str) -> Self {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../examples/data/{name}/{name}.csv"));
         let mut reader = csv::Reader::from_path(path).unwrap();
         let header = reader.headers().unwrap();
@@ -176,6 +190,11 @@ impl Table {
         let persons = records.chunk_by(|a, b| a[key] == b[key]).enumerate();
         let rows = persons.flat_map(|(ordinal, rows)| rows.iter().map(move |row| (ordinal as u32, row.clone())));
         Self { rows: rows.collect(), columns }
+    }
+
+    /// Persons of the table, whether or not a manifest leaves rows of theirs.
+    pub(crate) fn person_count(&self) -> u64 {
+        self.rows.last().map_or(0, |(person, _)| u64::from(*person) + 1)
     }
 
     fn rows(&self) -> impl Iterator<Item = Line<'_>> {
@@ -199,7 +218,7 @@ impl Table {
 
     /// The view of a manifest in batches of so many persons: rows in which a column that must be there is missing are
     /// left out, codes become their place in the manifest's list.
-    fn batches(&self, manifest: &JobManifest, persons: usize) -> Vec<(Vec<u32>, RecordBatch)> {
+    pub(crate) fn batches(&self, manifest: &JobManifest, persons: usize) -> Vec<(Vec<u32>, RecordBatch)> {
         let inputs: Vec<_> = manifest.inputs.iter().map(|input| (self.columns[&input.name], input)).collect();
         let complete =
             |record: &csv::StringRecord| inputs.iter().all(|(at, input)| input.nullable || !record[*at].is_empty());

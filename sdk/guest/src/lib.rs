@@ -75,7 +75,7 @@ pub use column::{Column, mean};
 pub use describe::{Bounds, ColumnType, Description, Domain, Input, Kind, Number, Output, Parameter, Reducer, Rounds};
 pub use json::{manifest_json, manifest_len};
 pub use key::{Bands, Codes, Integers, Key};
-pub use math::{exp, ln, logistic};
+pub use math::{exp, ln, logistic, solve};
 pub use rounds::{Figures, Next};
 pub use unit::{Contribution, Record, Values};
 pub use value::{Code, Date, Element, KeyValue};

@@ -85,6 +85,34 @@ pub fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + exp(-x))
 }
 
+/// The x with `matrix` * x = `right`, by elimination with row pivots; none when the matrix is singular. For `update`: a
+/// matrix is memory, so that a `row` kernel can't have one.
+#[must_use]
+pub fn solve<const N: usize>(mut matrix: [[f64; N]; N], mut right: [f64; N]) -> Option<[f64; N]> {
+    for column in 0..N {
+        let magnitude = |row: &usize| matrix[*row][column].abs();
+        let pivot = (column..N).max_by(|a, b| magnitude(a).total_cmp(&magnitude(b)))?;
+        matrix.swap(column, pivot);
+        right.swap(column, pivot);
+        let leading = matrix[column][column];
+        if !leading.is_finite() || leading.abs() < f64::MIN_POSITIVE {
+            return None;
+        }
+        for row in column + 1..N {
+            let factor = matrix[row][column] / leading;
+            for next in column..N {
+                matrix[row][next] -= factor * matrix[column][next];
+            }
+            right[row] -= factor * right[column];
+        }
+    }
+    for row in (0..N).rev() {
+        let known: f64 = (row + 1..N).map(|column| matrix[row][column] * right[column]).sum();
+        right[row] = (right[row] - known) / matrix[row][row];
+    }
+    right.iter().all(|value| value.is_finite()).then_some(right)
+}
+
 /// 2^k for -1022 ≤ k ≤ 1023.
 #[inline(always)]
 fn power_of_two(k: i32) -> f64 {
@@ -111,6 +139,14 @@ mod tests {
         for x in [f64::MIN_POSITIVE / 1024.0, 5e-324, f64::MAX, 1.0, 2.0, 0.5] {
             assert!(close(ln(x), x.ln()), "ln({x})");
         }
+    }
+
+    #[test]
+    fn equations_are_solved() {
+        let matrix = [[0.0, 2.0, 1.0], [1.0, -2.0, -3.0], [-1.0, 1.0, 2.0]];
+        assert_eq!(solve(matrix, [-8.0, 0.0, 3.0]), Some([-4.0, -5.0, 2.0]));
+        assert_eq!(solve([[1.0, 2.0], [2.0, 4.0]], [1.0, 2.0]), None);
+        assert_eq!(solve([[f64::NAN]], [1.0]), None);
     }
 
     #[test]
