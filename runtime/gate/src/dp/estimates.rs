@@ -18,7 +18,7 @@ use crate::rules::Figure;
 use crate::scale::{STEPS, Scale};
 
 /// Farthest that one estimate moves the score of a median.
-const MEDIAN_SENSITIVITY: i64 = 2;
+pub(super) const MEDIAN_SENSITIVITY: i64 = 2;
 
 /// Estimates of every block on their way to a release.
 pub struct Estimates {
@@ -205,7 +205,7 @@ pub(super) fn median_selection(share: Share) -> Result<Selection, GateError> {
 }
 
 /// The score of every point of the grid.
-fn median_scores(values: &[u64], steps: u64) -> Vec<i64> {
+pub(super) fn median_scores(values: &[u64], steps: u64) -> Vec<i64> {
     let mut counts = vec![0_i64; usize::try_from(steps).unwrap_or(0) + 1];
     for value in values {
         if let Some(count) = usize::try_from(*value).ok().and_then(|value| counts.get_mut(value)) {

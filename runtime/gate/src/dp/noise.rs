@@ -155,8 +155,8 @@ impl Noise {
     pub(crate) fn threshold(self, tail: f64) -> f64 {
         match self {
             Self::Laplace { scale } => (scale * (1.0 / (tail * (1.0 + (-1.0 / scale).exp()))).ln()).ceil().max(1.0),
-            // P(Z ≥ t) is at most that of a normal variable at t − 1, and that at most exp(−x²/2)/2.
-            Self::Gaussian { deviation } => (deviation * (2.0 * (0.5 / tail).ln()).max(0.0).sqrt() + 1.0).ceil(),
+            // P(Z ≥ t) is at most that of a normal variable at t − 1.
+            Self::Gaussian { deviation } => (deviation * normal_quantile_above(tail) + 1.0).ceil(),
         }
     }
 
@@ -231,6 +231,17 @@ impl Share {
             Self::Pure(loss) | Self::Concentrated(loss) => loss,
         }
     }
+}
+
+/// A number that a normal variable exceeds with probability at most `tail`, by Mills' bound φ(x)/x.
+fn normal_quantile_above(tail: f64) -> f64 {
+    let bound = |x: f64| (-x * x / 2.0).exp() / (x * (2.0 * std::f64::consts::PI).sqrt());
+    let (mut low, mut high) = (1e-3_f64, 40.0);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if bound(middle) > tail { low = middle } else { high = middle }
+    }
+    high
 }
 
 const DRAWING: GateError =

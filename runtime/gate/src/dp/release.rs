@@ -63,12 +63,16 @@ fn table(output: &ReducedOutput, manifest: &JobManifest, share: Share) -> Result
     let noisy = add_noise(output, plan, &margins, share)?;
     let listed = listed(&noisy, output.cells.len());
     let quantiles = quantiles(output, &noisy.plan, &listed, share)?;
-    let open = keys.iter().map(|key| key.domain.is_open()).collect();
-    Ok(Assembly { output, noisy, listed, open, quantiles }.table(&margins))
+    Ok(Assembly { output, noisy, listed, quantiles }.table(&margins))
 }
 
 /// Noise on all integers that the plan asks for.
-fn add_noise(output: &ReducedOutput, plan: Plan, margins: &[Margin], share: Share) -> Result<NoisyOutput, GateError> {
+pub(super) fn add_noise(
+    output: &ReducedOutput,
+    plan: Plan,
+    margins: &[Margin],
+    share: Share,
+) -> Result<NoisyOutput, GateError> {
     let part = plan.share(share);
     let mut noises = Vec::with_capacity(plan.quantities.len());
     let mut values = Vec::with_capacity(plan.quantities.len());
@@ -117,8 +121,6 @@ struct Assembly<'a> {
     output: &'a ReducedOutput,
     noisy: NoisyOutput,
     listed: Vec<bool>,
-    /// Of every dimension of the keys, whether it is open.
-    open: Vec<bool>,
     quantiles: Vec<Vec<usize>>,
 }
 
@@ -141,7 +143,7 @@ impl Assembly<'_> {
     fn dimensions(&self) -> Vec<Dimension> {
         let shape = &self.output.shape;
         let dimension = |(at, dimension): (usize, &Dimension)| {
-            if !self.open.get(at).is_some_and(|is_open| *is_open) {
+            if self.output.open.get(at) != Some(&true) {
                 return dimension.clone();
             }
             let mut occurs = vec![false; dimension.labels.len()];
