@@ -13,6 +13,7 @@ mod datasets;
 mod defaults;
 mod directory;
 mod error;
+mod explain;
 mod formats;
 mod grants;
 mod idempotency;

@@ -1,7 +1,7 @@
 //! Modules and jobs.
 
 use bytes::Bytes;
-use glovebox_api::{JobEvent, JobView, Lint, LintRequest, ModuleView, Page, SubmitJob};
+use glovebox_api::{Explanation, JobEvent, JobView, Lint, LintRequest, ModuleView, Page, SubmitJob};
 use glovebox_audit::Receipt;
 use glovebox_catalog::{JobId, ModuleId};
 
@@ -55,6 +55,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn submit_job(&self, job: &SubmitJob) -> Result<JobView, ClientError> {
         self.post(&["jobs"], job).await
+    }
+
+    /// `POST /v1/jobs/explain`: what a job with noise would cost and be worth. Nothing is spent.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn explain_job(&self, job: &SubmitJob) -> Result<Explanation, ClientError> {
+        self.post(&["jobs", "explain"], job).await
     }
 
     /// `GET /v1/jobs/{id}`.

@@ -4,7 +4,7 @@ pub(crate) mod cohorts;
 pub(crate) mod desk;
 pub(crate) mod ending;
 mod judgement;
-mod noise;
+pub(crate) mod noise;
 mod pace;
 mod pass;
 mod queue;

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Json};
-use glovebox_api::{JobEvent, JobView, Page, SubmitJob};
+use glovebox_api::{Explanation, JobEvent, JobView, Page, SubmitJob};
 use glovebox_audit::Receipt;
 use glovebox_catalog::JobId;
 use glovebox_engine::Caller;
@@ -38,6 +38,17 @@ pub(crate) async fn submit(
     Write { body, once }: Write<SubmitJob>,
 ) -> Result<Response, Failure> {
     app.write(&caller, once, StatusCode::CREATED, move |engine, caller| engine.submit_job(caller, body)).await
+}
+
+/// What a job with noise would cost and be worth: its loss, what is left, the error to expect. Nothing is spent or kept.
+#[utoipa::path(post, path = "/v1/jobs/explain", tag = "jobs", request_body = SubmitJob,
+    responses((status = 200, body = Explanation)))]
+pub(crate) async fn explain(
+    State(app): State<App>,
+    Who(caller): Who,
+    Write { body, .. }: Write<SubmitJob>,
+) -> Result<Json<Explanation>, Failure> {
+    app.ask(&caller, move |engine, caller| engine.explain_job(caller, &body)).await.map(Json)
 }
 
 /// One job.
