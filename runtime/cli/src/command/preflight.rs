@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use glovebox_api::{Lint, LintRequest};
+use glovebox_api::{Explanation, Lint, LintRequest, PrivacyCharge, SubmitJob};
 use glovebox_catalog::{Epsilon, JobManifest, ModuleId, Privacy, Rho};
+use glovebox_client::Client;
 use glovebox_engine::{lint_offline, lint_under};
-use glovebox_gate::{Advice, AdviceLevel, Profile};
+use glovebox_gate::{Advice, AdviceLevel, ExpectedError, Profile};
 
 use crate::connection::{Global, read, read_bytes};
 use crate::failure::Refused;
 use crate::output::Output;
-use crate::text::{clean, number};
+use crate::text::{bar, clean, name, number, table};
 
 /// Noise that a job asks for.
 #[derive(Args, Clone, Copy)]
@@ -150,6 +151,69 @@ fn advised(advice: &Advice) -> String {
     text
 }
 
+/// Asks what a job would cost and be worth, and tells it.
+pub(crate) async fn explain(client: &Client, job: &SubmitJob, output: &Output) -> anyhow::Result<()> {
+    let explanation = client.explain_job(job).await?;
+    output.show(&explanation, || explained(&explanation))?;
+    if explanation.refusals.is_empty() {
+        return Ok(());
+    }
+    Err(Refused { what: "the job would be refused".to_owned(), reasons: explanation.refusals }.into())
+}
+
+fn explained(explanation: &Explanation) -> String {
+    let Explanation { privacy, rounds_max, charges, errors, .. } = explanation;
+    let rounds = if *rounds_max == 1 { "one round".to_owned() } else { format!("at most {rounds_max} rounds") };
+    let mut text = format!("{}, {rounds}; nothing is spent by asking\n", named(privacy));
+    if !charges.is_empty() {
+        let heading = ["account", "", "asked", "with it", "of", ""];
+        text.push_str(&format!(
+            "\nprivacy loss, as ε at the dataset's δ\n{}\n",
+            table(heading, charges.iter().map(charge))
+        ));
+    }
+    if !errors.is_empty() {
+        let row = |error: &ExpectedError| {
+            [
+                error.output.clone(),
+                error.reducer.clone(),
+                error.figure.clone(),
+                format!("±{}", digits(error.half_width_95)),
+                format!("{:.0} %", error.share * 100.0),
+            ]
+        };
+        let heading = ["output", "reducer", "figure", "error", "share of the loss"];
+        text.push_str(&format!(
+            "\nexpected error: 95 of 100 figures lie within it\n{}\n",
+            table(heading, errors.iter().map(row))
+        ));
+    }
+    text
+}
+
+fn charge(charge: &PrivacyCharge) -> [String; 6] {
+    let PrivacyCharge { holder, epsilon_max, epsilon_asked, epsilon_after, fits, .. } = charge;
+    let shown = epsilon_after.unwrap_or(*epsilon_asked);
+    [
+        name(holder),
+        bar(shown.steps(), epsilon_max.steps(), 20),
+        epsilon_asked.to_string(),
+        epsilon_after.map(|after| after.to_string()).unwrap_or_default(),
+        epsilon_max.to_string(),
+        if *fits { "fits" } else { "does not fit" }.to_owned(),
+    ]
+}
+
+/// Three digits that count.
+fn digits(value: f64) -> String {
+    if !value.is_finite() || value >= f64::MAX {
+        return "∞".to_owned();
+    }
+    let magnitude = if value > 0.0 { value.log10().floor() } else { 0.0 };
+    let digits = (2.0 - magnitude).clamp(0.0, 9.0) as usize;
+    format!("{value:.digits$}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +226,25 @@ mod tests {
             assert!(parse_epsilon(text).is_err(), "{text}");
             assert!(parse_rho(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_explanation_tells_error_and_what_is_left() {
+        let explanation = serde_json::json!({
+            "privacy": { "mechanism": "laplace", "epsilon": 1 },
+            "rounds_max": 3,
+            "loss": { "pure": 3, "pure_rho": 1.5, "rho": 0 },
+            "charges": [{ "holder": "grant", "epsilon_max": 4, "delta": 1e-9, "epsilon_asked": 3,
+                          "epsilon_after": 4.5, "fits": false }],
+            "errors": [{ "output": "visits", "reducer": "count", "figure": "a cell", "half_width_95": 2.9957,
+                         "share": 0.5 }],
+        });
+        let explanation: Explanation = serde_json::from_value(explanation).unwrap();
+        let text = explained(&explanation);
+        for part in ["at most 3 rounds", "grant", "4.5", "does not fit", "±3.00", "50 %", "a cell"] {
+            assert!(text.contains(part), "no `{part}` in\n{text}");
+        }
+        assert_eq!([digits(1234.5), digits(0.012_34), digits(f64::MAX), digits(0.0)], ["1234", "0.0123", "∞", "0.00"]);
     }
 
     #[test]
