@@ -132,3 +132,6 @@ pub(crate) fn inner_statistic(output: &ReducedOutput) -> Option<Box<dyn InnerSta
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;
