@@ -68,6 +68,7 @@ fn marker(world: &World, route: &Route) -> Option<String> {
         ("GET", "/v1/modules") => world.module.as_str(),
         ("GET", "/v1/jobs") => world.job.id.as_str(),
         ("GET", "/v1/releases") => world.release.as_str(),
+        ("GET", "/v1/reviews") => world.review.as_str(),
         _ => return None,
     };
     Some(format!("\":\"{id}\""))
@@ -160,6 +161,7 @@ async fn state(world: &World) -> String {
     state += &format!("{:?}", regulator.grants(&all).await.unwrap());
     state += &format!("{:?}", regulator.modules(&all).await.unwrap());
     state += &format!("{:?}", regulator.jobs(&all).await.unwrap());
+    state += &format!("{:?}", regulator.reviews(None, &all).await.unwrap());
     state + &format!("{:?}", regulator.meters(&all).await.unwrap())
 }
 

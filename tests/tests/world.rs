@@ -3,9 +3,10 @@
 
 use bytes::Bytes;
 use futures::stream;
-use glovebox_api::{Decision, JobView, NewPrincipal, SourceFormat, SubmitJob};
+use glovebox_api::{Decision, JobState, JobView, NewPrincipal, SourceFormat, SubmitJob};
 use glovebox_catalog::{
-    Dataset, Grant, ModuleId, Organisation, OrganisationId, OrganisationKind, PrincipalId, ReleaseId, Role,
+    Dataset, Grant, GrantTerms, ModuleId, Organisation, OrganisationId, OrganisationKind, PrincipalId, ReleaseId,
+    ReviewId, Role,
 };
 use glovebox_client::Client;
 use glovebox_gm::pki::{Issued, Kind};
@@ -16,9 +17,10 @@ use crate::enclave;
 use crate::rest::zone::{PEOPLE, Zone};
 
 /// People beside those of the zone: a competitor of each kind, and a colleague who leaves.
-pub(crate) const OTHERS: [(&str, &str, OrganisationKind, Role); 3] = [
+pub(crate) const OTHERS: [(&str, &str, OrganisationKind, Role); 4] = [
     ("supplier-b", "hospital-b", OrganisationKind::Supplier, Role::Supplier),
     ("developer-d", "company-d", OrganisationKind::Developer, Role::Developer),
+    ("reviewer-2", "ministry", OrganisationKind::ReviewBoard, Role::Reviewer),
     ("leaver", "company-c", OrganisationKind::Developer, Role::Developer),
 ];
 
@@ -40,6 +42,8 @@ pub(crate) struct World {
     pub(crate) module: ModuleId,
     pub(crate) job: JobView,
     pub(crate) release: ReleaseId,
+    /// Of the output of another job of the same developer.
+    pub(crate) review: ReviewId,
 }
 
 /// Everyone but the one who leaves.
@@ -72,7 +76,11 @@ impl World {
         let job = developer.submit_job(&request).await.unwrap();
         let job = developer.finished_job(&job.id).await.unwrap();
         let release = job.release.clone().unwrap();
-        Self { zone, dataset, grant, proposed, module, job, release }
+        let terms = GrantTerms { review_required: true, ..enclave::terms(&dataset.id) };
+        let reviewed = zone.granted(&terms).await;
+        let waiting = developer.submit_job(&SubmitJob { grant: reviewed.id, ..request }).await.unwrap();
+        let review = in_review(&zone, &waiting).await;
+        Self { zone, dataset, grant, proposed, module, job, release, review }
     }
 
     pub(crate) fn certificate(&self, person: Person) -> Issued {
@@ -87,6 +95,7 @@ impl World {
     pub(crate) fn asked(&self, route: &Route) -> Asked {
         let (grant, proposed, module) = (&self.grant.id, &self.proposed.id, &self.module);
         let (job, release, dataset) = (&self.job.id, &self.release, &self.dataset.id);
+        let review = &self.review;
         let path = |path: String| Asked { path, content_type: "application/json", body: Bytes::new() };
         let json = |to: String, body: serde_json::Value| Asked { body: body.to_string().into(), ..path(to) };
         let why = || serde_json::to_value(Decision { comment: "why".into() }).unwrap();
@@ -133,6 +142,14 @@ impl World {
             ("GET", "/v1/jobs/{id}/receipt") => path(format!("/v1/jobs/{job}/receipt")),
             ("GET", "/v1/releases/{id}") => path(format!("/v1/releases/{release}")),
             ("GET", "/v1/releases/{id}/receipt") => path(format!("/v1/releases/{release}/receipt")),
+            ("GET", "/v1/reviews/{id}") => path(format!("/v1/reviews/{review}")),
+            ("GET", "/v1/reviews/{id}/output") => path(format!("/v1/reviews/{review}/output")),
+            ("POST", "/v1/reviews/{id}/claim") => json(format!("/v1/reviews/{review}/claim"), why()),
+            ("POST", "/v1/reviews/{id}/comment") => json(format!("/v1/reviews/{review}/comment"), why()),
+            ("POST", "/v1/reviews/{id}/return") => json(format!("/v1/reviews/{review}/return"), why()),
+            ("POST", "/v1/reviews/{id}/approve") => json(format!("/v1/reviews/{review}/approve"), why()),
+            ("POST", "/v1/reviews/{id}/refuse") => json(format!("/v1/reviews/{review}/refuse"), why()),
+            ("POST", "/v1/reviews/{id}/answer") => json(format!("/v1/reviews/{review}/answer"), why()),
             ("GET", "/v1/audit/proofs/inclusion/{sequence}") => path("/v1/audit/proofs/inclusion/0".into()),
             ("GET", "/v1/audit/proofs/consistency") => path("/v1/audit/proofs/consistency?from=1&to=2".into()),
             ("GET", to) if !to.contains('{') => path(to.into()),
@@ -152,6 +169,19 @@ pub(crate) struct Asked {
     pub(crate) path: String,
     pub(crate) content_type: &'static str,
     pub(crate) body: Bytes,
+}
+
+/// Waits until the output of a job waits for reviewers.
+pub(crate) async fn in_review(zone: &Zone, job: &JobView) -> ReviewId {
+    let (developer, start) = (zone.client("developer"), std::time::Instant::now());
+    loop {
+        let now = developer.job(&job.id).await.unwrap();
+        match now.state {
+            JobState::InReview => return now.review.unwrap(),
+            state => assert!(!state.is_final() && start.elapsed().as_secs() < 60, "{now:?}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 pub(crate) async fn file_others(zone: &Zone) {

@@ -265,6 +265,7 @@ impl Engine {
         match error {
             PolicyError::ReviewState { .. }
             | PolicyError::ReviewClaimed
+            | PolicyError::ReviewNotClaimed
             | PolicyError::ReviewSamePerson
             | PolicyError::ReviewOver { .. } => EngineError::Conflict(reason),
             PolicyError::ReviewCommentMissing { .. } => EngineError::Invalid(vec![reason]),

@@ -222,7 +222,12 @@ impl Zone {
 
     /// A grant on the dataset for the developer, approved by all who must.
     pub(crate) async fn with_grant(&self, dataset: &DatasetId) -> Grant {
-        let grant = self.client("developer").propose_grant(&terms(dataset)).await.unwrap();
+        self.granted(&terms(dataset)).await
+    }
+
+    /// A grant on these terms, approved by all who must.
+    pub(crate) async fn granted(&self, terms: &GrantTerms) -> Grant {
+        let grant = self.client("developer").propose_grant(terms).await.unwrap();
         let why = Decision { comment: "fine".into() };
         let supplier = self.client("supplier");
         supplier.approve_grant(&grant.id, Some(Capacity::Supplier), &why).await.unwrap();
