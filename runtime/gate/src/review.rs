@@ -187,8 +187,8 @@ impl ClaimedOutput {
                         half_width_95: None,
                         suppression: None,
                     },
-                    Some(_) => suppressed(keys, below_threshold(profile, place)),
-                    None => suppressed(keys, no_value(place)),
+                    None if !is_small => suppressed(keys, no_value(place)),
+                    _ => suppressed(keys, below_threshold(profile, place)),
                 }
             })
             .collect()
@@ -208,10 +208,19 @@ fn typed(column_type: &ColumnType, value: f64) -> (f64, f64) {
         ColumnType::Number { lower, upper, step } => {
             let steps = ((value.clamp(*lower, *upper) - lower) / step).round();
             let most = ((upper - lower) / step).floor();
-            // The sum of a lower bound and steps may be a negative zero.
-            (lower + steps.min(most) * step + 0.0, *step)
+            (short(lower + steps.min(most) * step, decimals(*lower).max(decimals(*step))), *step)
         }
     }
+}
+
+/// Digits behind the point of the shortest decimal form.
+fn decimals(value: f64) -> usize {
+    value.to_string().split_once('.').map_or(0, |(_, digits)| digits.len())
+}
+
+/// `value` with so many digits behind the point; never a negative zero.
+fn short(value: f64, decimals: usize) -> f64 {
+    format!("{value:.decimals$}").parse::<f64>().unwrap_or(value) + 0.0
 }
 
 fn suppressed(keys: Vec<String>, refusal: Refusal) -> Cell {

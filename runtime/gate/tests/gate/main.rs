@@ -9,3 +9,4 @@ mod harness;
 mod leakage;
 mod lint;
 mod properties;
+mod review;
