@@ -100,6 +100,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "declare the codes that matter as a list, where all of them and totals are wanted",
     ),
     entry(
+        "gate.noise-too-large",
+        "the noise on the denominator of a ratio is smaller than the denominator",
+        "a quotient by little more than noise is any number; that it is not shown follows from noisy sums alone",
+        "ask for a larger loss, merge categories, or lower `contributions_per_person_max`",
+    ),
+    entry(
         "gate.profile-needs-noise",
         "under some profiles figures leave with noise alone",
         "a supplier chose differential privacy for all that leaves under the grant",

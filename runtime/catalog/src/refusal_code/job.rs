@@ -64,6 +64,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "declare fewer cells or coarser ones (`job lint` shows the bits), or propose a grant with a larger budget",
     ),
     entry(
+        "meter.epsilon-exhausted",
+        "what noisy releases lose of privacy together stays within the limits of dataset, grant and developer",
+        "losses add up, whoever asks: many noisy answers together are an exact one",
+        "ask for more noise or fewer rounds, or ask the supplier for a larger limit; the place says which one is met",
+    ),
+    entry(
         "meter.fuel-exhausted",
         "the grant's budget covers the fuel of every row, person or block that the job reads",
         "what a job may burn is reserved before a row is read, so that its end tells nothing of the rows",
