@@ -1,18 +1,18 @@
 //! A solver looks for what everything published leaves open: the least and the most that each suppressed cell can be.
 //!
 //! The reader of a release knows the rules: how counts are rounded, that a cell marked as small is below the threshold,
-//! that every other hidden cell is not, and that a margin is the sum of the rounded cells. These are the constraints of an
-//! integer program over persons and rounded counts.
+//! that every other hidden cell is not, and that a margin is the sum of the rounded cells. So every hidden cell is a whole
+//! number of rounding steps within bounds, and every shown margin is an equation over some of them: an integer program
+//! with coefficients of one, which propagation of bounds and branching solve exactly.
 
 use glovebox_gate::{Cell, Profile, Table, Verdict};
-use microlp::{ComparisonOp, OptimizationDirection, Problem, Variable};
 use proptest::prelude::*;
 use serde_json::json;
 
 use crate::harness::{default_profile, manifest, populations, verdict};
 
 /// More persons than any cell here has.
-const MANY: i32 = 10_000;
+const MANY: i64 = 10_000;
 
 /// What a reader of a table of counts knows.
 struct Reader<'a> {
@@ -32,11 +32,19 @@ struct Interval {
 impl Reader<'_> {
     fn intervals(&self) -> Vec<Interval> {
         let hidden = self.hidden();
-        let interval = |(number, (cell, is_small)): (usize, &(usize, bool))| Interval {
-            cell: *cell,
-            is_small: *is_small,
-            least: self.solve(&hidden, number, OptimizationDirection::Minimize),
-            most: self.solve(&hidden, number, OptimizationDirection::Maximize),
+        let (steps, program) = self.program(&hidden);
+        let interval = |(number, (cell, is_small)): (usize, &(usize, bool))| {
+            let bounds = self.persons(*is_small);
+            let feasible = |step: i64| program.is_feasible(fixed(&steps, number, step));
+            let (low, high) = *program.narrowed(&steps).unwrap().get(number).unwrap();
+            let least = (low..=high).find(|step| feasible(*step)).unwrap();
+            let most = (low..=high).rev().find(|step| feasible(*step)).unwrap();
+            Interval {
+                cell: *cell,
+                is_small: *is_small,
+                least: self.rounded_to(least).0.max(bounds.0),
+                most: self.rounded_to(most).1.min(bounds.1),
+            }
         };
         hidden.iter().enumerate().map(interval).collect()
     }
@@ -50,38 +58,76 @@ impl Reader<'_> {
         self.table.cells.iter().enumerate().filter_map(hidden).collect()
     }
 
-    /// The least or most persons of hidden cell number `target`.
-    fn solve(&self, hidden: &[(usize, bool)], target: usize, direction: OptimizationDirection) -> i64 {
-        let (base, threshold) = (self.profile.round_base as i32, self.profile.threshold as i32);
-        let mut problem = Problem::new(direction);
-        let mut rounded = vec![None; self.table.cells.len()];
-        for (number, (cell, is_small)) in hidden.iter().enumerate() {
-            let bounds = match (is_small, self.profile.zeros_disclosive) {
-                (true, zeros) => (i32::from(!zeros), threshold - 1),
-                (false, _) => (threshold, MANY),
-            };
-            let persons = problem.add_integer_var(if number == target { 1.0 } else { 0.0 }, bounds);
-            let steps = problem.add_integer_var(0.0, (0, MANY));
-            // (persons + base / 2) / base, rounded down, is the number of steps.
-            let above = [(persons, 1.0), (steps, -f64::from(base))];
-            problem.add_constraint(above, ComparisonOp::Ge, -f64::from(base / 2));
-            problem.add_constraint(above, ComparisonOp::Le, f64::from(base - 1 - base / 2));
-            rounded[*cell] = Some(steps);
-        }
-        for margin in &self.table.margins {
-            let Some(total) = margin.value else { continue };
-            let line = self.table.cells.iter().enumerate().filter(|(_, cell)| is_in(cell, margin));
-            let (mut shown, mut terms): (f64, Vec<(Variable, f64)>) = (0.0, Vec::new());
-            for (index, cell) in line {
-                shown += cell.value.unwrap_or(0.0);
-                terms.extend(rounded[index].map(|steps| (steps, f64::from(base))));
-            }
-            if !terms.is_empty() {
-                problem.add_constraint(terms, ComparisonOp::Eq, total - shown);
-            }
-        }
-        problem.solve().unwrap().into_solution().unwrap().objective().round() as i64
+    /// Fewest and most persons of a hidden cell, by its mark alone.
+    fn persons(&self, is_small: bool) -> (i64, i64) {
+        let threshold = i64::from(self.profile.threshold);
+        if is_small { (i64::from(!self.profile.zeros_disclosive), threshold - 1) } else { (threshold, MANY) }
     }
+
+    /// Fewest and most persons that round to so many steps: half a base is rounded up.
+    fn rounded_to(&self, step: i64) -> (i64, i64) {
+        let base = i64::from(self.profile.round_base);
+        (step * base - base / 2, (step + 1) * base - base / 2 - 1)
+    }
+
+    /// Bounds of the steps of each hidden cell, and the equations between them.
+    fn program(&self, hidden: &[(usize, bool)]) -> (Vec<(i64, i64)>, Program) {
+        let base = i64::from(self.profile.round_base);
+        let step = |persons: i64| (persons + base / 2) / base;
+        let steps = hidden.iter().map(|(_, is_small)| self.persons(*is_small)).map(|(low, high)| (step(low), step(high)));
+        let equation = |margin: &Cell| {
+            let line = || self.table.cells.iter().enumerate().filter(|(_, cell)| is_in(cell, margin));
+            let shown: f64 = line().filter_map(|(_, cell)| cell.value).sum();
+            let unknown = line().filter_map(|(index, _)| hidden.iter().position(|(cell, _)| *cell == index)).collect();
+            Some((unknown, ((margin.value? - shown) / base as f64).round() as i64))
+        };
+        (steps.collect(), Program { equations: self.table.margins.iter().filter_map(equation).collect() })
+    }
+}
+
+/// Equations of an integer program: unknowns that add up to a number.
+struct Program {
+    equations: Vec<(Vec<usize>, i64)>,
+}
+
+impl Program {
+    /// Whether the unknowns can have values within `bounds` that satisfy every equation.
+    fn is_feasible(&self, bounds: Vec<(i64, i64)>) -> bool {
+        let Some(bounds) = self.narrowed(&bounds) else { return false };
+        let open = bounds.iter().enumerate().filter(|(_, (low, high))| low < high);
+        let Some((unknown, (low, high))) = open.min_by_key(|(_, (low, high))| high - low) else { return true };
+        (*low..=*high).any(|value| self.is_feasible(fixed(&bounds, unknown, value)))
+    }
+
+    /// What the equations leave of the bounds; none when they contradict each other.
+    fn narrowed(&self, bounds: &[(i64, i64)]) -> Option<Vec<(i64, i64)>> {
+        let mut bounds = bounds.to_vec();
+        loop {
+            let before = bounds.clone();
+            for (unknowns, sum) in &self.equations {
+                let low: i64 = unknowns.iter().map(|unknown| bounds[*unknown].0).sum();
+                let high: i64 = unknowns.iter().map(|unknown| bounds[*unknown].1).sum();
+                if *sum < low || *sum > high {
+                    return None;
+                }
+                for unknown in unknowns {
+                    let (own_low, own_high) = bounds[*unknown];
+                    bounds[*unknown] = (own_low.max(sum - (high - own_high)), own_high.min(sum - (low - own_low)));
+                }
+            }
+            if bounds.iter().any(|(low, high)| low > high) {
+                return None;
+            } else if bounds == before {
+                return Some(bounds);
+            }
+        }
+    }
+}
+
+fn fixed(bounds: &[(i64, i64)], unknown: usize, value: i64) -> Vec<(i64, i64)> {
+    let mut bounds = bounds.to_vec();
+    bounds[unknown] = (value, value);
+    bounds
 }
 
 fn is_in(cell: &Cell, margin: &Cell) -> bool {
