@@ -18,6 +18,7 @@ from glovebox.errors import (
     Invalid,
     JobEnded,
     JobFailed,
+    JobInReview,
     JobRefused,
     JobWithheld,
     NotFound,
@@ -31,6 +32,7 @@ from glovebox.jobs import Job, Jobs, Module, Modules
 from glovebox.receipt import Receipt, Verification
 from glovebox.refusal import Problem, Refusal, Refusals
 from glovebox.result import Cell, Result, Table
+from glovebox.reviews import Review, ReviewEntry, ReviewOutput, Reviews
 from glovebox.verification import EnclaveKey
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "Job",
     "JobEnded",
     "JobFailed",
+    "JobInReview",
     "JobRefused",
     "JobWithheld",
     "Jobs",
@@ -67,6 +70,10 @@ __all__ = [
     "Refusals",
     "Refused",
     "Result",
+    "Review",
+    "ReviewEntry",
+    "ReviewOutput",
+    "Reviews",
     "Table",
     "UnexpectedAnswer",
     "Verification",

@@ -15,6 +15,7 @@ from glovebox.errors import UnexpectedAnswer
 from glovebox.grants import Budget, Budgets, Grant, Grants
 from glovebox.html import page, table
 from glovebox.jobs import Job, Jobs, Module, Modules
+from glovebox.reviews import Review, Reviews
 from glovebox.values import Json
 from glovebox.verification import EnclaveKey
 from glovebox.wire import Wire, understood
@@ -139,6 +140,19 @@ class Box:
 
     def _read_job(self, answer: Json) -> Job:
         return understood(partial(Job, box=self), answer)
+
+    @property
+    def reviews(self) -> Reviews:
+        """Reviews that you may read of, the newest first."""
+        return Reviews(map(self.read_review, self.wire.items("reviews")))
+
+    def review(self, name: str) -> Review:
+        """One review."""
+        return self.read_review(self.wire.get("reviews", name))
+
+    def read_review(self, answer: Json) -> Review:
+        """A review of this box from its form on the wire."""
+        return understood(partial(Review.from_json, box=self), answer)
 
     def run(
         self,

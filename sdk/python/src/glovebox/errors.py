@@ -124,3 +124,12 @@ class JobRefused(JobEnded):
 
 class JobFailed(JobEnded):
     """Its module failed."""
+
+
+class JobInReview(GloveboxError):
+    """The output of a job waits for reviewers; people decide in days, so nothing is waited for here."""
+
+    def __init__(self, job: str, review: str) -> None:
+        self.job = job
+        self.review = review
+        super().__init__(f"The output of job {job} waits for reviewers: see box.review({review!r}); ask again later.")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from glovebox import events, progress
-from glovebox.errors import JobEnded, UnexpectedAnswer
+from glovebox.errors import JobEnded, JobInReview, UnexpectedAnswer
 from glovebox.html import Html, page, table, text
 from glovebox.listing import Listing
+from glovebox.privacy import Privacy
 from glovebox.receipt import Receipt
 from glovebox.refusal import Refusals
 from glovebox.result import Result
@@ -18,9 +19,17 @@ from glovebox.values import read_time, show_count, show_time
 
 if TYPE_CHECKING:
     from glovebox.box import Box
+    from glovebox.reviews import Review
 
 _ARROW = "application/vnd.apache.arrow.stream"
 _ONGOING = ("queued", "running")
+_IN_REVIEW = "in-review"
+_SEEN = {
+    "row": "one row",
+    "person": "the rows of one person",
+    "block": "the rows of a disjoint block of persons",
+    "cohort": "everything; its tables leave after review only",
+}
 _TIMES = {"minute": "up to a minute", "ten-minutes": "up to ten minutes", "longer": "more than ten minutes"}
 
 
@@ -36,7 +45,7 @@ class Module:
         self.manifest: Mapping[str, Any] = content["manifest"]
         self.name: str = self.manifest["name"]
         self.isolation: str = self.manifest["isolation"]
-        """What the module sees between two resets: ``row`` or ``person``."""
+        """What the module sees between two resets: ``row``, ``person``, ``block`` or ``cohort``."""
         self.inputs = tuple(column["name"] for column in self.manifest["inputs"])
         self.outputs = tuple(output["name"] for output in self.manifest["outputs"])
 
@@ -68,7 +77,7 @@ class Module:
             ("parameters", ", ".join(settable) or "none"),
             (
                 "sees at once",
-                {"row": "one row", "person": "the rows of one person"}.get(self.isolation, self.isolation),
+                _SEEN.get(self.isolation, self.isolation),
             ),
             ("size", f"{show_count(self.size_bytes)} bytes"),
             ("SM3", self.id),
@@ -100,19 +109,31 @@ class Job:
 
     @property
     def state(self) -> str:
-        """``queued``, ``running``, or final: ``released``, ``withheld``, ``refused``, ``failed``, ``killed``."""
+        """``queued``, ``running``, ``in-review``, or final: ``released``, ``withheld``, ``refused``, ``failed``, ``killed``."""
         return str(self._content["state"])
 
     @property
     def is_final(self) -> bool:
         """Whether it has ended."""
-        return self.state not in _ONGOING
+        return self.state not in (*_ONGOING, _IN_REVIEW)
+
+    @property
+    def review(self) -> "Review | None":
+        """The review of its output, if reviewers were asked."""
+        name = self._content.get("review")
+        return None if name is None else self._box.review(name)
 
     @property
     def parameters(self) -> Mapping[str, float]:
         """Parameters that were set; the module's defaults stand for the rest."""
         parameters: Mapping[str, float] = self._content.get("parameters", {})
         return parameters
+
+    @property
+    def privacy(self) -> Privacy | None:
+        """The noise that was asked for; None for exact figures under the grant's disclosure rules."""
+        asked = self._content.get("privacy")
+        return Privacy.from_json(asked) if asked else None
 
     @property
     def reasons(self) -> Refusals:
@@ -130,7 +151,7 @@ class Job:
         return self
 
     def wait(self, *, progress_shown: bool = True) -> "Job":
-        """Waits until it has ended. An interrupt ends the waiting, not the job."""
+        """Waits until it has ended, or waits for reviewers itself. An interrupt ends the waiting, not the job."""
         line = progress.choose(self.id, progress_shown)
         for event in events.follow(self._box.wire, "jobs", self.id, "events", event="state", is_last=_is_last):
             line.show(event["state"], event.get("queue_position"))
@@ -150,6 +171,8 @@ class Job:
         if self._result is None:
             if not self.is_final:
                 self.wait()
+            if self.state == _IN_REVIEW:
+                raise JobInReview(self.id, str(self._content.get("review")))
             if self.state != "released":
                 raise JobEnded.of(self.id, self.state, self.reasons)
             release = self._content.get("release")
@@ -175,6 +198,7 @@ class Job:
             ("dataset", self.dataset),
             ("grant", self.grant),
             ("parameters", ", ".join(f"{name} = {value:g}" for name, value in self.parameters.items()) or "defaults"),
+            ("noise", str(self.privacy) if self.privacy else "none: exact figures under disclosure rules"),
             ("submitted", f"{show_time(self.submitted_at)} UTC"),
         ]
         if "time" in content:
