@@ -1,8 +1,9 @@
 //! What may leave: trusted reducers with exact contributor sets, and the disclosure rules between them and a release.
 //!
 //! A guest's numbers are contributions, never results. [`Reduction`] bounds and adds them up, [`disclose`] decides cell
-//! by cell what is shown, and only it makes a [`Release`]. No I/O, no clock, no randomness: the same contributions under
-//! the same profile give the same bytes. docs/disclosure.md explains every rule to people.
+//! by cell what is shown; [`release_private`] puts noise on everything instead. Only this crate makes a [`Release`]. No I/O,
+//! no clock, and no randomness but that of noise: the same contributions under the same profile give the same bytes.
+//! docs/disclosure.md and docs/differential-privacy.md explain it to people.
 
 mod cell;
 mod contributors;

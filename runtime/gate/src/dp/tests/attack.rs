@@ -53,7 +53,7 @@ fn victims() -> Vec<Victim> {
 fn targets(victim: &Victim, share: Share) -> u32 {
     match (share, victim.kind) {
         (Share::Pure(_), Kind::Vector(_) | Kind::Persons) => 4_900,
-        _ => 1_500,
+        _ => 2_000,
     }
 }
 
@@ -98,7 +98,7 @@ fn lost(with: &[i128], without: &[i128], width: usize, noise: Noise, share: Shar
         (seen_with.split_at(PRACTICE), seen_without.split_at(PRACTICE));
     let mut limits = practice_with.to_vec();
     limits.sort_by(f64::total_cmp);
-    let limits = [0.5, 0.85].map(|rank| limits[(rank * PRACTICE as f64) as usize]);
+    let limits = [0.15, 0.3, 0.5, 0.85].map(|rank| limits[(rank * PRACTICE as f64) as usize]);
     let by_proof = |a: &f64, b: &f64| {
         let on = |limit| proved(practice_with, practice_without, limit);
         on(*a).total_cmp(&on(*b))

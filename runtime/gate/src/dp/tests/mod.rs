@@ -4,6 +4,7 @@
 mod attack;
 mod distribution;
 mod figures;
+mod generator;
 mod odds;
 mod sensitivity;
 
