@@ -1,9 +1,10 @@
 //! What a run of the real sandbox contributes, collected for comparison.
 
 use arrow::array::RecordBatch;
-use glovebox_catalog::JobManifest;
+use glovebox_catalog::{Isolation, JobManifest};
 use glovebox_sandbox::{
-    CancelFlag, Compiled, ContributionSink, Faults, Limits, Plan, Progress, Run, RunError, RunMeters, Sandbox, SinkError,
+    CancelFlag, Compiled, ContributionSink, Faults, Limits, Plan, Progress, Run, RunError, RunMeters, Sandbox,
+    SinkError,
 };
 
 /// One contribution; values compare by their bits, so that NaNs do too.
@@ -68,20 +69,27 @@ pub(crate) fn defaults(manifest: &JobManifest) -> Vec<f64> {
     manifest.arguments().map(|argument| argument.default).collect()
 }
 
-/// Runs a job with its default parameters over `batches` of (ordinals, columns).
+/// Runs a job with its default arguments over `batches` of (ordinals, columns).
 pub(crate) fn run(
     sandbox: &Sandbox,
     compiled: &Compiled,
     batches: &[(Vec<u32>, RecordBatch)],
     faults: Faults,
 ) -> Result<(Vec<Contributed>, RunMeters), RunError> {
-    let limits = Limits { faults, ..Limits::on_real_data() };
-    let arguments = defaults(compiled.manifest());
-    let plan = Plan { arguments: &arguments, persons: 0 };
+    let manifest = compiled.manifest();
+    let mut limits = Limits { faults, ..Limits::on_real_data() };
+    if manifest.isolation == Isolation::Cohort {
+        // One unit of thousands of rows' worth of fuel: a loop without end should end soon.
+        limits.fuel_per_unit = 10_000;
+    }
+    let arguments = defaults(manifest);
+    // A person in each block.
+    let plan = Plan { arguments: &arguments, persons: manifest.blocks.unwrap_or_default().into() };
     let mut run = Run::start(sandbox, compiled, &plan, &limits, &CancelFlag::new(), &Progress::new())?;
     let mut collected = Collected::default();
     for (ordinals, batch) in batches {
         run.batch(ordinals, batch, &mut collected)?;
     }
+    run.complete(&mut collected)?;
     Ok((collected.0, run.finish()))
 }

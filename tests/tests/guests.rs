@@ -9,8 +9,12 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
+use glovebox_catalog::Isolation;
 use glovebox_gate::Reduction;
-use glovebox_sandbox::{CancelFlag, Config, FailureClass, Faults, Limits, Plan, Progress, Run, RunError, Sandbox, inspect};
+use glovebox_sandbox::{
+    CancelFlag, Compiled, Config, FailureClass, Faults, Limits, Plan, Progress, ReleasedOutput, Run, RunError, Sandbox,
+    UpdateInput, inspect,
+};
 
 use crate::contributions::{Collected, Contributed, run};
 
@@ -22,21 +26,37 @@ const ROWS: u64 = 6;
 enum Expected {
     /// Inspection refuses it with this code.
     Refused(&'static str),
-    /// Every row or person ends in this fault.
+    /// Every row, person or block, or the cohort, ends in this fault.
     Fails(FailureClass),
-    /// One row or person ends in this fault; the others contribute (person, value) to cell 0.
+    /// One row, person or block ends in this fault; the others contribute (person, value) to cell 0.
     FailsOnce(FailureClass, &'static [(u32, f64)]),
-    /// Contributes (person, value) to cell 0, as if nothing had happened before.
+    /// Contributes (unit, value) to cell 0, as if nothing had happened before.
     Contributes(&'static [(u32, f64)]),
+    /// Every update gives this state, whatever happened before.
+    Updates(f64),
+    /// Every update ends in this fault.
+    UpdateFails(FailureClass),
 }
-use Expected::{Contributes, Fails, FailsOnce, Refused};
-use FailureClass::{BadOutput, Memory, OutOfFuel, Stack, Trap};
+use Expected::{Contributes, Fails, FailsOnce, Refused, UpdateFails, Updates};
+use FailureClass::{BadOutput, BadUpdate, Memory, OutOfFuel, Stack, Trap};
 
-/// Which manifest a guest gets: one sum by a key of two codes over column `x`, or what the file brings itself.
+/// Which manifest a guest gets; all read column `x`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Manifest {
+    /// One sum by a key of two codes, and so for the next.
     Row,
     Person,
+    /// That sum and a ratio by the same key.
+    RowVector,
+    PersonVector,
+    /// That sum, and rounds of one state variable from -5 to 5.
+    RowRounds,
+    PersonRounds,
+    /// A mean over ten blocks of a person each.
+    Block,
+    /// A table of two rows and one column.
+    Cohort,
+    /// What the file brings itself.
     Own,
 }
 
@@ -44,6 +64,8 @@ const EACH_FIRST: &[(u32, f64)] = &[(0, 1.0), (1, 3.0), (2, 4.0)];
 const ALL_BUT_THREE: &[(u32, f64)] = &[(0, 1.0), (2, 4.0)];
 const NOTHING: &[(u32, f64)] = &[(0, 0.0), (1, 0.0), (2, 0.0)];
 const ONES: &[(u32, f64)] = &[(0, 1.0), (1, 1.0), (2, 1.0)];
+const EACH_ROW: &[(u32, f64)] = &[(0, 1.0), (0, 2.0), (1, 3.0), (2, 4.0), (2, 5.0), (2, 6.0)];
+const NOT_A_NUMBER: &[(u32, f64)] = &[(0, f64::NAN), (1, f64::NAN), (2, f64::NAN)];
 
 macro_rules! guests {
     ($($manifest:ident $name:ident: $expected:expr;)*) => {
@@ -64,6 +86,7 @@ guests! {
     Person imports_file_writing: Refused("sandbox.import-not-allowed");
     Person imports_memory: Refused("sandbox.import-not-allowed");
     Person component_imports_clock: Refused("sandbox.import-not-allowed");
+    Person component_imports_instance_with_function: Refused("sandbox.import-not-allowed");
 
     // Keeps state from row to row.
     Row keeps_state_in_global: Refused("sandbox.row-keeps-state");
@@ -143,7 +166,7 @@ guests! {
     Person calls_a_wrong_type: Fails(Trap);
 
     // Answers outside the interface.
-    Person returns_nan: Contributes(&[(0, f64::NAN), (1, f64::NAN), (2, f64::NAN)]);
+    Person returns_nan: Contributes(NOT_A_NUMBER);
     Row returns_nan_on_a_row: Contributes(&[
         (0, f64::NAN), (0, f64::NAN), (1, f64::NAN), (2, f64::NAN), (2, f64::NAN), (2, f64::NAN),
     ]);
@@ -174,11 +197,74 @@ guests! {
         (0, 1.0), (0, 1.0), (0, 1.0), (0, 1.0), (0, 1.0), (1, 1.0), (1, 1.0), (1, 1.0), (1, 1.0), (1, 1.0),
         (2, 1.0), (2, 1.0), (2, 1.0), (2, 1.0), (2, 1.0),
     ]);
+
+    // Gives contributions of several values out of shape.
+    PersonVector vector_ends_early: Fails(BadOutput);
+    PersonVector vector_out_of_order: Fails(BadOutput);
+    PersonVector vector_across_cells: Fails(BadOutput);
+    PersonVector vector_across_outputs: Fails(BadOutput);
+    PersonVector vector_cell_overflows: Fails(BadOutput);
+    PersonVector vector_behind_the_last_cell: Fails(BadOutput);
+    RowVector row_lacks_second_value: Refused("sandbox.missing-export");
+    RowVector row_keeps_state_in_second_value: Refused("sandbox.row-keeps-state");
+
+    // Carries something from block to block, or out of one past its estimate.
+    Block block_remembers_in_global: Contributes(EACH_FIRST);
+    Block block_remembers_in_memory: Contributes(EACH_FIRST);
+    Block block_numbers_its_persons: Contributes(NOTHING);
+    Block block_estimates_twice: Fails(BadOutput);
+    Block block_names_another_cell: Fails(BadOutput);
+    Block block_traps_on_one: FailsOnce(Trap, ALL_BUT_THREE);
+    Block block_loops_for_ever_on_one: FailsOnce(OutOfFuel, ALL_BUT_THREE);
+    Block block_returns_nan: Contributes(NOT_A_NUMBER);
+    Block lacks_block: Refused("sandbox.missing-export");
+    Block component_block_remembers: Contributes(EACH_FIRST);
+    Block component_block_estimates_twice: Fails(BadOutput);
+    Block component_block_as_person: Refused("sandbox.missing-export");
+
+    // Sees the whole cohort: what it says, its failing included, goes to reviewers or nowhere.
+    Cohort cohort_remembers_the_run_before: Contributes(&[(0, 1.0)]);
+    Cohort cohort_hands_on_past_its_partial: Contributes(&[(0, 0.0)]);
+    Cohort cohort_traps_on_a_value: Fails(Trap);
+    Cohort cohort_traps_in_merge: Fails(Trap);
+    Cohort cohort_loops_for_ever_in_finish: Fails(OutOfFuel);
+    Cohort cohort_partial_out_of_bounds: Fails(BadOutput);
+    Cohort cohort_partial_without_end: Fails(BadOutput);
+    Cohort cohort_grows_beyond_the_cap: Fails(Memory);
+    Cohort cohort_row_behind_the_last: Fails(BadOutput);
+    Cohort cohort_more_records_than_cells: Fails(BadOutput);
+    Cohort cohort_records_unaligned: Fails(BadOutput);
+    Cohort cohort_lacks_merge: Refused("sandbox.missing-export");
+    Cohort component_cohort_remembers_the_run_before: Contributes(&[(0, 1.0)]);
+    Cohort component_cohort_traps_in_batch: Fails(Trap);
+    Cohort component_cohort_partial_out_of_bounds: Fails(BadOutput);
+    Cohort component_cohort_row_behind_the_last: Fails(BadOutput);
+
+    // Uses rounds to keep state, or to learn what was not shown.
+    RowRounds row_rounds_leave_a_mark: Contributes(EACH_ROW);
+    RowRounds row_rounds_keep_state: Refused("sandbox.row-keeps-state");
+    RowRounds row_rounds_allocate: Refused("sandbox.row-keeps-state");
+    PersonRounds update_remembers: Updates(2.0);
+    PersonRounds update_reads_what_was_hidden: Updates(0.0);
+    PersonRounds update_beyond_its_bounds: Updates(5.0);
+    PersonRounds update_returns_nan: UpdateFails(BadUpdate);
+    PersonRounds update_returns_infinity: UpdateFails(BadUpdate);
+    PersonRounds update_returns_too_few: UpdateFails(BadUpdate);
+    PersonRounds update_returns_too_many: UpdateFails(BadUpdate);
+    PersonRounds update_with_another_flag: UpdateFails(BadUpdate);
+    PersonRounds update_out_of_bounds: UpdateFails(BadUpdate);
+    PersonRounds update_loops_for_ever: UpdateFails(OutOfFuel);
+    PersonRounds update_traps: UpdateFails(Trap);
+    PersonRounds update_grows_beyond_the_cap: UpdateFails(Memory);
+    PersonRounds lacks_update: Refused("sandbox.missing-export");
+    PersonRounds component_update_remembers: Updates(2.0);
+    PersonRounds component_update_returns_too_many: UpdateFails(BadUpdate);
+    PersonRounds component_update_returns_nan: UpdateFails(BadUpdate);
 }
 
 #[test]
 fn every_behaviour_that_was_promised_is_there() {
-    assert!(GUESTS.len() >= 80, "{} guests", GUESTS.len());
+    assert!(GUESTS.len() >= 140, "{} guests", GUESTS.len());
 }
 
 /// The gate bounds what reaches it from a guest that does not.
@@ -220,7 +306,15 @@ fn a_guest_that_starts_larger_than_the_limit_fails() {
     let module = module(include_str!("../guests/remembers_in_memory.wat"), Manifest::Person);
     let compiled = sandbox().compile(&inspect(&module).unwrap(), &module).unwrap();
     let limits = Limits { memory_bytes: 3 << 16, ..Limits::on_dummy_data() };
-    let mut run = Run::start(sandbox(), &compiled, &Plan { arguments: &[], persons: 0 }, &limits, &CancelFlag::new(), &Progress::new()).unwrap();
+    let mut run = Run::start(
+        sandbox(),
+        &compiled,
+        &Plan { arguments: &[], persons: 0 },
+        &limits,
+        &CancelFlag::new(),
+        &Progress::new(),
+    )
+    .unwrap();
     let (ordinals, batch) = &batches()[0];
     let ending = run.batch(ordinals, batch, &mut Collected::default());
     assert!(matches!(ending, Err(RunError::Failed(Memory))), "{ending:?}");
@@ -241,15 +335,24 @@ fn check(name: &str, wat: &str, manifest: Manifest, expected: &Expected) {
         (Ok(inspected), _) => inspected,
     };
     let compiled = sandbox().compile(&inspected, &module).unwrap();
-    let units = if manifest == Manifest::Row { ROWS } else { PERSONS.len() as u64 };
+    if compiled.manifest().rounds.is_some() {
+        check_updates(name, &compiled, expected);
+        if matches!(expected, Updates(_) | UpdateFails(_)) {
+            return;
+        }
+    }
+    let units = match inspected.manifest().isolation {
+        Isolation::Row => ROWS,
+        Isolation::Person | Isolation::Block => PERSONS.len() as u64,
+        Isolation::Cohort => 1,
+    };
     let (fault, contributed) = match expected {
         Fails(class) => (Some((*class, units)), &[][..]),
         FailsOnce(class, others) => (Some((*class, 1)), *others),
         Contributes(all) => (None, *all),
-        Refused(_) => unreachable!(),
+        Refused(_) | Updates(_) | UpdateFails(_) => unreachable!(),
     };
-    let contributed: Vec<_> =
-        contributed.iter().map(|(person, value)| Contributed::new(*person, 0, 0, *value)).collect();
+    let contributed: Vec<_> = contributed.iter().map(|(unit, value)| Contributed::new(*unit, 0, 0, *value)).collect();
     let faults: BTreeMap<_, _> = fault.into_iter().collect();
 
     let runs = [(); 2].map(|()| run(sandbox(), &compiled, &batches(), Faults::Drop).unwrap());
@@ -265,6 +368,21 @@ fn check(name: &str, wat: &str, manifest: Manifest, expected: &Expected) {
         (Err(RunError::Failed(found)), Some((class, _))) => assert_eq!(found, class, "{name}: class"),
         (Ok(_), Some((class, _))) => panic!("{name}: ended well, expected {}", class.code()),
         (Err(error), _) => panic!("{name}: {error}"),
+    }
+}
+
+/// Two updates of the same figures, of which the second is not shown; where nothing is expected of them, they just happen.
+fn check_updates(name: &str, compiled: &Compiled, expected: &Expected) {
+    let outputs = [ReleasedOutput { values: vec![7.0, 9.0], valid: vec![true, false] }];
+    let input = UpdateInput { round: 0, state: &[0.0], outputs: &outputs };
+    for _ in 0..2 {
+        let found = sandbox().update(compiled, &[], &input, &Limits::on_real_data(), &CancelFlag::new());
+        match (found, expected) {
+            (Ok(update), Updates(state)) => assert_eq!(update.state, [*state], "{name}"),
+            (Err(RunError::Failed(found)), UpdateFails(class)) => assert_eq!(found, *class, "{name}"),
+            (found, Updates(_) | UpdateFails(_)) => panic!("{name}: {found:?}"),
+            (found, _) => assert!(found.is_ok(), "{name}: {found:?}"),
+        }
     }
 }
 
@@ -287,19 +405,31 @@ fn batches() -> Vec<(Vec<u32>, RecordBatch)> {
 /// The binary form with its manifest.
 fn module(wat: &str, manifest: Manifest) -> Vec<u8> {
     let mut module = wat::parse_str(wat).unwrap();
-    let isolation = match manifest {
-        Manifest::Row => "row",
-        Manifest::Person => "person",
+    let sum = r#"{"name": "sum", "reducer": "sum", "lower": 0, "upper": 10, "keys": ["key"]}"#;
+    let ratio = r#"{"name": "ratio", "reducer": "ratio", "numerator": {"lower": 0, "upper": 10},
+        "denominator": {"lower": 0, "upper": 10}, "keys": ["key"]}"#;
+    let mean = r#"{"name": "mean", "reducer": "block-mean", "lower": 0, "upper": 10}"#;
+    let table = r#"{"name": "table", "reducer": "table", "rows_max": 2,
+        "columns": [{"name": "a", "type": "number", "lower": 0, "upper": 9, "step": 1}]}"#;
+    let rounds = r#", "rounds": {"rounds_max": 3, "state": [{"name": "s", "default": 0, "min": -5, "max": 5}]}"#;
+    let (isolation, outputs, rest) = match manifest {
+        Manifest::Row => ("row", sum.to_owned(), ""),
+        Manifest::Person => ("person", sum.to_owned(), ""),
+        Manifest::RowVector => ("row", format!("{sum}, {ratio}"), ""),
+        Manifest::PersonVector => ("person", format!("{sum}, {ratio}"), ""),
+        Manifest::RowRounds => ("row", sum.to_owned(), rounds),
+        Manifest::PersonRounds => ("person", sum.to_owned(), rounds),
+        Manifest::Block => ("block", mean.to_owned(), r#", "blocks": 10"#),
+        Manifest::Cohort => ("cohort", table.to_owned(), ""),
         Manifest::Own => return module,
     };
-    let manifest = serde_json::json!({
-        "abi": "glovebox:job@0.1.0", "name": "hostile", "version": "1.0.0", "description": "", "isolation": isolation,
-        "inputs": [{"name": "x", "type": "float64"}],
-        "keys": [{"name": "key", "domain": {"codes": ["a", "b"]}}],
-        "outputs": [{"name": "sum", "reducer": "sum", "lower": 0.0, "upper": 10.0, "keys": ["key"]}],
-        "contributions_per_person_max": 2
-    });
-    append_manifest(&mut module, manifest.to_string().as_bytes());
+    let manifest = format!(
+        r#"{{"abi": "glovebox:job@0.1.0", "name": "hostile", "version": "1.0.0", "description": "",
+        "isolation": "{isolation}", "inputs": [{{"name": "x", "type": "float64"}}],
+        "keys": [{{"name": "key", "domain": {{"codes": ["a", "b"]}}}}],
+        "outputs": [{outputs}], "contributions_per_person_max": 2{rest}}}"#
+    );
+    append_manifest(&mut module, manifest.as_bytes());
     module
 }
 

@@ -1,0 +1,5 @@
+;; Has rounds and no `gb_update`.
+(module
+  (memory (export "memory") 1)
+  (func (export "gb_alloc") (param i32 i32) (result i32) (i32.const 1024))
+  (func (export "gb_person") (param i32) (result i64) (i64.const 0)))

@@ -1,0 +1,8 @@
+;; Takes the value of a figure that was not shown: it comes as 0.
+(module
+  (memory (export "memory") 1)
+  (func (export "gb_alloc") (param i32 i32) (result i32) (i32.const 1024))
+  (func (export "gb_person") (param i32) (result i64) (i64.const 0))
+  (func (export "gb_update") (param $input i32) (result i64)
+    (f64.store (i32.const 24) (f64.load offset=8 (i32.load offset=20 (local.get $input))))
+    (i64.const 0x1000000002)))

@@ -1,0 +1,8 @@
+;; The first value of a ratio without the second.
+(module
+  (memory (export "memory") 1)
+  (func (export "gb_alloc") (param i32 i32) (result i32) (i32.const 1024))
+  (func (export "gb_person") (param i32) (result i64)
+    (i32.store (i32.const 16) (i32.const 1)) (i32.store (i32.const 20) (i32.const 0))
+    (f64.store (i32.const 24) (f64.const 1))
+    (i64.const 0x1000000001)))
