@@ -70,6 +70,98 @@ def release() -> dict[str, Any]:
         "profile": "default",
         "cells_released": 11,
         "cells_withheld": 2,
+        "mechanism": "disclosure-rules",
+        "leakage": {"bits": 123456, "bits_per_person": 42},
+    }
+
+
+def survival() -> dict[str, Any]:
+    """A survival table: Kaplan-Meier's estimate is 0.9, then 0.675; the events of the second interval wait."""
+    exits = {"[0, 1)": (100.0, 10.0, 10.0), "[1, 2)": (80.0, None, None), "[2, 3)": (80.0, 20.0, 60.0)}
+    measures = ["at-risk", "events", "censored"]
+    return {
+        "output": "exits",
+        "reducer": "survival-table",
+        "dimensions": [
+            {"name": "sex", "labels": ["female"]},
+            {"name": "interval", "labels": list(exits)},
+            {"name": "measure", "labels": measures},
+        ],
+        "cells": [
+            withheld(["female", interval, measure], THRESHOLD)
+            if value is None
+            else released(["female", interval, measure], value, 5.0)
+            for interval, values in exits.items()
+            for measure, value in zip(measures, values, strict=True)
+        ],
+        "margins": [],
+    }
+
+
+def moments() -> dict[str, Any]:
+    """Mean products of x = 0, 1, 2 and y = 0, 1, 4, whose correlation is 0.9608; z never varies."""
+    means = {"x": 1.0, "y": 5 / 3, "z": 2.0}
+    products = {"xx": 5 / 3, "xy": 3.0, "xz": 2.0, "yy": 17 / 3, "yz": 10 / 3, "zz": 4.0}
+    cells = []
+    for a in means:
+        cells.append(released([a, "1"], means[a], 0.001))
+        cells += [released([a, b], products["".join(sorted(a + b))], 0.001) for b in means]
+    dimensions = [
+        {"name": "variable", "labels": list(means)},
+        {"name": "times", "labels": ["1", *means]},
+    ]
+    return {
+        "output": "moments",
+        "reducer": "cross-product",
+        "dimensions": dimensions,
+        "cells": cells,
+        "margins": [],
+    }
+
+
+def explanation() -> dict[str, Any]:
+    """What noise would cost and be worth."""
+    asked = {"epsilon_max": 2.0, "delta": 1e-9, "epsilon_asked": 1.0, "fits": True}
+    return {
+        "privacy": {"mechanism": "laplace", "epsilon": 1.0},
+        "rounds_max": 1,
+        "loss": {"pure": 1.0, "pure_rho": 0.5, "rho": 0.0},
+        "charges": [
+            {"holder": "dataset", **asked},
+            {"holder": "grant", **asked, "epsilon_after": 2.5, "fits": False},
+        ],
+        "errors": [
+            {"output": "persons", "reducer": "count", "figure": "a cell", "half_width_95": 3.0, "share": 1.0},
+        ],
+        "refusals": [
+            {
+                "code": "meter.epsilon-exhausted",
+                "rule": "at most epsilon 2",
+                "place": "grant",
+                "remedy": "ask for more noise",
+            }
+        ],
+    }
+
+
+def ledger() -> dict[str, Any]:
+    """A ledger with one account."""
+    nothing = {"pure": 0.0, "pure_rho": 0.0, "rho": 0.0}
+    account = {"epsilon_max": 2.0, "delta": 1e-9, "committed": nothing, "reserved": nothing}
+    spent = {"epsilon_spent": 0.5, "epsilon_held": 0.75, "epsilon_left": 1.25}
+    return {
+        "dataset": "nhanes-2017",
+        "limit": {"epsilon": 2.0, "delta": 1e-9},
+        "entries": [{"holder": "grant", "id": "grt-1", "account": account, **spent}],
+    }
+
+
+def lint() -> dict[str, Any]:
+    """Advice on a module."""
+    return {
+        "profile": "acro",
+        "leakage": {"bits": 1200, "bits_per_person": 30},
+        "advice": [{"level": "warning", **THRESHOLD}],
     }
 
 
@@ -80,6 +172,7 @@ LONG: dict[str, list[Any]] = {
     "age_band": ["[18, 30)", "[70, 81)"] * 2 + ["*", "*", "[18, 30)", "[70, 81)", "*"] + [None] * 4,
     "value": [None, None, 27.5, 28.0, 29.5, 28.0, 27.5, 29.0, 28.5, 2505.0, 120.0, 2625.0, 2625.0],
     "rounded_to": [None, None] + [0.5] * 7 + [5.0] * 4,
+    "half_width_95": [None] * 13,
     "suppression": ["gate.complementary", "gate.cell-below-threshold", *[None] * 11],
 }
 """The same as the enclave's engine flattens it."""
@@ -141,6 +234,8 @@ def grant(state: str = "active", name: str = "grt-1") -> dict[str, Any]:
         "recipients": [{"organisation": "company-c", "jurisdiction": "CN"}],
         "budget": BUDGET,
         "disclosure_profile": "default",
+        "isolations": ["block", "person", "row"],
+        "review_required": False,
         "agreement_sm3": "ab" * 32,
         "suppliers": ["hospital-a"],
         "approvals": [
@@ -158,13 +253,14 @@ BUDGET = {
     "bytes_out_max": 10485760,
     "fuel_max_units": 1000000000000,
     "rows_max": 200000,
+    "leakage_bits_max": 50000,
 }
 
 
 def meters() -> dict[str, Any]:
     """The budget of the grant, nine tenths of its jobs used up."""
     nothing = dict.fromkeys(
-        ["jobs", "releases", "cells", "bytes_out", "fuel_units", "rows_read", "bytes_read", "cpu_ms"], 0
+        ["jobs", "releases", "cells", "bytes_out", "leakage_bits", "fuel_units", "rows_read", "bytes_read", "cpu_ms"], 0
     )
     committed = {**nothing, "memory_peak_bytes": 65536, "jobs": 9, "cells": 130, "fuel_units": 25000000}
     return {

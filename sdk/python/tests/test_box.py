@@ -52,6 +52,9 @@ def box(sent: Sent | None = None, **changes: Any) -> gb.Box:  # noqa: ANN401
         "POST modules": documents.module(),
         "GET jobs": page(documents.job(), documents.job("withheld")),
         "POST jobs": documents.job("queued"),
+        "POST jobs/explain": documents.explanation(),
+        "POST modules/lint": documents.lint(),
+        "GET datasets/nhanes-2017/privacy": documents.ledger(),
         "GET jobs/job-1": documents.job(),
         "GET jobs/job-1/events": events("queued", "running", "released"),
         "POST jobs/job-1/cancel": documents.job("killed"),
@@ -87,6 +90,8 @@ def test_every_call_is_one_of_the_interface() -> None:
     _ = found.modules, found.submit_module(b"\0asm")
     job = found.run("m", grant="g", dataset="d", progress=False)
     _ = job.cancel(), job.receipt(), found.job("job-1").result()
+    found.explain("m", grant="g", dataset="d", privacy=gb.laplace(1))
+    _ = found.lint(found.modules[0]), found.privacy("nhanes-2017")
     described = {
         (method.upper(), re.sub(r"\{.*?\}", "[^/]+", path))
         for path, item in json.loads(GOLDEN.read_text())["paths"].items()
@@ -95,7 +100,7 @@ def test_every_call_is_one_of_the_interface() -> None:
     for route, _, _ in sent:
         method, path = route.split()
         assert any(known == method and re.fullmatch(pattern, f"/v1/{path}") for known, pattern in described), route
-    assert len({route for route, _, _ in sent}) == 22
+    assert len({route for route, _, _ in sent}) == 25
 
 
 def test_the_catalogue_reads_well() -> None:
@@ -175,7 +180,7 @@ def test_budgets_show_what_is_left() -> None:
     assert budget.left("cells") == 870
     assert list(budget.to_pandas().loc["jobs"]) == [10, 9, 1, 0]
     html = budget._repr_html_()
-    assert html.count("<svg") == 6
+    assert html.count("<svg") == 7
     # A developer's fuel is a bound, and drawn as one.
     assert "at most 25 M" in html
     assert "at most 0 % used" in html
@@ -308,3 +313,55 @@ def test_every_list_has_a_frame_and_a_table(make: Make) -> None:
     assert len(listing.to_pandas()) == len(listing)
     assert "<table" in listing._repr_html_()
     assert repr(listing)
+
+
+def test_noise_is_asked_for_and_explained() -> None:
+    sent: Sent = []
+    found = box(sent)
+    found.run("m", grant="g", dataset="d", privacy=gb.gaussian(0.05), progress=False)
+    assert json.loads(sent[0][2])["privacy"] == {"mechanism": "gaussian", "rho": 0.05}
+    explained = found.explain("m", grant="g", dataset="d", privacy=gb.laplace(1))
+    assert json.loads(sent[-1][2])["privacy"] == {"mechanism": "laplace", "epsilon": 1.0}
+    assert explained.errors[0].half_width_95 == 3.0
+    assert [charge.epsilon_after for charge in explained.charges] == [None, 2.5]
+    assert explained.reasons[0].code == "meter.epsilon-exhausted"
+    assert explained.to_pandas()["figure"].tolist() == ["a cell"]
+    for part in ("± 3", "does not fit", "ask for more noise", "<svg"):
+        assert part in explained._repr_html_()
+    assert "meter.epsilon-exhausted" in repr(explained)
+    for loss in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="above 0"):
+            gb.laplace(loss)
+
+
+def test_a_ledger_shows_what_is_left() -> None:
+    ledger = box().privacy("nhanes-2017")
+    assert ledger.entries[0].epsilon_left == 1.25
+    assert ledger.to_pandas()["epsilon_spent"].tolist() == [0.5]
+    assert "25 % used, 12 % held by running jobs" in ledger._repr_html_()
+    assert "grt-1" in repr(ledger)
+    changes: dict[str, Any] = {"GET_datasets/nhanes-2017/privacy": {"dataset": "nhanes-2017", "entries": []}}
+    assert "no limit is filed" in box(None, **changes).privacy("nhanes-2017")._repr_html_()
+
+
+def section(name: bytes, content: bytes) -> bytes:
+    size = len(name) + 1 + len(content)
+    return bytes([0, size & 0x7F | 0x80, size >> 7, len(name)]) + name + content
+
+
+def test_a_file_is_linted_before_it_is_submitted() -> None:
+    sent: Sent = []
+    manifest = json.dumps(documents.module()["manifest"]).encode()
+    module = b"\0asm\1\0\0\0" + section(b"producers", b"x" * 200) + section(b"glovebox.job", manifest)
+    lint = box(sent).lint(module, persons=500, profile="acro", privacy=gb.laplace(1))
+    asked = json.loads(sent[0][2])
+    assert asked["manifest"] == documents.module()["manifest"]
+    assert (asked["persons"], asked["profile"], asked["privacy"]["epsilon"]) == (500, "acro", 1.0)
+    assert lint[0].level == "warning"
+    assert not lint.is_hopeless
+    assert lint.leakage is not None
+    assert "1,200 bits" in lint._repr_html_()
+    assert "join small categories" in lint.to_pandas().loc[0, "remedy"]
+    for broken in (b"", b"\0asm\1\0\0\0", module[:30], b"\0asm\1\0\0\0\0\xff"):
+        with pytest.raises(ValueError, match="module"):
+            box().lint(broken)

@@ -13,7 +13,7 @@ from glovebox import Result, Table, UnexpectedAnswer
 
 
 def arrow_bytes(long: dict[str, Any]) -> bytes:
-    types = {name: pa.float64() if name in ("value", "rounded_to") else pa.string() for name in long}
+    types = {name: pa.float64() if name in ("value", "rounded_to", "half_width_95") else pa.string() for name in long}
     table = pa.table({name: pa.array(column, types[name]) for name, column in long.items()})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -122,7 +122,7 @@ def test_all_tables_as_one() -> None:
 @pytest.mark.parametrize("column", documents.LONG)
 def test_an_arrow_form_that_is_not_the_document_is_refused(column: str) -> None:
     long = {name: list(values) for name, values in documents.LONG.items()}
-    long[column][3] = 99.0 if column in ("value", "rounded_to") else "other"
+    long[column][3] = 99.0 if column in ("value", "rounded_to", "half_width_95") else "other"
     with pytest.raises(UnexpectedAnswer, match="differs from its document"):
         result(long=long).to_pandas()
     without = {name: values for name, values in documents.LONG.items() if name != column}
@@ -140,6 +140,7 @@ def test_a_key_named_like_another_column_gives_way() -> None:
         "key_value": ["male", "female", "*"],
         "value": [2505.0, 120.0, 2625.0],
         "rounded_to": [5.0] * 3,
+        "half_width_95": [None] * 3,
         "suppression": [None] * 3,
     }
     assert result(content, long).to_pandas()["key_value"].tolist() == ["male", "female", "*"]
@@ -174,3 +175,59 @@ def test_the_headline_counts() -> None:
     text = repr(result())
     assert text.startswith("Release rel-1: 11 figures left, 2 were withheld under the rules `default`")
     assert isinstance(result().table("persons").to_pandas(), pd.DataFrame)
+
+
+def noisy(content: dict[str, Any]) -> dict[str, Any]:
+    cells = [cell if cell["value"] is None else {**cell, "half_width_95": 3.2} for cell in content["cells"]]
+    return {**content, "cells": cells}
+
+
+def test_figures_with_noise_say_how_far_off_they_may_be() -> None:
+    table = Table(noisy(documents.release()["tables"][1]))
+    assert str(table.cell("male")) == "2,505.0 ± 3.2"
+    assert table.cell("male").half_width_95 == 3.2
+    assert "120.0 ± 3.2" in table._repr_html_()
+    assert "120.0 ± 3.2" in repr(table)
+
+
+def test_a_release_says_how_it_was_kept() -> None:
+    content = {**documents.release(), "mechanism": "laplace", "epsilon": 0.5}
+    found = result(content)
+    assert (found.mechanism.name, found.mechanism.epsilon, found.leakage.bits_per_person) == ("laplace", 0.5, 42)
+    assert "ε 0.5 in all" in repr(found)
+    assert "123,456 bits" in found._repr_html_()
+    assert "exact figures" in repr(result())
+    with pytest.raises(UnexpectedAnswer, match="leakage"):
+        result({name: value for name, value in documents.release().items() if name != "leakage"})
+
+
+def test_survival_is_kaplan_and_meier_s() -> None:
+    table = Table(documents.survival())
+    curve = table.survival()
+    assert curve.index.tolist() == ["[0, 1)", "[1, 2)", "[2, 3)"]
+    assert curve["female"].tolist() == pytest.approx([0.9, 0.9, 0.675])
+    html = table._repr_html_()
+    assert "<polyline" in html
+    assert "female: 0.675" in html
+    with pytest.raises(ValueError, match="reducer `count`"):
+        Table(documents.release()["tables"][2]).survival()
+
+
+def test_correlations_follow_from_mean_products() -> None:
+    table = Table(documents.moments())
+    matrix = table.correlation()
+    assert matrix.loc["x", "y"] == pytest.approx(0.960_768_922_830_523)
+    assert matrix.loc["y", "y"] == 1
+    assert matrix.loc["z"].isna().all()
+    assert ">0.96<" in table._repr_html_()
+
+
+def test_a_model_shows_its_last_rounds() -> None:
+    states = [[0.25 * number, 1.0] for number in range(1, 8)]
+    model = {"rounds": 7, "stopped": True, "names": ["slope", "intercept"], "states": states}
+    found = result({**documents.release(), "model": model})
+    assert found.model is not None
+    assert found.model.state.to_dict() == {"slope": 1.75, "intercept": 1.0}
+    assert "7 rounds, stopped by itself" in repr(found)
+    assert "1.75" in found._repr_html_()
+    assert result().model is None

@@ -29,6 +29,9 @@ from glovebox.errors import (
 )
 from glovebox.grants import Budget, Budgets, Grant, Grants, terms
 from glovebox.jobs import Job, Jobs, Module, Modules
+from glovebox.lint import Advice, Lint
+from glovebox.model import Leakage, Mechanism, Model
+from glovebox.privacy import Charge, ExpectedError, Explanation, Ledger, LedgerEntry, Privacy, gaussian, laplace
 from glovebox.receipt import Receipt, Verification
 from glovebox.refusal import Problem, Refusal, Refusals
 from glovebox.result import Cell, Result, Table
@@ -36,18 +39,22 @@ from glovebox.reviews import Review, ReviewEntry, ReviewOutput, Reviews
 from glovebox.verification import EnclaveKey
 
 __all__ = [
+    "Advice",
     "Box",
     "Budget",
     "Budgets",
     "Busy",
     "Cell",
+    "Charge",
     "ConfigurationError",
     "Conflict",
     "ConnectionFailed",
     "Dataset",
     "Datasets",
     "EnclaveKey",
+    "ExpectedError",
     "Explained",
+    "Explanation",
     "Field",
     "GloveboxError",
     "Grant",
@@ -60,9 +67,16 @@ __all__ = [
     "JobRefused",
     "JobWithheld",
     "Jobs",
+    "Leakage",
+    "Ledger",
+    "LedgerEntry",
+    "Lint",
+    "Mechanism",
+    "Model",
     "Module",
     "Modules",
     "NotFound",
+    "Privacy",
     "Problem",
     "ProblemError",
     "Receipt",
@@ -80,5 +94,7 @@ __all__ = [
     "VerificationError",
     "WhoAmI",
     "connect",
+    "gaussian",
+    "laplace",
     "terms",
 ]

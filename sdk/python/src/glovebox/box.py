@@ -15,6 +15,8 @@ from glovebox.errors import UnexpectedAnswer
 from glovebox.grants import Budget, Budgets, Grant, Grants
 from glovebox.html import page, table
 from glovebox.jobs import Job, Jobs, Module, Modules
+from glovebox.lint import Lint, read_manifest
+from glovebox.privacy import Explanation, Ledger, Privacy
 from glovebox.reviews import Review, Reviews
 from glovebox.values import Json
 from glovebox.verification import EnclaveKey
@@ -161,21 +163,56 @@ class Box:
         grant: Grant | str,
         dataset: Dataset | str,
         parameters: Mapping[str, float] | None = None,
+        privacy: Privacy | None = None,
         wait: bool = True,
         progress: bool = True,
     ) -> Job:
         """Runs a module on a dataset under a grant, and waits for the end while showing the progress.
 
-        A job that is withheld, refused or fails is given back like any other; :meth:`Job.result` then raises.
+        With ``privacy``, :func:`glovebox.laplace` or :func:`glovebox.gaussian`, figures get noise; without, they are
+        exact under the grant's disclosure rules. A job that is withheld, refused or fails is given back like any other;
+        :meth:`Job.result` then raises.
         """
-        request = {
-            "module": module.id if isinstance(module, Module) else module,
-            "grant": grant.id if isinstance(grant, Grant) else grant,
-            "dataset": dataset.id if isinstance(dataset, Dataset) else dataset,
-            "parameters": {name: float(value) for name, value in (parameters or {}).items()},
-        }
+        request = _request(module, grant, dataset, parameters, privacy)
         job = self._read_job(self.wire.post("jobs", body=request))
         return job.wait(progress_shown=progress) if wait else job
+
+    def explain(
+        self,
+        module: Module | str,
+        *,
+        grant: Grant | str,
+        dataset: Dataset | str,
+        privacy: Privacy,
+        parameters: Mapping[str, float] | None = None,
+    ) -> Explanation:
+        """What such a job would cost and be worth: expected error, loss, what is left. Nothing is spent."""
+        request = _request(module, grant, dataset, parameters, privacy)
+        return understood(Explanation, self.wire.post("jobs", "explain", body=request))
+
+    def lint(
+        self,
+        module: Module | StrPath | bytes,
+        *,
+        persons: int | None = None,
+        profile: str = "default",
+        privacy: Privacy | None = None,
+    ) -> Lint:
+        """Which disclosure rules a module's declared outputs will meet; ``module`` may be a file that is not submitted.
+
+        ``persons`` is how many the view may hold, as far as you know: the enclave does not tell.
+        """
+        request: dict[str, Any] = {"manifest": _manifest(module), "profile": profile}
+        if persons is not None:
+            request["persons"] = persons
+        if privacy is not None:
+            request["privacy"] = privacy.to_json()
+        return understood(Lint, self.wire.post("modules", "lint", body=request))
+
+    def privacy(self, dataset: Dataset | str) -> Ledger:
+        """What was spent of a dataset's privacy limit, as far as you may see it."""
+        name = dataset.id if isinstance(dataset, Dataset) else dataset
+        return understood(Ledger, self.wire.get("datasets", name, "privacy"))
 
     def close(self) -> None:
         """Closes the connections."""
@@ -195,3 +232,26 @@ class Box:
         """One line."""
         who = self.whoami
         return f"Box({self.wire.server} as {who.principal} of {who.organisation}: {', '.join(who.roles)})"
+
+
+def _request(
+    module: Module | str,
+    grant: Grant | str,
+    dataset: Dataset | str,
+    parameters: Mapping[str, float] | None,
+    privacy: Privacy | None,
+) -> dict[str, Any]:
+    """A job in the form on the wire."""
+    request: dict[str, Any] = {
+        "module": module.id if isinstance(module, Module) else module,
+        "grant": grant.id if isinstance(grant, Grant) else grant,
+        "dataset": dataset.id if isinstance(dataset, Dataset) else dataset,
+        "parameters": {name: float(value) for name, value in (parameters or {}).items()},
+    }
+    return request | ({"privacy": privacy.to_json()} if privacy else {})
+
+
+def _manifest(module: Module | StrPath | bytes) -> Mapping[str, Any]:
+    if isinstance(module, Module):
+        return module.manifest
+    return read_manifest(module if isinstance(module, bytes) else Path(os.fspath(module)).expanduser().read_bytes())

@@ -1,5 +1,6 @@
 """The catalogue: datasets, their fields, and how sensitive each is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,8 @@ class Dataset:
     person_key: str
     """The field that tells persons apart; it is never granted."""
     fields: tuple[Field, ...]
+    privacy: Mapping[str, float] | None
+    """What releases with noise may lose in all: ε, δ, perhaps ε for each developer. None: none may leave."""
 
     @classmethod
     def from_json(cls, json: dict[str, Any]) -> "Dataset":
@@ -81,6 +84,7 @@ class Dataset:
             licence=json["licence"],
             person_key=json["schema"]["person_key"],
             fields=tuple(Field.from_json(field) for field in json["schema"]["fields"]),
+            privacy=json.get("privacy"),
         )
 
     @property
@@ -98,6 +102,8 @@ class Dataset:
     def _repr_html_(self) -> str:
         rows = [(name, getattr(self, name)) for name in ("supplier", "category", "grade", "sharing", "conditions")]
         rows += [("fields", len(self.fields)), ("source", self.source), ("licence", self.licence)]
+        if self.privacy:
+            rows.append(("privacy limit", f"ε {self.privacy['epsilon']} at δ {self.privacy['delta']:g}"))
         headline = Html(table([self.id, self.title], [(name, value) for name, value in rows if value != ""]))
         return page("", headline)
 

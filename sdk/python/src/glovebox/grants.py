@@ -21,6 +21,7 @@ _METERS = (
     ("releases_max", "releases", "releases"),
     ("cells_max", "cells", "cells that left"),
     ("bytes_out_max", "bytes_out", "bytes that left"),
+    ("leakage_bits_max", "leakage_bits", "bits that could leave"),
     ("fuel_max_units", "fuel_units", "fuel units"),
     ("rows_max", "rows_read", "rows read"),
 )
@@ -120,6 +121,10 @@ class Grant:
     valid_until: datetime
     limits: Mapping[str, int]
     disclosure_profile: str
+    isolations: tuple[str, ...]
+    """What jobs may see at once: ``row``, ``person``, ``block``, ``cohort``."""
+    review_required: bool
+    """Whether every release waits for two reviewers; those of isolation ``cohort`` always do."""
     suppliers: tuple[str, ...]
     approvals: tuple[Approval, ...]
     _box: "Box" = field(repr=False, compare=False)
@@ -145,6 +150,8 @@ class Grant:
             valid_until=read_time(json["valid_until"]),
             limits=json["budget"],
             disclosure_profile=json["disclosure_profile"],
+            isolations=tuple(json["isolations"]),
+            review_required=json["review_required"],
             suppliers=tuple(json["suppliers"]),
             approvals=tuple(approvals),
             _box=box,
@@ -186,6 +193,10 @@ class Grant:
         answer = self._box.wire.post("grants", self.id, action, body={"comment": comment}, query=query)
         return self._box.read_grant(answer)
 
+    def _privacy_loss(self) -> str:
+        epsilon = self.limits.get("epsilon_max", 0)
+        return f"ε at most {epsilon} of each dataset" if epsilon else "no release with noise"
+
     def _repr_html_(self) -> str:
         opened = [(f"opens of {dataset}", ", ".join(fields)) for dataset, fields in self.fields.items()]
         opened += [(f"rows of {dataset}", show_filter(rows)) for dataset, rows in self.filters.items()]
@@ -203,6 +214,9 @@ class Grant:
             *opened,
             ("recipients", ", ".join(self.recipients)),
             ("disclosure rules", self.disclosure_profile),
+            ("isolations", ", ".join(self.isolations)),
+            ("privacy loss", self._privacy_loss()),
+            ("review", "every release waits for two reviewers" if self.review_required else "cohort jobs only"),
             *decided,
         ]
         return page("", table([self.id, self.title], rows), self.budget.bars())
@@ -235,16 +249,20 @@ def terms(
     fields: Mapping[str, Iterable[str]],
     valid_until: datetime,
     recipients: Mapping[str, str],
-    budget: Mapping[str, int],
+    budget: Mapping[str, float],
     agreement_sm3: str,
     basis: str = "consent",
     valid_from: datetime | None = None,
     filters: Mapping[str, Any] | None = None,
     disclosure_profile: str = "default",
+    isolations: Iterable[str] = ("row", "person", "block"),
+    review_required: bool = False,
 ) -> dict[str, Any]:
     """The terms of a grant in the form on the wire.
 
-    ``fields`` by dataset; ``recipients`` maps organisations to the country in which they receive (ISO 3166).
+    ``fields`` by dataset; ``recipients`` maps organisations to the country in which they receive (ISO 3166). Releases
+    with noise need ``epsilon_max`` in the ``budget``, and a privacy limit of the dataset. Isolation ``cohort``, and
+    ``review_required``, need two reviewers of other organisations on file.
     """
     scopes = []
     for dataset, names in fields.items():
@@ -262,6 +280,8 @@ def terms(
         "recipients": [{"organisation": name, "jurisdiction": place} for name, place in recipients.items()],
         "budget": dict(budget),
         "disclosure_profile": disclosure_profile,
+        "isolations": sorted(isolations),
+        "review_required": review_required,
         "agreement_sm3": agreement_sm3,
     }
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 
+from glovebox import derived
 from glovebox.errors import UnexpectedAnswer
 from glovebox.html import Html, mark, page, table
+from glovebox.model import Leakage, Mechanism, Model
 from glovebox.refusal import Refusal, Refusals
+from glovebox.values import show_count, show_noisy
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
 TOTAL = "*"
 ALL = "all"
 WITHHELD = "withheld"
-_OWN_COLUMNS = ("output", "reducer", "value", "rounded_to", "suppression")
+# Reducers whose rounding step says how far off a figure may be.
+_ESTIMATES = ("mean", "sum", "variance", "ratio", "cross-product", "gradient")
+_OWN_COLUMNS = ("output", "reducer", "value", "rounded_to", "half_width_95", "suppression")
 
 
 @dataclass(frozen=True)
@@ -33,20 +38,26 @@ class Cell:
     value: float | None
     rounded_to: float | None
     suppression: Refusal | None
+    half_width_95: float | None = None
+    """With noise: the value without it lies within this much in 95 of 100 releases."""
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Cell":
         """Reads the form on the wire."""
         reason = content.get("suppression")
-        value, rounded_to = (
-            None if content.get(name) is None else float(content[name]) for name in ("value", "rounded_to")
+        value, rounded_to, half_width = (
+            None if content.get(name) is None else float(content[name])
+            for name in ("value", "rounded_to", "half_width_95")
         )
-        return cls(tuple(content["keys"]), value, rounded_to, Refusal.from_json(reason) if reason else None)
+        suppression = Refusal.from_json(reason) if reason else None
+        return cls(tuple(content["keys"]), value, rounded_to, suppression, half_width)
 
     def __str__(self) -> str:
-        """The value with as many decimals as it was rounded to, or that it was withheld."""
+        """The value with as many decimals as rounding or noise left, or that it was withheld."""
         if self.value is None:
             return WITHHELD
+        if self.half_width_95 is not None:
+            return show_noisy(self.value, self.half_width_95)
         exponent = Decimal(repr(self.rounded_to or self.value)).normalize().as_tuple().exponent
         return f"{self.value:,.{max(0, -exponent) if isinstance(exponent, int) else 0}f}"
 
@@ -107,7 +118,9 @@ class Table:
 
     def _show(self, cell: Cell) -> str:
         """The figure; where few persons made the rounding coarse, with how far it may be off."""
-        if cell.value is None or not cell.rounded_to or self.reducer not in ("mean", "sum"):
+        if cell.value is None or not cell.rounded_to or cell.half_width_95 is not None:
+            return str(cell)
+        if self.reducer not in _ESTIMATES:
             return str(cell)
         is_coarse = cell.rounded_to > abs(cell.value) / 10
         return f"{cell} ± {cell.rounded_to / 2:g}" if is_coarse else str(cell)
@@ -135,7 +148,16 @@ class Table:
         body = table(headings, rows, number_columns=range(depth, len(headings)))
         notes = [(reason.code, reason.rule, reason.remedy) for reason in _distinct(self.withheld)]
         note = table(["withheld because of", "rule", "what to do"], notes, code_columns={0}) if notes else ""
-        return page(f"{self.output} ({self.reducer})", body, note)
+        drawn = derived.draw(self) if self.reducer in derived.DRAWN else ""
+        return page(f"{self.output} ({self.reducer})", body, drawn, note)
+
+    def survival(self) -> pd.DataFrame:
+        """Kaplan-Meier's estimate from a survival table: a row an interval, a column a combination of keys."""
+        return derived.survival(self)
+
+    def correlation(self, *keys: str) -> pd.DataFrame:
+        """The correlations that a cross-product gives, under ``keys`` where it has some."""
+        return derived.correlation(self, *keys)
 
 
 def _people(key: str) -> str:
@@ -160,6 +182,9 @@ class Result:
             self.profile: str = content["profile"]
             self.cells_released: int = content["cells_released"]
             self.cells_withheld: int = content["cells_withheld"]
+            self.mechanism = Mechanism.from_json(content)
+            self.leakage = Leakage(**{name: content["leakage"][name] for name in ("bits", "bits_per_person")})
+            self.model = Model.from_json(content["model"]) if content.get("model") else None
         except (ValueError, KeyError, TypeError) as error:
             raise UnexpectedAnswer(f"can't read release {release}: {error}") from error
 
@@ -179,7 +204,7 @@ class Result:
         return arrow
 
     def to_arrow(self) -> pa.Table:
-        """All tables as one, a row a cell: output, reducer, a column a key, value, rounded_to, suppression."""
+        """All tables as one, a row a cell: output, reducer, its keys, value, rounded_to, half_width_95, suppression."""
         return self._arrow
 
     def to_pandas(self) -> pd.DataFrame:
@@ -204,26 +229,29 @@ class Result:
         """The document as the enclave flattens it."""
         names = list(dict.fromkeys(name for found in self.tables.values() for name in found.dimensions))
         columns = {name: f"key_{name}" if name in _OWN_COLUMNS else name for name in names}
-        order = ["output", "reducer", *columns.values(), "value", "rounded_to", "suppression"]
+        order = ["output", "reducer", *columns.values(), "value", "rounded_to", "half_width_95", "suppression"]
         long: dict[str, list[Any]] = {name: [] for name in order}
         for found in self.tables.values():
             for cell in (*found.cells, *found.margins):
                 keys = dict(zip(found.dimensions, cell.keys, strict=True))
                 code = cell.suppression.code if cell.suppression else None
-                row = [found.output, found.reducer, *map(keys.get, names), cell.value, cell.rounded_to, code]
+                figures = (cell.value, cell.rounded_to, cell.half_width_95)
+                row = [found.output, found.reducer, *map(keys.get, names), *figures, code]
                 for name, value in zip(order, row, strict=True):
                     long[name].append(value)
         return long
 
     def __repr__(self) -> str:
         """Its tables as text."""
-        return "\n\n".join([self._headline(), *map(repr, self.tables.values())])
+        model = [repr(self.model)] if self.model else []
+        return "\n\n".join([self._headline(), *map(repr, self.tables.values()), *model])
 
     def _repr_html_(self) -> str:
-        return page(self._headline(), *(Html(found._repr_html_()) for found in self.tables.values()))
+        model = [Html(self.model._repr_html_())] if self.model else []
+        return page(self._headline(), *(Html(found._repr_html_()) for found in self.tables.values()), *model)
 
     def _headline(self) -> str:
         return (
             f"Release {self.release}: {self.cells_released} figures left, {self.cells_withheld} were withheld "
-            f"under the rules `{self.profile}`"
+            f"under the rules `{self.profile}`; {self.mechanism}; at most {show_count(self.leakage.bits)} bits in all"
         )

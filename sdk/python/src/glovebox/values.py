@@ -1,6 +1,7 @@
 """Reading the forms on the wire."""
 
 from datetime import datetime
+from math import floor, isfinite, log10
 from typing import Any, TypeAlias
 
 Json: TypeAlias = Any
@@ -24,3 +25,10 @@ def show_count(number: float) -> str:
             if abs(number) >= unit:
                 return f"{number / unit:.3g} {name}"
     return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.10g}"
+
+
+def show_noisy(value: float, half_width: float) -> str:
+    """A figure with noise, to the second digit of what it may be off by."""
+    magnitude = floor(log10(half_width)) if half_width > 0 and isfinite(half_width) else 0
+    digits = min(max(1 - magnitude, 0), 9)
+    return f"{value:,.{digits}f} ± {half_width:,.{digits}f}"
