@@ -18,6 +18,10 @@ const NO_CODES: &[&str] = &[
     "job.kill",
     "job.resume",
     "job.settle",
+    "review.expire",
+    "review.open",
+    "review.release",
+    "review.withdraw",
 ];
 
 /// Ends of file names.

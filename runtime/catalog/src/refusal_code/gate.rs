@@ -106,6 +106,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "ask for a larger loss, merge categories, or lower `contributions_per_person_max`",
     ),
     entry(
+        "gate.no-noise",
+        "noise can be calibrated to the bounds, contributions and loss that were declared",
+        "noise that is too large for exact integers could not be added, and none may be left out",
+        "ask for another loss, or declare narrower bounds and fewer contributions per person",
+    ),
+    entry(
         "gate.profile-needs-noise",
         "under some profiles figures leave with noise alone",
         "a supplier chose differential privacy for all that leaves under the grant",

@@ -10,6 +10,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "read its state; submit a new job",
     ),
     entry(
+        "job.no-noise-asked",
+        "what is explained is the noise that a job asks for",
+        "exact figures cost no privacy loss; which rules they meet is the matter of `job lint`",
+        "add `privacy` to the request (`--epsilon` or `--rho`), or ask `job lint`",
+    ),
+    entry(
         "job.parameter-range",
         "a parameter is a number within the range of the module's manifest",
         "parameters are declared with their range, so that reviewers know what a job can be made to do",
@@ -104,6 +110,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "contributions name a declared output and cell, and lie in the guest's memory",
         "the host takes nothing that the manifest does not declare",
         "compare the job's cell numbers with its manifest",
+    ),
+    entry(
+        "run.bad-update",
+        "`update` answers with a stop flag, 0 or 1, and a finite number for each state variable",
+        "the next round starts from this state, within the bounds of the manifest",
+        "guard divisions and logarithms by released figures: a suppressed one comes as 0, marked as missing",
     ),
     entry(
         "run.cancelled",
