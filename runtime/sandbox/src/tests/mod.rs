@@ -57,7 +57,7 @@ impl ContributionSink for Seen {
         values: &[f64],
     ) -> Result<(), SinkError> {
         let rows = persons.len();
-        assert!(rows == cells.len() && values.len() % rows == 0);
+        assert!(rows == cells.len() && values.len().is_multiple_of(rows));
         for (row, (person, cell)) in persons.iter().zip(cells).enumerate() {
             if let Ok(cell) = u32::try_from(*cell) {
                 let values: Vec<f64> = values.chunks(rows).map(|component| component[row]).collect();
