@@ -19,9 +19,28 @@ pub(super) fn audit(atoms: &[Atom], subject: usize, k: u64) -> Finding {
     if atoms.iter().all(|atom| atom.persons >= k) {
         return Finding::Safe;
     }
-    let found = |field: &Field| Audit { field: *field, subject, k }.run(atoms);
     // The first prime that finds something decides; all must agree that there is nothing.
-    FIELDS.iter().map(found).find(|finding| *finding != Finding::Safe).unwrap_or(Finding::Safe)
+    for field in FIELDS {
+        match (Audit { field, subject, k }).run(atoms) {
+            Outcome::Safe => {}
+            Outcome::Certain => return Finding::Safe,
+            Outcome::Found(finding) => return finding,
+        }
+    }
+    Finding::Safe
+}
+
+/// More disjoint sets of atoms than this are not gathered at once.
+const GATHERED_MAX: usize = 16;
+
+/// What one prime says.
+enum Outcome {
+    /// Nothing isolates modulo this prime.
+    Safe,
+    /// Nothing isolates modulo any prime, nor over the rationals: rows that are independent modulo one prime are independent.
+    Certain,
+    /// Something does, or may.
+    Found(Finding),
 }
 
 struct Audit {
@@ -31,14 +50,26 @@ struct Audit {
 }
 
 impl Audit {
-    fn run(&self, atoms: &[Atom]) -> Finding {
-        let combinations = self.vanishing(atoms.iter().filter(|atom| atom.persons >= self.k));
+    fn run(&self, atoms: &[Atom]) -> Outcome {
+        let sets = self.subject + 1;
+        let unit = |index: usize| (0..sets).map(|at| u64::from(at == index)).collect::<Vec<u64>>();
+        let large = atoms.iter().filter(|atom| atom.persons >= self.k);
+        let combinations = self.vanishing((0..sets).map(unit).collect(), large);
         if combinations.iter().all(|row| self.part(row) == 0) {
-            return Finding::Safe;
+            return Outcome::Safe;
         }
-        let columns = self.columns(&combinations, atoms.iter().filter(|atom| atom.persons < self.k));
+        let small = || atoms.iter().filter(|atom| atom.persons < self.k);
+        let nowhere = self.vanishing(combinations.clone(), small());
+        if nowhere.iter().any(|row| self.part(row) != 0) {
+            // A combination with the asked set is zero on everyone: the asked set follows from the others.
+            return Outcome::Safe;
+        }
+        if self.is_spread(&combinations, nowhere.len(), small()) {
+            return if nowhere.is_empty() { Outcome::Certain } else { Outcome::Safe };
+        }
+        let columns = self.columns(&combinations, small());
         if columns.len() > COLUMNS_MAX {
-            return Finding::Undecided;
+            return Outcome::Found(Finding::Undecided);
         }
         let (values, weights): (Vec<Vec<u64>>, Vec<u64>) = columns.into_iter().unzip();
         let rows = (0..combinations.len()).map(|index| {
@@ -46,46 +77,46 @@ impl Audit {
             let part = combinations.get(index).map_or(0, |row| self.part(row));
             values.chain([part]).collect::<Vec<u64>>()
         });
-        let (rows, is_spanned) = self.reduce(rows.collect(), weights.len());
-        if is_spanned {
-            return Finding::Safe;
-        }
+        let rows = self.reduce(rows.collect(), weights.len());
         let mut search = Search::new(self.field, self.k);
-        let findings = components(&rows, &weights).into_iter().map(|component| search.run(&component));
-        findings.fold(Finding::Safe, |worst, finding| match (worst, finding) {
-            (Finding::Isolated, _) | (_, Finding::Isolated) => Finding::Isolated,
-            (Finding::Undecided, _) | (_, Finding::Undecided) => Finding::Undecided,
-            _ => Finding::Safe,
-        })
+        let findings: Vec<Finding> =
+            components(&rows, &weights).iter().map(|component| search.run(component)).collect();
+        let found = |finding: Finding| findings.contains(&finding).then_some(Outcome::Found(finding));
+        found(Finding::Isolated).or_else(|| found(Finding::Undecided)).unwrap_or(Outcome::Safe)
     }
 
-    /// A basis of the combinations of sets that are zero on every atom of `large`.
-    fn vanishing<'a>(&self, large: impl Iterator<Item = &'a Atom>) -> Vec<Vec<u64>> {
-        let sets = self.subject + 1;
-        let unit = |index: usize| (0..sets).map(|at| u64::from(at == index)).collect::<Vec<u64>>();
-        let mut basis: Vec<Vec<u64>> = (0..sets).map(unit).collect();
-        let mut probe = self.probe(&basis);
-        for atom in large {
-            // A mixture of all combinations that is zero there says that all are, but for one chance in 2⁶¹. A wrong yes leaves
-            // a combination that should be gone: it can only make the audit refuse more.
-            if self.value(&probe, atom.signature) == 0 {
-                continue;
+    /// A basis of the combinations in the span of `basis` that are zero on all of `atoms`.
+    fn vanishing<'a>(&self, basis: Vec<Vec<u64>>, atoms: impl Iterator<Item = &'a Atom>) -> Vec<Vec<u64>> {
+        let mut remaining = Remaining::new(self.field, basis);
+        atoms.for_each(|atom| _ = remaining.strike(atom.signature));
+        remaining.rows
+    }
+
+    /// Whether every combination that is not zero everywhere must touch `k` persons: disjoint sets of atoms of which each leaves
+    /// only the combinations that are zero everywhere (`nowhere` dimensions) are each touched, at the cost of their smallest
+    /// atom. Atoms come heaviest first. Quick, and enough in most cases.
+    fn is_spread<'a>(&self, combinations: &[Vec<u64>], nowhere: usize, small: impl Iterator<Item = &'a Atom>) -> bool {
+        let mut open: Vec<Remaining> = Vec::new();
+        let mut least = 0;
+        for atom in small {
+            let taken = open.iter_mut().position(|remaining| remaining.strike(atom.signature));
+            let taken = taken.or_else(|| {
+                let mut fresh = Remaining::new(self.field, combinations.to_vec());
+                let is_touched = open.len() < GATHERED_MAX && fresh.strike(atom.signature);
+                is_touched.then(|| {
+                    open.push(fresh);
+                    open.len() - 1
+                })
+            });
+            if let Some(at) = taken.filter(|at| open.get(*at).is_some_and(|one| one.rows.len() == nowhere)) {
+                open.remove(at);
+                least += atom.persons;
             }
-            let values: Vec<u64> = basis.iter().map(|row| self.value(row, atom.signature)).collect();
-            let Some(pivot) = values.iter().position(|value| *value != 0) else { continue };
-            let inverse = self.field.inverse(values.get(pivot).copied().unwrap_or(1));
-            let pivot_row = basis.swap_remove(pivot);
-            let mut values = values;
-            values.swap_remove(pivot);
-            for (row, value) in basis.iter_mut().zip(values).filter(|(_, value)| *value != 0) {
-                self.field.subtract(row, self.field.mul(value, inverse), &pivot_row);
+            if least >= self.k {
+                return true;
             }
-            if basis.iter().all(|row| self.part(row) == 0) {
-                break;
-            }
-            probe = self.probe(&basis);
         }
-        basis
+        false
     }
 
     /// Values of every combination on each small atom, atoms on which they are proportional joined: those vanish together.
@@ -106,9 +137,9 @@ impl Audit {
         columns
     }
 
-    /// Reduced row echelon form over the first `columns` columns; heavy atoms come first and so become pivots. Also whether a
-    /// combination with the asked set is zero on everyone: the asked set then follows from the others.
-    fn reduce(&self, mut rows: Vec<Vec<u64>>, columns: usize) -> (Vec<Vec<u64>>, bool) {
+    /// Reduced row echelon form over the first `columns` columns; heavy atoms come first and so become pivots. Rows that are
+    /// zero everywhere are left out.
+    fn reduce(&self, mut rows: Vec<Vec<u64>>, columns: usize) -> Vec<Vec<u64>> {
         let mut reduced: Vec<Vec<u64>> = Vec::with_capacity(rows.len());
         for column in 0..columns {
             let at = |row: &Vec<u64>| row.get(column).copied().unwrap_or(0);
@@ -127,8 +158,7 @@ impl Audit {
                 break;
             }
         }
-        let is_spanned = rows.iter().any(|row| row.get(columns).is_some_and(|part| *part != 0));
-        (reduced, is_spanned)
+        reduced
     }
 
     /// How often the asked set is in a combination.
@@ -136,29 +166,66 @@ impl Audit {
         combination.get(self.subject).copied().unwrap_or(0)
     }
 
-    /// What a combination gives on an atom.
     fn value(&self, combination: &[u64], signature: u64) -> u64 {
-        let mut bits = signature;
-        let mut value = 0;
-        while bits != 0 {
-            value = self.field.add(value, combination.get(bits.trailing_zeros() as usize).copied().unwrap_or(0));
-            bits &= bits - 1;
-        }
-        value
+        value(self.field, combination, signature)
+    }
+}
+
+/// Combinations that are zero on every atom struck out so far.
+struct Remaining {
+    field: Field,
+    rows: Vec<Vec<u64>>,
+    /// A mixture of all rows: where it is not zero, one of them is not.
+    probe: Vec<u64>,
+}
+
+impl Remaining {
+    fn new(field: Field, rows: Vec<Vec<u64>>) -> Self {
+        let mut remaining = Self { field, rows, probe: Vec::new() };
+        remaining.mix();
+        remaining
     }
 
-    /// A combination of `basis` with factors that follow no pattern, the same in every run.
-    fn probe(&self, basis: &[Vec<u64>]) -> Vec<u64> {
-        let mut probe = vec![0; self.subject + 1];
-        let mut factor = 0x1234_5678_9abc_def1 % (1 << 60);
-        for row in basis {
+    /// Leaves the combinations that are zero on an atom: one dimension less, or none if all were. That the mixture is zero where
+    /// a row is not has one chance in 2⁶¹; a combination is then left that should be gone, which can only make the audit
+    /// refuse more.
+    fn strike(&mut self, signature: u64) -> bool {
+        if value(self.field, &self.probe, signature) == 0 {
+            return false;
+        }
+        let mut values: Vec<u64> = self.rows.iter().map(|row| value(self.field, row, signature)).collect();
+        let Some(pivot) = values.iter().position(|value| *value != 0) else { return false };
+        let inverse = self.field.inverse(values.swap_remove(pivot));
+        let pivot_row = self.rows.swap_remove(pivot);
+        for (row, value) in self.rows.iter_mut().zip(values).filter(|(_, value)| *value != 0) {
+            self.field.subtract(row, self.field.mul(value, inverse), &pivot_row);
+        }
+        self.mix();
+        true
+    }
+
+    fn mix(&mut self) {
+        let mut probe = vec![0; self.rows.first().map_or(0, Vec::len)];
+        let mut factor = 0x0234_5678_9abc_def1;
+        for row in &self.rows {
             factor = self.field.mul(factor, 0x0fed_cba9_8765_4321);
             for (sum, value) in probe.iter_mut().zip(row) {
                 *sum = self.field.add(*sum, self.field.mul(factor, *value));
             }
         }
-        probe
+        self.probe = probe;
     }
+}
+
+/// What a combination gives on an atom: the sum of its factors of the sets that the atom is in.
+fn value(field: Field, combination: &[u64], signature: u64) -> u64 {
+    let mut bits = signature;
+    let mut value = 0;
+    while bits != 0 {
+        value = field.add(value, combination.get(bits.trailing_zeros() as usize).copied().unwrap_or(0));
+        bits &= bits - 1;
+    }
+    value
 }
 
 /// The parts of `rows` that share no atom. A row of minimal support lies in one of them. Those without the asked set are left out.

@@ -15,6 +15,8 @@ pub(super) enum Finding {
 
 /// Row operations, in field multiplications, after which the search gives up: some tenths of a second.
 const WORK_MAX: u64 = 30_000_000;
+/// Sets of vectors that are gathered at once.
+const OPEN_MAX: usize = 16;
 
 /// Linear combinations of sets, as rows of their values on atoms.
 pub(super) struct Rows {
@@ -111,35 +113,60 @@ impl Search {
     /// A lower bound on the persons of any row: a row that is not zero is non-zero somewhere on every set of atoms that spans
     /// the space, so disjoint spanning sets each cost their smallest atom. Stops at `enough`.
     fn least(&mut self, rows: &[Vec<u64>], weights: &[u64], open: &[usize], enough: u64) -> u64 {
-        let mut remaining = open.to_vec();
-        remaining.sort_by_key(|column| std::cmp::Reverse(weights.get(*column).copied().unwrap_or(0)));
-        let mut least = 0;
-        while least < enough {
-            let mut basis = Basis::new(self.field, rows.len());
-            let (mut smallest, mut kept) = (u64::MAX, Vec::with_capacity(remaining.len()));
-            for column in &remaining {
-                if basis.is_full() {
-                    kept.push(*column);
-                    continue;
-                }
-                let vector = rows.iter().map(|row| row.get(*column).copied().unwrap_or(0)).collect();
-                self.work += (rows.len() * (basis.vectors.len() + 1)) as u64;
-                if basis.take(vector) {
-                    smallest = smallest.min(weights.get(*column).copied().unwrap_or(0));
-                } else {
-                    kept.push(*column);
-                }
+        let weight = |column: &usize| weights.get(*column).copied().unwrap_or(0);
+        let mut heaviest = open.to_vec();
+        heaviest.sort_by_key(|column| std::cmp::Reverse(weight(column)));
+        let mut packing = Packing::new(self.field, rows.len());
+        for column in &heaviest {
+            let vector = rows.iter().map(|row| row.get(*column).copied().unwrap_or(0)).collect();
+            self.work += (rows.len() * rows.len()) as u64;
+            if packing.add(vector, weight(column)) >= enough {
+                break;
             }
-            if !basis.is_full() {
-                return least;
-            }
-            least += smallest;
-            remaining = kept;
         }
-        least
+        packing.least
     }
 }
 
+/// Disjoint sets of vectors, each spanning the space, gathered greedily.
+pub(super) struct Packing {
+    field: Field,
+    dimension: usize,
+    open: Vec<Basis>,
+    least: u64,
+}
+
+impl Packing {
+    /// An empty packing of a space of `dimension` dimensions.
+    pub(super) fn new(field: Field, dimension: usize) -> Self {
+        Self { field, dimension, open: Vec::new(), least: 0 }
+    }
+
+    /// Adds the values on an atom. Atoms come heaviest first. Answers the persons that any non-zero row costs at least, so far.
+    pub(super) fn add(&mut self, vector: Vec<u64>, persons: u64) -> u64 {
+        if vector.iter().all(|value| *value == 0) {
+            return self.least;
+        }
+        for at in 0..self.open.len() {
+            let Some(basis) = self.open.get_mut(at) else { break };
+            if basis.take(vector.clone()) {
+                if basis.is_full() {
+                    self.open.remove(at);
+                    self.least += persons;
+                }
+                return self.least;
+            }
+        }
+        let mut basis = Basis::new(self.field, self.dimension);
+        basis.take(vector);
+        if basis.is_full() {
+            self.least += persons;
+        } else if self.open.len() < OPEN_MAX {
+            self.open.push(basis);
+        }
+        self.least
+    }
+}
 /// Independent vectors, reduced as they come.
 struct Basis {
     field: Field,

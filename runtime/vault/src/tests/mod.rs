@@ -3,6 +3,8 @@
 mod faults;
 mod ingestion;
 mod quarantine;
+mod registry;
+mod sealing;
 mod thief;
 mod uploads;
 mod views;
