@@ -120,7 +120,7 @@ fn proven(isolation: Isolation, door: Door) -> Vec<&'static str> {
     proven
 }
 
-fn manifest(manifest: &JobManifest) -> [(&'static str, String); 7] {
+fn manifest(manifest: &JobManifest) -> [(&'static str, String); 9] {
     let inputs = manifest.inputs.iter().map(|input| {
         let kind = match &input.input_type {
             glovebox_catalog::InputType::Code(codes) => format!("code of {}", codes.len()),
@@ -130,16 +130,22 @@ fn manifest(manifest: &JobManifest) -> [(&'static str, String); 7] {
     });
     let parameters = manifest.parameters.iter().map(|p| format!("{} = {} in {}..={}", p.name, p.default, p.min, p.max));
     let outputs = manifest.outputs.iter().map(|output| {
-        let reducer = serde_json::to_value(&output.reducer).unwrap_or_default();
-        let reducer = reducer.get("reducer").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        let reducer = output.reducer.name();
         let keys = if output.keys.is_empty() { String::new() } else { format!(" by {}", output.keys.join(", ")) };
         format!("{}: {reducer}{keys}, {} cells", output.name, manifest.cell_count(output))
     });
     let lines = |lines: Vec<String>| lines.join("\n");
+    let blocks = manifest.blocks.map(|blocks| format!("{} disjoint blocks of persons", text::number(blocks.into())));
+    let rounds = manifest.rounds.as_ref().map(|rounds| {
+        let names: Vec<_> = rounds.state.iter().map(|variable| variable.name.as_str()).collect();
+        format!("at most {}, on released figures alone; state: {}", rounds.rounds_max, names.join(", "))
+    });
     [
         ("job", format!("{} {}: {}", manifest.name, manifest.version, manifest.description)),
         ("purpose", manifest.purpose.as_ref().map(text::name).unwrap_or_default()),
         ("isolation", text::name(&manifest.isolation)),
+        ("blocks", blocks.unwrap_or_default()),
+        ("rounds", rounds.unwrap_or_default()),
         ("per person", format!("at most {} contributions to each output", manifest.contributions_per_person_max)),
         ("reads", lines(inputs.collect())),
         ("parameters", lines(parameters.collect())),
