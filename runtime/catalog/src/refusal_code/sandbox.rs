@@ -47,12 +47,6 @@ pub(super) const CODES: &[RefusalCode] = &[
     ),
     entry(
         "sandbox.no-such-reducer",
-        "what would be a row in disguise is no reducer",
-        "a least, greatest, first or last value is one person's, and a list of values is rows",
-        "use `quantile` for extremes and medians, `histogram` or `count` by key for lists",
-    ),
-    entry(
-        "sandbox.no-such-reducer",
         "an output is computed by one of the reducers; none of them gives a single row's value",
         "an extreme, a first value or a list is some person's row in disguise",
         "use what the rule names instead: a quantile for an extreme, counts by key for picked values",
