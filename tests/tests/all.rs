@@ -10,6 +10,7 @@ mod example_data;
 mod guests;
 mod layering;
 mod leaks;
+mod ledger;
 mod malformed;
 mod models;
 mod oracles;

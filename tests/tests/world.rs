@@ -115,6 +115,7 @@ impl World {
                 json(to.into(), other)
             }
             ("GET", "/v1/datasets/{id}") => path(format!("/v1/datasets/{dataset}")),
+            ("GET", "/v1/datasets/{id}/privacy") => path(format!("/v1/datasets/{dataset}/privacy")),
             ("GET", "/v1/datasets/{id}/snapshots") => path(format!("/v1/datasets/{dataset}/snapshots")),
             ("POST", "/v1/datasets/{id}/snapshots") => Asked {
                 content_type: "text/csv",
@@ -135,6 +136,12 @@ impl World {
                 Asked { content_type: "application/wasm", body: enclave::module_bytes().into(), ..path(to.into()) }
             }
             ("GET", "/v1/modules/{id}") => path(format!("/v1/modules/{module}")),
+            ("POST", to @ "/v1/modules/lint") => json(to.into(), serde_json::json!({ "manifest": manifest() })),
+            ("POST", to @ "/v1/jobs/explain") => {
+                let mut noisy = serde_json::to_value(&self.job.request).unwrap();
+                noisy["privacy"] = serde_json::json!({ "mechanism": "laplace", "epsilon": 1 });
+                json(to.into(), noisy)
+            }
             ("POST", to @ "/v1/jobs") => json(to.into(), serde_json::to_value(&self.job.request).unwrap()),
             ("GET", "/v1/jobs/{id}") => path(format!("/v1/jobs/{job}")),
             ("GET", "/v1/jobs/{id}/events") => path(format!("/v1/jobs/{job}/events")),
@@ -162,6 +169,11 @@ impl World {
         let method = Method::from_bytes(route.method.as_bytes()).unwrap();
         client.request(method, self.zone.url(&path)).header("content-type", content_type).body(body).send().await
     }
+}
+
+/// The manifest of the world's module.
+fn manifest() -> glovebox_catalog::JobManifest {
+    glovebox_sandbox::inspect(&enclave::module_bytes()).unwrap().manifest().clone()
 }
 
 /// What is sent to a route.

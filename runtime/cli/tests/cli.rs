@@ -94,6 +94,7 @@ fn fill(folder: &Path) {
     let bmi = take("examples/jobs/bmi-by-age-sex/bmi-by-age-sex.wasm");
     put("half.wasm", &bmi[..bmi.len() / 2]);
     put("bmi-by-age-sex.wasm", &bmi);
+    put("pressure-by-age.wasm", &take("examples/jobs/pressure-by-age/pressure-by-age.wasm"));
     let component = "examples/jobs/visits-per-person/visits-per-person.component.wasm";
     put("visits-per-person.component.wasm", &take(component));
     let assemble = |path: &str| wat::parse_bytes(&take(path)).unwrap().into_owned();

@@ -1,7 +1,7 @@
 //! A release in the formats that people read tables in: JSON, CSV, Arrow IPC stream, Parquet.
 //!
 //! The tables of a release become one long table, a row per cell: `output`, `reducer`, a column per key dimension,
-//! `value`, `rounded_to`, `suppression` (the refusal's code). A key is `*` in a margin and missing where the output does
+//! `value`, `rounded_to`, `half_width_95`, `suppression` (the refusal's code). A key is `*` in a margin and missing where the output does
 //! not have the dimension.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use parquet::arrow::ArrowWriter;
 
 use crate::EngineError;
 
-const OWN_COLUMNS: [&str; 5] = ["output", "reducer", "value", "rounded_to", "suppression"];
+const OWN_COLUMNS: [&str; 6] = ["output", "reducer", "value", "rounded_to", "half_width_95", "suppression"];
 
 /// Format of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,7 @@ fn long_table(document: &ReleaseDocument) -> Result<RecordBatch, arrow::error::A
     }
     columns.push(("value".to_owned(), number(&|cell| cell.value)));
     columns.push(("rounded_to".to_owned(), number(&|cell| cell.rounded_to)));
+    columns.push(("half_width_95".to_owned(), number(&|cell| cell.half_width_95)));
     let code = |_: &Table, cell: &Cell| cell.suppression.as_ref().map(|reason| reason.code.clone());
     columns.push(("suppression".to_owned(), text(&code)));
     let fields: Vec<Field> = columns.iter().map(|(name, array)| Field::new(name, data_type(array), true)).collect();
@@ -114,7 +115,7 @@ mod tests {
                            {"keys": ["male"], "value": null, "suppression": {
                                "code": "gate.cell-below-threshold", "rule": "r", "place": "p", "remedy": "r"}}]},
                 {"output": "all", "reducer": "mean", "margins": [], "dimensions": [],
-                 "cells": [{"keys": [], "value": 28.5, "rounded_to": 0.5}]}
+                 "cells": [{"keys": [], "value": 28.5, "rounded_to": 0.5, "half_width_95": 1.25}]}
             ]
         }))
         .unwrap()
@@ -123,10 +124,10 @@ mod tests {
     #[test]
     fn csv_says_what_left_and_what_did_not() {
         let csv = String::from_utf8(write(&document(), ReleaseFormat::Csv).unwrap()).unwrap();
-        let expected = "output,reducer,sex,value,rounded_to,suppression\n\
-                        persons,count,female,120.0,5.0,\n\
-                        persons,count,male,,,gate.cell-below-threshold\n\
-                        all,mean,,28.5,0.5,\n";
+        let expected = "output,reducer,sex,value,rounded_to,half_width_95,suppression\n\
+                        persons,count,female,120.0,5.0,,\n\
+                        persons,count,male,,,,gate.cell-below-threshold\n\
+                        all,mean,,28.5,0.5,1.25,\n";
         assert_eq!(csv, expected);
     }
 
@@ -147,6 +148,6 @@ mod tests {
         document.tables[0].dimensions[0].name = "value".into();
         let table = long_table(&document).unwrap();
         let names: Vec<_> = table.schema().fields().iter().map(|field| field.name().clone()).collect();
-        assert_eq!(names, ["output", "reducer", "key_value", "value", "rounded_to", "suppression"]);
+        assert_eq!(names, ["output", "reducer", "key_value", "value", "rounded_to", "half_width_95", "suppression"]);
     }
 }

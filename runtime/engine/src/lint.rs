@@ -1,19 +1,28 @@
 //! Pre-flight: which rules a manifest's outputs will meet, told before anything is submitted.
 
 use glovebox_api::{Lint, LintRequest};
-use glovebox_catalog::Refusal;
+use glovebox_audit::canonical_json;
+use glovebox_catalog::{ModuleId, Principal, Refusal};
 use glovebox_gate::{Profile, leakage_max, lint};
+use glovebox_gm::sm3;
+use glovebox_policy::{Action, ResourceRef};
 
 use crate::defaults::profiles;
-use crate::{Engine, EngineError};
+use crate::{Caller, Engine, EngineError};
 
 impl Engine {
     /// Holds the declared outputs of a manifest against a disclosure profile. It looks at nothing but the request and the
-    /// profile, so anyone on file may ask.
+    /// profile; whoever may submit a module may ask about one.
     ///
     /// # Errors
-    /// [`EngineError::Invalid`] for a manifest that no module could carry, or a profile that is not loaded.
-    pub fn lint(&self, request: &LintRequest) -> Result<Lint, EngineError> {
+    /// [`EngineError::Refused`], [`EngineError::Invalid`] for a manifest that no module could carry, or a profile that is
+    /// not loaded.
+    pub fn lint(&self, caller: &Caller, request: &LintRequest) -> Result<Lint, EngineError> {
+        let json = canonical_json(&request.manifest);
+        let json = json.map_err(|error| EngineError::internal("write a manifest", error))?;
+        let id = ModuleId::new(sm3(&json).to_string()).map_err(|error| EngineError::internal("make an id", error))?;
+        let Principal { id: principal, organisation, .. } = &caller.principal;
+        self.authorise(caller, Action::ModuleSubmit, ResourceRef::module(&id, organisation, principal))?;
         lint_under(self.loaded_profile(&request.profile)?, request)
     }
 
@@ -27,7 +36,7 @@ impl Engine {
 /// The same without an enclave, under a profile that ships with this version.
 ///
 /// # Errors
-/// As [`Engine::lint`].
+/// [`EngineError::Invalid`] for a manifest that no module could carry, or a profile that does not ship.
 pub fn lint_offline(request: &LintRequest) -> Result<Lint, EngineError> {
     let shipped = profiles(&[])?;
     let (profile, _) = shipped.get(&request.profile).ok_or_else(|| unknown_profile(shipped.keys()))?;

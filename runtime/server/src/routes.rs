@@ -73,7 +73,7 @@ routes! {
     get  "/v1/modules" => module::list, Some(Action::ModuleRead);
     post "/v1/modules" => module::submit, Some(Action::ModuleSubmit);
     get  "/v1/modules/{id}" => module::show, Some(Action::ModuleRead);
-    post "/v1/modules/lint" => module::lint, None;
+    post "/v1/modules/lint" => module::lint, Some(Action::ModuleSubmit);
 
     get  "/v1/jobs" => job::list, Some(Action::JobRead);
     post "/v1/jobs" => job::submit, Some(Action::JobSubmit);

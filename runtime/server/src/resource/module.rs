@@ -51,5 +51,5 @@ pub(crate) async fn lint(
     Who(caller): Who,
     Write { body, .. }: Write<LintRequest>,
 ) -> Result<Json<Lint>, Failure> {
-    app.ask(&caller, move |engine, _| engine.lint(&body)).await.map(Json)
+    app.ask(&caller, move |engine, caller| engine.lint(caller, &body)).await.map(Json)
 }
