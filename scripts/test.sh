@@ -48,7 +48,7 @@ guests() {
     step jobs cargo test --locked --manifest-path examples/jobs/Cargo.toml || verdict=1
     kept="$(mktemp -d)"
     (cd examples/jobs && find . -name '*.wasm' -not -path '*/target/*' -exec cp --parents {} "$kept" \;)
-    { step guests sdk/guest/build.sh && step rebuilt cargo test --locked --workspace --test all -- doors scenarios; } ||
+    { step guests sdk/guest/build.sh && step rebuilt cargo test --locked --workspace --test all -- doors models scenarios; } ||
         verdict=1
     cp -r "$kept/." examples/jobs/
     rm -rf "$kept"
