@@ -1,6 +1,8 @@
 //! What the host knows of one cell: who contributed, how often, how much, and how much the two largest did.
 
-use roaring::{MultiOps, RoaringBitmap};
+use roaring::RoaringBitmap;
+
+use crate::persons::union;
 
 /// Exact statistics of one cell. Plaintext of persons: no `Debug`, no `Serialize`.
 ///
@@ -136,7 +138,7 @@ impl CellStatistics {
     /// the sum of the cells' largest: dominance may then be found where there is none, never the reverse. Of details,
     /// moments add up; grids and exits have no margins.
     pub(crate) fn union<'a>(cells: impl Iterator<Item = &'a Self> + Clone) -> Self {
-        let persons = cells.clone().map(|cell| &cell.persons).union();
+        let persons = union(cells.clone().map(|cell| &cell.persons));
         let are_disjoint = persons.len() == cells.clone().map(Self::person_count).sum::<u64>();
         let mut all = Self { persons, ..Self::default() };
         let mut first = Component::default();

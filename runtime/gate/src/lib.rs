@@ -17,6 +17,7 @@ mod leakage;
 mod lint;
 mod margin;
 mod intake;
+mod persons;
 mod profile;
 mod reducers;
 mod reduction;

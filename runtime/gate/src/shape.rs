@@ -1,4 +1,4 @@
-//! Dimensions of a table and the lines of cells that its margins add up.
+//! Dimensions of a table, and row-major arithmetic over them.
 
 use glovebox_catalog::{JobManifest, Output, Reducer};
 use serde::{Deserialize, Serialize};
@@ -70,35 +70,10 @@ impl Shape {
         (cell / inner.max(1)) % self.size(dimension).max(1)
     }
 
-    /// Cells whose index along `dimension` is 0, 1, …: one line for each, in order, cells ascending.
-    pub(crate) fn lines(&self, dimension: usize) -> Vec<Vec<usize>> {
-        let mut lines = vec![Vec::new(); self.size(dimension)];
-        for cell in 0..self.len() {
-            if let Some(line) = lines.get_mut(self.index(cell, dimension)) {
-                line.push(cell);
-            }
-        }
-        lines
-    }
-
     /// Labels of cell `cell`, one per dimension.
     pub(crate) fn keys(&self, cell: usize) -> Vec<String> {
         let label = |(at, dimension): (usize, &Dimension)| dimension.labels.get(self.index(cell, at)).cloned();
         self.dimensions.iter().enumerate().filter_map(label).collect()
-    }
-
-    /// Keys of the margin over all dimensions but `dimension`, at its value `index`.
-    pub(crate) fn margin_keys(&self, dimension: usize, index: usize) -> Vec<String> {
-        let key = |(at, other): (usize, &Dimension)| match other.labels.get(index) {
-            Some(label) if at == dimension => label.clone(),
-            _ => TOTAL.to_string(),
-        };
-        self.dimensions.iter().enumerate().map(key).collect()
-    }
-
-    /// Keys of the grand total.
-    pub(crate) fn total_keys(&self) -> Vec<String> {
-        vec![TOTAL.to_string(); self.dimensions.len()]
     }
 
     /// Where a cell is, in words: `sex=female, age_band=*`.
@@ -106,16 +81,6 @@ impl Shape {
         let pairs = self.dimensions.iter().zip(keys).map(|(dimension, key)| format!("{}={key}", dimension.name));
         let place = pairs.collect::<Vec<_>>().join(", ");
         if place.is_empty() { "overall".into() } else { place }
-    }
-
-    /// Margins of this table: one per value of every dimension and a grand total; a table of one dimension has the
-    /// total alone, a table without dimensions none.
-    pub(crate) fn margin_count(&self) -> usize {
-        match self.dimensions.len() {
-            0 => 0,
-            1 => 1,
-            _ => 1 + self.dimensions.iter().map(|dimension| dimension.labels.len()).sum::<usize>(),
-        }
     }
 }
 
@@ -134,18 +99,14 @@ mod tests {
     #[test]
     fn cells_are_row_major() {
         let shape = shape(&[2, 3]);
-        assert_eq!(shape.lines(0), [vec![0, 1, 2], vec![3, 4, 5]]);
-        assert_eq!(shape.lines(1), [vec![0, 3], vec![1, 4], vec![2, 5]]);
         assert_eq!(shape.keys(5), ["v1", "v2"]);
-        assert_eq!(shape.margin_keys(1, 2), ["*", "v2"]);
         assert_eq!(shape.place(&shape.keys(3)), "d0=v1, d1=v0");
-        assert_eq!(shape.margin_count(), 6);
     }
 
     #[test]
     fn a_table_without_dimensions_is_one_cell() {
         let shape = shape(&[]);
-        assert_eq!((shape.len(), shape.margin_count(), shape.keys(0)), (1, 0, Vec::new()));
+        assert_eq!((shape.len(), shape.keys(0)), (1, Vec::new()));
         assert_eq!(shape.place(&[]), "overall");
     }
 }

@@ -10,11 +10,10 @@
 //! over a hidden one would then look like a difference. So the pattern of hidden cells is settled first; a cell that the
 //! guard refuses joins those hidden for their own sake, and the pattern is settled anew.
 
-use roaring::MultiOps as _;
-
 use crate::cell::CellStatistics;
 use crate::disclose::Shown;
 use crate::margin::{Margin, margins};
+use crate::persons::union;
 use crate::reducers::{Additivity, Statistic};
 use crate::reduction::ReducedOutput;
 use crate::rules::{Figure, Hidden, Line, Suppression, complement, hypercubes, shows_total, small_counts};
@@ -117,7 +116,8 @@ impl<'a> Totals<'a> {
     fn hypercubes(&mut self, margins: &[Margin]) -> Option<Vec<bool>> {
         let wants_all = margins.iter().any(|margin| !margin.is_outermost && !margin.is_grand_total);
         let is_contingency = self.output.output.reducer == glovebox_catalog::Reducer::ContingencyTable;
-        if !(is_contingency && wants_all && self.profile.complementary) {
+        let is_open = self.output.open.contains(&true);
+        if !(is_contingency && wants_all && self.profile.complementary) || is_open {
             return None;
         }
         let is = |index: usize, why: Suppression| self.suppressed.get(index) == Some(&Some(why));
@@ -229,7 +229,7 @@ impl<'a> Totals<'a> {
     /// The figure of a total that passed every rule but the guard's.
     fn total(&self, line: &[usize], guard: &mut dyn Guard) -> Result<Figure, Suppression> {
         let cells: Vec<_> = line.iter().filter_map(|index| self.output.cells.get(*index)).collect();
-        let persons = cells.iter().map(|cell| &cell.persons).union();
+        let persons = union(cells.iter().map(|cell| &cell.persons));
         if !persons.is_empty() && !guard.admit(&persons) {
             return Err(Suppression::Differencing);
         }

@@ -7,14 +7,9 @@ use crate::rules::{Figure, count_step, round_count};
 
 pub(crate) struct Count {
     pub(crate) contributions_max: u32,
-    pub(crate) name: &'static str,
 }
 
 impl Statistic for Count {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
     fn dominance(&self) -> bool {
         // With one contribution each nobody dominates ten persons; with many, one person can be most of a count.
         self.contributions_max > 1

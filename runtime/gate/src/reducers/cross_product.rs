@@ -14,10 +14,6 @@ pub(crate) struct CrossProduct {
 }
 
 impl InnerStatistic for CrossProduct {
-    fn name(&self) -> &'static str {
-        "cross-product"
-    }
-
     fn parameters(&self) -> u32 {
         // A regression of one variable on the others estimates as many, with its intercept.
         u32::try_from(self.scales.len()).unwrap_or(u32::MAX)

@@ -1,10 +1,9 @@
 //! Number of distinct persons. A person may be in several cells, so totals are not sums but sizes of unions.
 
-use roaring::MultiOps;
-
 use super::{Additivity, Statistic};
 use crate::Profile;
 use crate::cell::CellStatistics;
+use crate::persons::union;
 use crate::rules::{Figure, count_step, round_count};
 
 pub(crate) struct DistinctPersons {
@@ -12,10 +11,6 @@ pub(crate) struct DistinctPersons {
 }
 
 impl Statistic for DistinctPersons {
-    fn name(&self) -> &'static str {
-        "distinct-persons"
-    }
-
     fn dominance(&self) -> bool {
         false
     }
@@ -31,7 +26,7 @@ impl Statistic for DistinctPersons {
 
     fn total(&self, cells: &[&CellStatistics], figures: &[Figure], profile: &Profile) -> Figure {
         match self.additivity() {
-            Additivity::Union => persons(cells.iter().map(|cell| &cell.persons).union().len(), profile),
+            Additivity::Union => persons(union(cells.iter().map(|cell| &cell.persons)).len(), profile),
             _ => Figure::sum(figures),
         }
     }

@@ -12,10 +12,6 @@ pub(crate) struct Gradient {
 }
 
 impl InnerStatistic for Gradient {
-    fn name(&self) -> &'static str {
-        "gradient"
-    }
-
     fn parameters(&self) -> u32 {
         // A step along it fits as many.
         u32::try_from(self.scales.len()).unwrap_or(u32::MAX)

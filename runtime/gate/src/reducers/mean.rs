@@ -12,10 +12,6 @@ pub(crate) struct Mean {
 }
 
 impl Statistic for Mean {
-    fn name(&self) -> &'static str {
-        "mean"
-    }
-
     fn parameters(&self) -> u32 {
         1
     }

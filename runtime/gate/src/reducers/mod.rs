@@ -36,8 +36,6 @@ pub(crate) enum Additivity {
 
 /// What a reducer does with statistics of a cell that shows one figure.
 pub(crate) trait Statistic {
-    /// Its name on the wire.
-    fn name(&self) -> &'static str;
     /// Parameters that it estimates: the fewest persons rise above the threshold with them.
     fn parameters(&self) -> u32 {
         0
@@ -56,8 +54,6 @@ pub(crate) trait Statistic {
 /// (fewest persons with [`InnerStatistic::parameters`], dominance in each of [`CellStatistics::components`], the guard
 /// with [`CellStatistics::persons`]); then each figure may be hidden for its own reason.
 pub(crate) trait InnerStatistic {
-    /// Its name on the wire.
-    fn name(&self) -> &'static str;
     /// Parameters that it estimates.
     fn parameters(&self) -> u32;
     /// Whether one person's share of a figure can be too large.
@@ -101,7 +97,6 @@ impl From<Figure> for InnerValue {
 /// The statistic of `output` whose cells show one figure each; of the others it is their number of contributions.
 pub(crate) fn statistic(output: &ReducedOutput) -> Box<dyn Statistic> {
     let bound = output.contributions_max;
-    let name = output.output.reducer.name();
     match (&output.output.reducer, output.scales.as_slice()) {
         (Reducer::DistinctPersons, _) => Box::new(distinct_persons::DistinctPersons { contributions_max: bound }),
         (Reducer::Sum { .. }, [scale]) => Box::new(sum::Sum { scale: *scale, contributions_max: bound }),
@@ -110,7 +105,7 @@ pub(crate) fn statistic(output: &ReducedOutput) -> Box<dyn Statistic> {
         (Reducer::Ratio { .. }, [numerator, denominator]) => {
             Box::new(ratio::Ratio { numerator: *numerator, denominator: *denominator, contributions_max: bound })
         }
-        _ => Box::new(count::Count { contributions_max: bound, name }),
+        _ => Box::new(count::Count { contributions_max: bound }),
     }
 }
 

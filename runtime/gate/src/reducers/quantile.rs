@@ -7,7 +7,7 @@
 use super::{InnerFigure, InnerStatistic, InnerValue};
 use crate::Profile;
 use crate::cell::{CellStatistics, Detail, Grid};
-use crate::rules::{CountStep, Suppression, count_step, persons_min, round_count};
+use crate::rules::{CountStep, Suppression, count_step, persons_beside, round_count};
 
 pub(crate) struct Quantile {
     pub(crate) lower: f64,
@@ -18,10 +18,6 @@ pub(crate) struct Quantile {
 }
 
 impl InnerStatistic for Quantile {
-    fn name(&self) -> &'static str {
-        "quantile"
-    }
-
     fn parameters(&self) -> u32 {
         0
     }
@@ -34,7 +30,7 @@ impl InnerStatistic for Quantile {
     fn figures(&self, cell: &CellStatistics, profile: &Profile) -> Vec<InnerFigure> {
         let Detail::Grid(grid) = &cell.detail else { return Vec::new() };
         let count_step = count_step(profile, self.contributions_max);
-        let fewest = u64::from(persons_min(profile, self.parameters()));
+        let fewest = u64::from(persons_beside(profile));
         let total = round_count(cell.count, count_step) as f64;
         let figure = |probability: &f64| {
             let edge = edge(grid, count_step, probability * total);

@@ -17,10 +17,6 @@ pub(crate) struct Ratio {
 }
 
 impl Statistic for Ratio {
-    fn name(&self) -> &'static str {
-        "ratio"
-    }
-
     fn dominance(&self) -> bool {
         true
     }

@@ -12,10 +12,6 @@ pub(crate) struct Sum {
 }
 
 impl Statistic for Sum {
-    fn name(&self) -> &'static str {
-        "sum"
-    }
-
     fn dominance(&self) -> bool {
         true
     }

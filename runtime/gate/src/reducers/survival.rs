@@ -17,10 +17,6 @@ use crate::rules::{CountStep, Suppression, count_step, round_count};
 pub(crate) struct SurvivalTable;
 
 impl InnerStatistic for SurvivalTable {
-    fn name(&self) -> &'static str {
-        "survival-table"
-    }
-
     fn parameters(&self) -> u32 {
         0
     }

@@ -12,10 +12,6 @@ pub(crate) struct Variance {
 }
 
 impl Statistic for Variance {
-    fn name(&self) -> &'static str {
-        "variance"
-    }
-
     fn parameters(&self) -> u32 {
         // The mean.
         1

@@ -5,14 +5,15 @@
 //! nobody or by at least three; docs/differencing.md for the guard.
 
 use glovebox_catalog::Refusal;
-use roaring::{MultiOps as _, RoaringBitmap};
+use roaring::RoaringBitmap;
 
 use crate::Profile;
 use crate::cell::CellStatistics;
+use crate::persons::union;
 
 /// Everybody who contributed to an output; none when the profile does not compare with them.
 pub(crate) fn everybody(cells: &[CellStatistics], profile: &Profile) -> Option<RoaringBitmap> {
-    profile.subset_difference_min.map(|_| cells.iter().map(|cell| &cell.persons).union())
+    profile.subset_difference_min.map(|_| union(cells.iter().map(|cell| &cell.persons)))
 }
 
 /// Whether `cell` leaves out a few of `everybody`.

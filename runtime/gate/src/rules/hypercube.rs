@@ -12,8 +12,9 @@
 
 use crate::shape::Shape;
 
-/// Choices of other values that are tried for one cell.
-const TRIES: usize = 4_096;
+/// Choices of other values that are tried for one cell, and for all cells of a table.
+const TRIES_EACH: usize = 1_024;
+const TRIES: usize = 200_000;
 
 /// The corners of a hypercube about one suppressed cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,14 +39,14 @@ pub(crate) struct Bounds {
 /// One hypercube for each cell of `suppressed` (ascending), no two sharing a cell; none when there is not one for each.
 /// `fit` tells whether a cell passes every rule. Follows from which cells are suppressed and which fit, from nothing else.
 pub(crate) fn hypercubes(shape: &Shape, suppressed: &[usize], fit: impl Fn(usize) -> bool) -> Option<Vec<Hypercube>> {
-    let mut is_taken = vec![false; shape.len()];
+    let mut is_free: Vec<bool> = (0..shape.len()).map(fit).collect();
     let mut found = Vec::with_capacity(suppressed.len());
+    let mut tries = TRIES;
     for cell in suppressed {
-        let is_free = |corner: usize| fit(corner) && is_taken.get(corner) == Some(&false);
-        let hypercube = about(shape, *cell, is_free)?;
-        for corner in hypercube.even.iter().chain(&hypercube.odd) {
-            if let Some(taken) = is_taken.get_mut(*corner) {
-                *taken = true;
+        let hypercube = Search::about(shape, *cell).first(&is_free, &mut tries)?;
+        for corner in hypercube.cells() {
+            if let Some(free) = is_free.get_mut(corner) {
+                *free = false;
             }
         }
         found.push(hypercube);
@@ -53,41 +54,62 @@ pub(crate) fn hypercubes(shape: &Shape, suppressed: &[usize], fit: impl Fn(usize
     Some(found)
 }
 
-/// The first hypercube about `cell` whose other corners are free, going round every dimension from the cell on.
-fn about(shape: &Shape, cell: usize, is_free: impl Fn(usize) -> bool) -> Option<Hypercube> {
-    let own: Vec<usize> = (0..shape.dimensions.len()).map(|dimension| shape.index(cell, dimension)).collect();
-    let sizes: Vec<usize> = (0..shape.dimensions.len()).map(|dimension| shape.size(dimension)).collect();
-    let choices = sizes.iter().fold(1_usize, |choices, size| choices.saturating_mul(size.saturating_sub(1)));
-    for choice in 0..choices.min(TRIES) {
-        let mut left = choice;
-        let others: Vec<usize> = own
-            .iter()
-            .zip(&sizes)
-            .map(|(own, size)| {
-                let turn = 1 + left % (size - 1);
-                left /= size - 1;
-                (own + turn) % size
-            })
-            .collect();
-        let hypercube = corners(cell, &own, &others, &sizes);
-        if hypercube.even.iter().chain(&hypercube.odd).all(|corner| is_free(*corner)) {
-            return Some(hypercube);
-        }
-    }
-    None
+/// The hypercubes about one cell, in the order of going round every dimension from the cell on.
+struct Search {
+    cell: usize,
+    sizes: Vec<usize>,
+    own: Vec<usize>,
+    others: Vec<usize>,
 }
 
-fn corners(cell: usize, own: &[usize], others: &[usize], sizes: &[usize]) -> Hypercube {
-    let mut hypercube = Hypercube { cell, even: Vec::new(), odd: Vec::new() };
-    for corner in 1..1_usize << own.len() {
-        let mut index = 0;
-        for (dimension, ((own, other), size)) in own.iter().zip(others).zip(sizes).enumerate() {
-            index = index * size + if corner & (1 << dimension) == 0 { own } else { other };
-        }
-        let side = if corner.count_ones() % 2 == 0 { &mut hypercube.even } else { &mut hypercube.odd };
-        side.push(index);
+impl Search {
+    fn about(shape: &Shape, cell: usize) -> Self {
+        let dimensions = || 0..shape.dimensions.len();
+        let sizes = dimensions().map(|dimension| shape.size(dimension)).collect();
+        let own: Vec<usize> = dimensions().map(|dimension| shape.index(cell, dimension)).collect();
+        Self { cell, sizes, others: own.clone(), own }
     }
-    hypercube
+
+    /// The first hypercube whose corners but the cell itself are free.
+    fn first(&mut self, is_free: &[bool], tries: &mut usize) -> Option<Hypercube> {
+        let choices = self.sizes.iter().fold(1_usize, |choices, size| choices.saturating_mul(size.saturating_sub(1)));
+        for choice in 0..choices.min(TRIES_EACH) {
+            *tries = tries.checked_sub(1)?;
+            self.choose(choice);
+            if self.corners().all(|corner| is_free.get(self.index(corner)) == Some(&true)) {
+                return Some(self.hypercube());
+            }
+        }
+        None
+    }
+
+    /// Sets the other value of every dimension.
+    fn choose(&mut self, choice: usize) {
+        let mut left = choice;
+        for ((other, own), size) in self.others.iter_mut().zip(&self.own).zip(&self.sizes) {
+            let turns = size.saturating_sub(1).max(1);
+            *other = (own + 1 + left % turns) % size;
+            left /= turns;
+        }
+    }
+
+    /// The corners but the cell itself, each as the set of dimensions in which it has the other value.
+    fn corners(&self) -> std::ops::Range<usize> {
+        1..1 << self.own.len()
+    }
+
+    fn index(&self, corner: usize) -> usize {
+        let values = self.own.iter().zip(&self.others).zip(&self.sizes).enumerate();
+        values.fold(0, |index, (dimension, ((own, other), size))| {
+            index * size + if corner & (1 << dimension) == 0 { own } else { other }
+        })
+    }
+
+    fn hypercube(&self) -> Hypercube {
+        let (even, odd): (Vec<_>, Vec<_>) = self.corners().partition(|corner| corner.count_ones() % 2 == 0);
+        let indexes = |corners: Vec<usize>| corners.into_iter().map(|corner| self.index(corner)).collect();
+        Hypercube { cell: self.cell, even: indexes(even), odd: indexes(odd) }
+    }
 }
 
 impl Hypercube {

@@ -16,7 +16,7 @@ pub(crate) use rounding::{
     CountStep, Figure, coarse_contributions, count_step, digits_of, published_count, round_claim, round_count,
 };
 pub(crate) use size::too_many;
-pub(crate) use threshold::{below_threshold, fewest_persons, persons_min};
+pub(crate) use threshold::{below_threshold, fewest_persons, persons_beside};
 
 use glovebox_catalog::Refusal;
 

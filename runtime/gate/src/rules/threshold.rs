@@ -9,8 +9,13 @@ use crate::Profile;
 use crate::cell::CellStatistics;
 
 /// Fewest persons behind a figure that estimates `parameters` parameters.
-pub(crate) fn persons_min(profile: &Profile, parameters: u32) -> u32 {
+fn persons_min(profile: &Profile, parameters: u32) -> u32 {
     if parameters == 0 { profile.threshold } else { profile.threshold.max(profile.dof_min.saturating_add(parameters)) }
+}
+
+/// Fewest persons on either side of a figure that divides the persons of its cell.
+pub(crate) fn persons_beside(profile: &Profile) -> u32 {
+    profile.threshold.max(profile.threshold_measures.unwrap_or(0))
 }
 
 /// Fewest persons behind a figure of `reducer`, which estimates `parameters` parameters.

@@ -74,7 +74,8 @@ impl Reader<'_> {
     fn program(&self, hidden: &[(usize, bool)]) -> (Vec<(i64, i64)>, Program) {
         let base = i64::from(self.profile.round_base);
         let step = |persons: i64| (persons + base / 2) / base;
-        let steps = hidden.iter().map(|(_, is_small)| self.persons(*is_small)).map(|(low, high)| (step(low), step(high)));
+        let steps =
+            hidden.iter().map(|(_, is_small)| self.persons(*is_small)).map(|(low, high)| (step(low), step(high)));
         let equation = |margin: &Cell| {
             let line = || self.table.cells.iter().enumerate().filter(|(_, cell)| is_in(cell, margin));
             let shown: f64 = line().filter_map(|(_, cell)| cell.value).sum();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use glovebox_gate::{Profile, Verdict};
+use glovebox_gate::{Profile, Verdict, leakage_max};
 use serde_json::json;
 
 use crate::harness::{Given, default_profile, manifest, populations, verdict};
@@ -302,5 +302,68 @@ fn unions_of_persons_pin_nothing() {
         for (cell, code) in group.suppressed.iter().enumerate() {
             assert!(code.is_none() || distinct(&group.values[cell]) >= 2, "cell {cell} is pinned in {published}");
         }
+    }
+}
+
+/// Bits that hold so many outcomes.
+fn bits(outcomes: usize) -> f64 {
+    (outcomes as f64).log2()
+}
+
+/// Every table of three counts under the default profile: no more releases than the bound says, and not far fewer.
+#[test]
+fn there_are_no_more_releases_than_the_bound_says() {
+    let profile = default_profile();
+    let manifest = manifest(json!({"reducer": "count"}), &[3], 1);
+    let bound = leakage_max(&manifest, &profile, 93, 93, None).bits as f64;
+    let seen: std::collections::BTreeSet<String> = tables(3, 31)
+        .map(|values| values.iter().map(|value| *value as u32).collect::<Vec<_>>())
+        .map(|each| format!("{:?}", verdict(&manifest, &populations(&each, 0.0), &profile)))
+        .collect();
+    assert!(bits(seen.len()) <= bound, "{} outcomes, {bound} bits", seen.len());
+    assert!(bits(seen.len()) >= bound / 4.0, "{} outcomes, {bound} bits: the bound is idle", seen.len());
+}
+
+/// One person does what it can, everybody else stays: cells, values and both.
+#[test]
+fn one_person_tells_apart_no_more_releases_than_the_bound_says() {
+    let profile = small_profile(3, 1, true);
+    let values: Vec<f64> = (0..=40).map(|value| f64::from(value) / 20.0).collect();
+    for (reducer, contributions) in [
+        (json!({"reducer": "count"}), 1),
+        (json!({"reducer": "count"}), 2),
+        (json!({"reducer": "distinct-persons"}), 2),
+        (json!({"reducer": "sum", "lower": 0.0, "upper": 2.0}), 1),
+        (json!({"reducer": "mean", "lower": 0.0, "upper": 2.0}), 1),
+        (json!({"reducer": "mean", "lower": 0.0, "upper": 2.0}), 2),
+        (json!({"reducer": "variance", "lower": 0.0, "upper": 2.0}), 1),
+        (json!({"reducer": "histogram", "edges": [0.0, 0.5, 1.0, 2.0]}), 1),
+    ] {
+        let manifest = manifest(reducer.clone(), &[3], contributions);
+        let bound = leakage_max(&manifest, &profile, 1_000, 1_000, None).bits_per_person as f64;
+        let mut most = 0;
+        for others in [[2, 4, 5], [3, 2, 2], [2, 2, 2], [5, 2, 9], [2, 3, 0]] {
+            let given =
+                |cell: usize, value: f64| (0..others[cell]).map(move |p| (10 * cell as u32 + p, cell as u32, value));
+            let background: Vec<Given> = (0..3).flat_map(|cell| given(cell, 0.7)).collect();
+            let mut own: Vec<Vec<Given>> = vec![Vec::new()];
+            for round in 0..contributions {
+                let stride = if round == 0 { 1 } else { 10 };
+                let more = own.iter().flat_map(|taken| {
+                    let with = |cell: u32, value: f64| [taken.as_slice(), &[(99, cell, value)]].concat();
+                    let values = values.iter().step_by(stride);
+                    values.flat_map(move |value| (0..3).map(move |cell| with(cell, *value))).collect::<Vec<_>>()
+                });
+                let more: Vec<_> = more.collect();
+                own.extend(more);
+            }
+            let seen: std::collections::BTreeSet<String> = own
+                .iter()
+                .map(|own| format!("{:?}", verdict(&manifest, &[background.as_slice(), own].concat(), &profile)))
+                .collect();
+            assert!(bits(seen.len()) <= bound, "{reducer}: {} outcomes, {bound} bits", seen.len());
+            most = most.max(seen.len());
+        }
+        assert!(most >= 3, "{reducer}: a person tells {most} releases apart, so the test tells nothing");
     }
 }

@@ -10,3 +10,4 @@ mod leakage;
 mod lint;
 mod properties;
 mod review;
+mod totals;
