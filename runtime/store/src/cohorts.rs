@@ -104,8 +104,8 @@ pub(crate) fn keep(
     cohorts: &[CohortRow],
 ) -> Result<(), StoreError> {
     let Some(first) = cohorts.first().map(|cohort| cohort.number) else { return Ok(()) };
-    let mut next = next_number(changes.connection(), dataset)?;
-    for cohort in cohorts {
+    let free = next_number(changes.connection(), dataset)?;
+    for (next, cohort) in (free..).zip(cohorts) {
         if cohort.number != next {
             let (expected, found) =
                 (format!("judged against all {next} before it"), format!("number {}", cohort.number));
@@ -121,7 +121,6 @@ pub(crate) fn keep(
             .connection()
             .prepare_cached("INSERT INTO cohort_persons (dataset, number, persons) VALUES (?1, ?2, ?3)")?
             .execute(params![dataset.as_str(), number, cohort.persons])?;
-        next += 1;
     }
     let count = cohorts.len() as u64;
     let (_, cohorts_sm3) = digest_of(changes.connection(), dataset, first, count)?;

@@ -81,7 +81,7 @@ fn nothing_leaves_under_a_grant_that_was_stopped() {
     }
 }
 
-/// 10,000 releases of 20 cells: opening checks every sketch, and one more release costs what the first did.
+/// 20,000 cohorts: opening checks every sketch, within seconds.
 #[test]
 fn many_cohorts_open_soon_and_grow_cheaply() {
     let (_folder, path) = file();
@@ -108,6 +108,5 @@ fn many_cohorts_open_soon_and_grow_cheaply() {
     let reading = std::time::Instant::now();
     assert_eq!(store.cohort_sketches(&dataset("table").id).unwrap().len() as u64, releases * cells);
     let read_in = reading.elapsed();
-    eprintln!("{} cohorts: opened in {opened_in:?}, sketches read in {read_in:?}", releases * cells);
     assert!(opened_in.as_secs() < 20 && read_in.as_secs() < 5, "{opened_in:?} {read_in:?}");
 }

@@ -97,7 +97,7 @@ fn an_approved_output_leaves_with_the_end_of_its_job() {
     assert_eq!((reserved(&store), store.unfinished().unwrap().len()), (10, 0), "held, and not run again");
     drop(store);
     let store = Store::open(&path).unwrap();
-    assert_eq!(store.open_reviews().unwrap(), [review.clone()]);
+    assert_eq!(store.open_reviews().unwrap(), std::slice::from_ref(&review));
     assert_eq!(store.review_candidate(&review).unwrap(), SEALED);
     let review = approved(&store, &review);
     let after = released(&store, 1, &review).unwrap();
