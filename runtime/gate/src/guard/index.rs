@@ -126,6 +126,12 @@ impl GuardIndex {
         Ok(())
     }
 
+    /// The sketch of a cohort of persons of whom nobody's rows ever changed: to build an index from cohorts alone.
+    #[must_use]
+    pub fn sketch(&self, persons: &RoaringBitmap) -> Sketch {
+        self.order.sketch(persons, Family::Both, false)
+    }
+
     /// Number of cohorts.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -14,11 +14,12 @@ use super::sketch::Family;
 
 /// Running unions of disjoint sets that one release keeps: one an output and dimension, so to say.
 const UNIONS_MAX: usize = 4;
-/// Most of the audited sets that come from each list; what is left goes to the likest.
+/// Most of the audited sets that come from each list.
 const CONTAINED_MAX: usize = 20;
 const CONTAINING_MAX: usize = 8;
 const REMAINDERS_MAX: usize = 4;
 const REMAINDER_PARTS_MAX: usize = 20;
+const OVERLAPPING_MAX: usize = 12;
 /// Differences kept of each kind for an admitted set.
 const DIFFERENCES_MAX: usize = 4;
 /// Cohorts whose persons a session holds in memory.
@@ -55,6 +56,11 @@ pub(super) struct Space<'a> {
 struct Union {
     persons: RoaringBitmap,
     parts: usize,
+    /// What sets that hold the union leave when other released parts of theirs are taken away. A union that comes to all but a
+    /// few persons of such a rest tells those few.
+    rests: Vec<RoaringBitmap>,
+    /// Number of parts when the rests were last looked for.
+    parts_at_rests: usize,
 }
 
 /// Which sets an audit takes in.
@@ -104,7 +110,9 @@ impl<'a> Space<'a> {
         for number in 0..self.unions.len() {
             let Some(union) = self.unions.get(number).filter(|union| union.persons.is_disjoint(set)) else { continue };
             let union = &union.persons | set;
-            if self.nearest(&union)? == Distance::Small {
+            let rests = self.unions.get(number).map(|union| union.rests.as_slice()).unwrap_or_default();
+            let completes = |rest: &RoaringBitmap| distance(&union, rest, self.k) == Distance::Small;
+            if rests.iter().any(completes) || self.nearest(&union)? == Distance::Small {
                 return Ok(Answer::Refused);
             }
         }
@@ -114,6 +122,9 @@ impl<'a> Space<'a> {
             audit(&atoms.with(set), atoms.sets(), self.k)
         } else {
             self.close = self.closest(set)?;
+            if has_own_persons(set, &self.close, self.k) {
+                return Ok(if nearly_joined(set, &self.close, self.k) { Answer::Refused } else { Answer::New });
+            }
             let mut atoms = Atoms::default();
             self.close.iter().for_each(|close| atoms.push(close));
             audit(&atoms.with(set), atoms.sets(), self.k)
@@ -146,8 +157,10 @@ impl<'a> Space<'a> {
             union.persons |= &*set;
             union.parts += 1;
         } else if self.unions.len() < UNIONS_MAX {
-            self.unions.push(Union { persons: RoaringBitmap::clone(&set), parts: 1 });
+            let persons = RoaringBitmap::clone(&set);
+            self.unions.push(Union { persons, parts: 1, rests: Vec::new(), parts_at_rests: 1 });
         }
+        self.look_for_rests()?;
         self.keep(Rc::clone(&set), false)?;
         let mut differences = Vec::new();
         let within = close.iter().filter(|close| close.len() > set.len() && set.is_subset(close));
@@ -181,6 +194,45 @@ impl<'a> Space<'a> {
         Ok(fresh)
     }
 
+    /// Looks for rests anew where a union has doubled: a set that holds the whole union holds every part of it, so what is found
+    /// early stays worth comparing with.
+    fn look_for_rests(&mut self) -> Result<(), GuardFault> {
+        for number in 0..self.unions.len() {
+            let Some(union) = self.unions.get_mut(number) else { continue };
+            if union.parts < 2 * union.parts_at_rests {
+                continue;
+            }
+            union.parts_at_rests = union.parts;
+            let persons = union.persons.clone();
+            let rests = self.rests(&persons)?;
+            if let Some(union) = self.unions.get_mut(number) {
+                union.rests = rests;
+            }
+        }
+        Ok(())
+    }
+
+    fn rests(&mut self, union: &RoaringBitmap) -> Result<Vec<RoaringBitmap>, GuardFault> {
+        let [_, containing, _] = self.neighbours(union);
+        let mut rests = Vec::new();
+        for place in containing.into_iter().take(REMAINDERS_MAX) {
+            let whole = self.persons(place)?;
+            let mut rest = &*whole - union;
+            let [parts, ..] = self.neighbours(&rest);
+            for place in parts.into_iter().take(REMAINDER_PARTS_MAX) {
+                let part = self.persons(place)?;
+                if part.is_subset(&rest) {
+                    rest -= &*part;
+                }
+            }
+            rest |= union;
+            if rest.len() < whole.len() {
+                rests.push(rest);
+            }
+        }
+        Ok(rests)
+    }
+
     fn keep(&mut self, set: Rc<RoaringBitmap>, is_derived: bool) -> Result<(), GuardFault> {
         let sketch = self.index.order().sketch(&set, self.family, is_derived);
         self.own.insert(self.sets.len() as u64, sketch)?;
@@ -195,12 +247,10 @@ impl<'a> Space<'a> {
         let mut nearest = Distance::Large;
         for place in in_index.chain(own).collect::<Vec<_>>() {
             let released = self.persons(place)?;
-            let outside = set.difference_len(&released).max(released.difference_len(set));
-            if outside == 0 {
-                return Ok(Distance::Same);
-            }
-            if outside < self.k {
-                nearest = Distance::Small;
+            match distance(set, &released, self.k) {
+                Distance::Same => return Ok(Distance::Same),
+                Distance::Small => nearest = Distance::Small,
+                Distance::Large => {}
             }
         }
         Ok(nearest)
@@ -255,8 +305,7 @@ impl<'a> Space<'a> {
                 }
             }
         }
-        let rest = contained.iter().skip(CONTAINED_MAX).chain(containing.iter().skip(CONTAINING_MAX));
-        for place in overlapping.iter().chain(rest) {
+        for place in overlapping.iter().take(OVERLAPPING_MAX) {
             self.choose(&mut chosen, *place)?;
         }
         Ok(chosen.sets)
@@ -327,6 +376,27 @@ enum Distance {
     Small,
     /// k or more.
     Large,
+}
+
+/// How far two sets are from one another.
+fn distance(one: &RoaringBitmap, other: &RoaringBitmap, k: u64) -> Distance {
+    if one.len().abs_diff(other.len()) >= k {
+        return Distance::Large;
+    }
+    match one.difference_len(other).max(other.difference_len(one)) {
+        0 => Distance::Same,
+        outside if outside < k => Distance::Small,
+        _ => Distance::Large,
+    }
+}
+
+/// Whether `k` persons of `set` are in none of `close`: no combination with `set` is zero on those.
+fn has_own_persons(set: &RoaringBitmap, close: &[Rc<RoaringBitmap>], k: u64) -> bool {
+    let mut own = set.clone();
+    close.iter().all(|close| {
+        own -= &**close;
+        own.len() >= k
+    })
 }
 
 /// Whether `set` and one of `close` make another of them, or two of `close` make `set`, but for fewer than `k` persons either way.
