@@ -87,6 +87,26 @@ def test_a_small_group_is_withheld_and_says_why(box: gb.Box, grant: gb.Grant) ->
     assert "withheld" in repr(table)
 
 
+def test_noise_is_explained_then_spent(place: zone.Zone, box: gb.Box, grant: gb.Grant) -> None:
+    module = box.submit_module(BMI)
+    assert not box.lint(BMI, persons=8000, privacy=gb.laplace(0.5)).is_hopeless
+    explained = box.explain(module, grant=grant, dataset="nhanes-2017", privacy=gb.laplace(0.5))
+    assert not explained.reasons
+    assert {charge.holder: charge.fits for charge in explained.charges} == dict.fromkeys(
+        ("dataset", "grant", "developer"), True
+    )
+    result = box.run(module, grant=grant, dataset="nhanes-2017", privacy=gb.laplace(0.5), progress=False).result()
+    assert (result.mechanism.name, result.mechanism.epsilon) == ("laplace", 0.5)
+    cell = result.table("persons").cell("male", "[18, 30)")
+    assert cell.half_width_95 is not None
+    assert cell.half_width_95 > 0
+    assert {entry.id: entry.epsilon_spent for entry in box.privacy("nhanes-2017").entries}[grant.id] == 0.5
+    with place.connect("chen.jing") as supplier:
+        assert "dataset" in {entry.holder for entry in supplier.privacy("nhanes-2017").entries}
+    too_much = box.explain(module, grant=grant, dataset="nhanes-2017", privacy=gb.laplace(0.75))
+    assert [reason.code for reason in too_much.reasons] == ["meter.epsilon-exhausted"]
+
+
 def test_the_receipt_verifies_with_the_key_from_elsewhere(place: zone.Zone, job: gb.Job) -> None:
     receipt = job.receipt()
     found = receipt.verify(place.folder / "enclave.pem")

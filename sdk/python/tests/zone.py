@@ -62,6 +62,8 @@ class Zone:
                 "bytes_out_max": 10 << 20,
                 "fuel_max_units": 10**12,
                 "rows_max": 10**6,
+                "leakage_bits_max": 10**6,
+                "epsilon_max": 1,
             },
             agreement_sm3="ab" * 32,
         )

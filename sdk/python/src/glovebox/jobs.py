@@ -109,7 +109,7 @@ class Job:
 
     @property
     def state(self) -> str:
-        """``queued``, ``running``, ``in-review``, or final: ``released``, ``withheld``, ``refused``, ``failed``, ``killed``."""
+        """``queued``, ``running``, ``in-review``; final: ``released``, ``withheld``, ``refused``, ``failed``, ``killed``."""
         return str(self._content["state"])
 
     @property
