@@ -361,7 +361,7 @@ def test_a_file_is_linted_before_it_is_submitted() -> None:
     assert not lint.is_hopeless
     assert lint.leakage is not None
     assert "1,200 bits" in lint._repr_html_()
-    assert "join small categories" in lint.to_pandas().loc[0, "remedy"]
+    assert "join small categories" in str(lint.to_pandas().loc[0, "remedy"])
     for broken in (b"", b"\0asm\1\0\0\0", module[:30], b"\0asm\1\0\0\0\0\xff"):
         with pytest.raises(ValueError, match="module"):
             box().lint(broken)

@@ -1,6 +1,7 @@
 """Reviews as reviewers and developers use them in a notebook."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -74,12 +75,12 @@ def test_reviews_are_listed_and_read() -> None:
     assert "return: what is <column 2>?" in repr(one)
     # What developers may not know is not there.
     hidden = review(leakage_bits=None, entries=[entry("claim", principal=None)])
-    assert "leakage bound" not in box(**{"GET_reviews/rev-1": hidden}).review("rev-1")._repr_html_()
+    assert "leakage bound" not in box(None, **{"GET_reviews/rev-1": hidden}).review("rev-1")._repr_html_()
 
 
 def test_every_act_is_a_call_with_its_comment() -> None:
     sent: Sent = []
-    acts = {
+    acts: dict[str, Callable[[gb.Review], gb.Review]] = {
         "claim": lambda one: one.claim(),
         "comment": lambda one: one.comment("a ward"),
         "return": lambda one: one.return_to_developer("what?"),
@@ -98,7 +99,7 @@ def test_every_act_is_a_call_with_its_comment() -> None:
 
 
 def test_an_output_shows_tables_report_and_differences() -> None:
-    held = box(**{"GET_reviews/rev-1": review(), "GET_reviews/rev-1/output": output()}).review("rev-1").output()
+    held = box(None, **{"GET_reviews/rev-1": review(), "GET_reviews/rev-1/output": output()}).review("rev-1").output()
     assert held.report["code"].tolist() == ["gate.claims-unchecked"]
     assert held.differences.iloc[0].tolist() == ["rel-0", "mean_bmi", "male, *", 29.0, 29.5]
     assert set(held.tables) >= {"mean_bmi", "persons"}
@@ -112,11 +113,12 @@ def test_an_output_shows_tables_report_and_differences() -> None:
 def test_a_job_in_review_is_not_waited_for() -> None:
     waiting = documents.job("running") | {"state": "in-review", "review": "rev-1"}
     found = box(
+        None,
         **{
             "GET_jobs/job-1": waiting,
             "GET_jobs/job-1/events": events("queued", "running", "in-review"),
             "GET_reviews/rev-1": review("returned"),
-        }
+        },
     )
     job = found.run("m", grant="g", dataset="d", progress=False)
     assert (job.state, job.is_final) == ("in-review", False)

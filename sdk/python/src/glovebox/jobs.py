@@ -109,7 +109,7 @@ class Job:
 
     @property
     def state(self) -> str:
-        """``queued``, ``running``, ``in-review``; final: ``released``, ``withheld``, ``refused``, ``failed``, ``killed``."""
+        """Queued, running, in review, or final: released, withheld, refused, failed, killed; as ``in-review`` is written."""
         return str(self._content["state"])
 
     @property
