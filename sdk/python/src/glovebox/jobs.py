@@ -109,7 +109,7 @@ class Job:
 
     @property
     def state(self) -> str:
-        """Queued, running, in review, or final: released, withheld, refused, failed, killed; as ``in-review`` is written."""
+        """Where it stands: ``queued``, ``running``, ``in-review``, or how it ended, e.g. ``released``, ``withheld``."""
         return str(self._content["state"])
 
     @property
