@@ -152,7 +152,7 @@ fn mapped(ordinals: &RoaringBitmap, ids: &[u32]) -> Result<RoaringBitmap, GuardF
     let mut mapped = ordinals.iter().map(id).collect::<Result<Vec<u32>, _>>()?;
     mapped.sort_unstable();
     let count = mapped.len() as u64;
-    let mapped = RoaringBitmap::from_sorted_iter(mapped.into_iter()).map_err(|_| GuardFault::Damaged)?;
+    let mapped = RoaringBitmap::from_sorted_iter(mapped).map_err(|_| GuardFault::Damaged)?;
     // Two ordinals with one id would make a set look smaller than it is.
     if mapped.len() == count { Ok(mapped) } else { Err(GuardFault::Damaged) }
 }

@@ -23,7 +23,7 @@ fn two_sets_that_differ_by_few_persons() {
         (range(0..100), true),
     ] {
         assert_eq!(
-            released.release(&[other.clone()])[0],
+            released.release(std::slice::from_ref(&other))[0],
             admitted,
             "{}..{}",
             other.min().unwrap(),
@@ -61,7 +61,7 @@ fn chains_of_releases() {
 fn a_tracker() {
     let mut released = Released::new(10);
     let target = 7;
-    let padding = |person: &u32| person % 2 == 0;
+    let padding = |person: &u32| person.is_multiple_of(2);
     assert!(released.one(0..1_000));
     assert!(released.one((0..1_000).filter(padding)));
     let complement = (0..1_000).filter(|person| !padding(person));

@@ -97,7 +97,7 @@ fn attacks_among_thousands_of_cohorts_are_found() {
     assert_eq!(released.release(&[more]), [false], "a union, one in, one out");
     assert_eq!(released.release(&[both]), [true], "the union");
     let whole: RoaringBitmap = &base | &numbers.set(20_000, 25);
-    assert_eq!(released.release(&[whole.clone()]), [true]);
+    assert_eq!(released.release(std::slice::from_ref(&whole)), [true]);
     let mut rest = &whole - &base;
     let one = rest.min().unwrap();
     rest.remove(one);
