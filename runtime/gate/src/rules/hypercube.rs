@@ -106,7 +106,7 @@ impl Search {
     }
 
     fn hypercube(&self) -> Hypercube {
-        let (even, odd): (Vec<_>, Vec<_>) = self.corners().partition(|corner| corner.count_ones() % 2 == 0);
+        let (even, odd): (Vec<_>, Vec<_>) = self.corners().partition(|corner| corner.count_ones().is_multiple_of(2));
         let indexes = |corners: Vec<usize>| corners.into_iter().map(|corner| self.index(corner)).collect();
         Hypercube { cell: self.cell, even: indexes(even), odd: indexes(odd) }
     }

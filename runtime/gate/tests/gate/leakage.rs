@@ -204,7 +204,7 @@ fn all_tables_along_a_hypercube_are_published_the_same() {
             let along = |persons: i64| {
                 let t = (persons - small.start) / step * step;
                 // An even number of other values moves with the first cell, an odd number against it.
-                let sign = |cell: usize| if cell.count_ones() % 2 == 0 { 1 } else { -1 };
+                let sign = |cell: usize| if cell.count_ones().is_multiple_of(2) { 1 } else { -1 };
                 let moved = start.iter().enumerate().map(|(cell, value)| value + sign(cell) * t);
                 let moved: Vec<u32> = moved.map(|value| u32::try_from(value).unwrap_or(0)).collect();
                 format!("{:?}", verdict(&manifest, &populations(&moved, 0.0), &profile))
