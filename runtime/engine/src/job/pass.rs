@@ -14,6 +14,9 @@ use crate::job::reservation::limits;
 use crate::job::run::Case;
 use crate::{Engine, EngineError};
 
+/// Places of persons are below it.
+const PLACES: u64 = 1 << 32;
+
 /// What a pass came to.
 pub(crate) struct Pass {
     /// What the host keeps; the error is the run's.
@@ -48,10 +51,17 @@ impl Engine {
         let mut collecting =
             Collecting::new(manifest).map_err(|error| EngineError::internal("prepare the reducers", error))?;
         let limits = limits(manifest, &self.inner.config.limits);
-        let plan = Plan { arguments, persons: case.snapshot.persons };
+        // Blocks are cut by persons' places, which depend on nobody else, not by ordinals: else one person who is not
+        // there would move all who stand behind into other blocks.
+        let places = match manifest.isolation {
+            Isolation::Block => Some(view.person_ids()?.places),
+            _ => None,
+        };
+        let persons = if places.is_some() { PLACES } else { case.snapshot.persons };
+        let plan = Plan { arguments, persons };
         let run = Run::start(&self.inner.sandbox, compiled, &plan, &limits, &running.cancel, &running.progress);
         let (result, meters) = match run {
-            Ok(mut run) => (drive(&mut run, view.batches(), &mut collecting)?, run.finish()),
+            Ok(mut run) => (drive(&mut run, view.batches(), places.as_deref(), &mut collecting)?, run.finish()),
             Err(error) => (Err(error), RunMeters::default()),
         };
         let view = view.meters();
@@ -64,11 +74,19 @@ impl Engine {
 fn drive(
     run: &mut Run,
     mut batches: Batches,
+    places: Option<&[u32]>,
     collecting: &mut Collecting,
 ) -> Result<Result<(), RunError>, EngineError> {
     while let Some(batch) = Handle::current().block_on(batches.next()) {
         let batch = batch?;
-        if let Err(error) = run.batch(batch.ordinals(), batch.columns(), collecting) {
+        let placed: Option<Option<Vec<_>>> = places
+            .map(|places| batch.ordinals().iter().map(|ordinal| places.get(*ordinal as usize).copied()).collect());
+        let persons = match &placed {
+            None => batch.ordinals(),
+            Some(Some(placed)) => placed.as_slice(),
+            Some(None) => return Err(EngineError::Internal("a row of a person without a place".to_owned())),
+        };
+        if let Err(error) = run.batch(persons, batch.columns(), collecting) {
             return Ok(Err(error));
         }
     }

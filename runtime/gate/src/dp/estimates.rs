@@ -1,7 +1,7 @@
 //! Estimates from blocks of persons: any estimator, made private by averaging (sample and aggregate).
 //!
-//! *Proof.* The host cuts persons into disjoint blocks by their place in the snapshot, which stays when a person's rows go,
-//! and runs each block in a sandbox of its own. So one person is in one block and changes one estimate, whatever the
+//! *Proof.* The host cuts persons into disjoint blocks by a keyed digest of each person alone, so that nobody else
+//! changes block when a person goes, and runs each block in a sandbox of its own. So one person is in one block and changes one estimate, whatever the
 //! estimator does. Estimates are whole steps between the bounds, a missing one the middle. The sum of estimates moves by at
 //! most 2³² steps, that is the mean over b blocks by (upper − lower)/b (Mohan et al., GUPT, SIGMOD 2012). For the median,
 //! the score of a point of the grid is −|estimates below − estimates above|; one estimate that changes place moves the

@@ -50,6 +50,8 @@ pub(super) struct Registrar {
     persons: SegmentWriter,
     registry: SegmentWriter,
     entries: u64,
+    /// Place of the person before.
+    place: Option<u32>,
 }
 
 impl Registrar {
@@ -67,7 +69,7 @@ impl Registrar {
         };
         let persons = segment(Kind::Persons, "persons", PERSONS)?;
         let registry = segment(Kind::Registry, "registry", REGISTRY)?;
-        Ok(Self { digester, known, next_id, current: None, persons, registry, entries: 0 })
+        Ok(Self { digester, known, next_id, current: None, persons, registry, entries: 0, place: None })
     }
 
     /// Takes rows, persons together and in the order of their digests.
@@ -124,8 +126,11 @@ impl Registrar {
                 entry
             }
         };
-        self.persons.write_all(&entry.person_id.to_le_bytes())?;
-        self.persons.write_all(&entry.version_id.to_le_bytes())?;
+        let place = place_after(self.place, &person);
+        self.place = Some(place);
+        for number in [entry.person_id, entry.version_id, place] {
+            self.persons.write_all(&number.to_le_bytes())?;
+        }
         Ok(())
     }
 
@@ -153,6 +158,13 @@ impl Registrar {
 
 fn schema(desk: &Desk) -> &Schema {
     &desk.dataset.schema
+}
+
+/// Where a person stands between 0 and 2^32: the head of the keyed digest, so that it does not depend on who else is
+/// there. Of two persons with the same head, one in 2^32, the second moves on by one.
+fn place_after(before: Option<u32>, person: &Person) -> u32 {
+    let head = person.iter().take(4).fold(0, |head, byte| (head << 8) | u32::from(*byte));
+    before.map_or(head, |before| head.max(before.saturating_add(1)))
 }
 
 impl Known {

@@ -7,7 +7,7 @@ use arrow::array::Int64Array;
 use glovebox_catalog::{Dataset, Field, FieldType, Identifiability, InputType, Snapshot};
 
 use crate::testing::{Zone, code, dataset, dataset_of, field, input, nullable, permit, root_key};
-use crate::{Fault, IngestOptions, SourceFormat, Vault, VaultError};
+use crate::{Fault, IngestOptions, PersonIds, SourceFormat, Vault, VaultError};
 
 const HEADER: &str = "id,sex,age,bmi,seen,smoker,note\n";
 
@@ -26,6 +26,15 @@ fn csv(rows: &[(u8, &str)]) -> String {
 
 /// (person's id, version's id) by age.
 async fn ids(vault: &Vault, dataset: &Dataset, snapshot: &Snapshot) -> BTreeMap<i64, (u32, u32)> {
+    by_age(vault, dataset, snapshot, |ids, ordinal| (ids.persons[ordinal], ids.versions[ordinal])).await
+}
+
+async fn by_age<T>(
+    vault: &Vault,
+    dataset: &Dataset,
+    snapshot: &Snapshot,
+    read: impl Fn(&PersonIds, usize) -> T,
+) -> BTreeMap<i64, T> {
     use futures::TryStreamExt;
     let permit = permit(dataset, snapshot, vec![input("age", InputType::Int64, false)], None);
     let view = vault.open_view(&permit).unwrap();
@@ -36,7 +45,7 @@ async fn ids(vault: &Vault, dataset: &Dataset, snapshot: &Snapshot) -> BTreeMap<
     for batch in &batches {
         let ages: &Int64Array = batch.columns().column(0).as_any().downcast_ref().unwrap();
         for (ordinal, age) in batch.ordinals().iter().zip(ages.values()) {
-            by_age.insert(*age, (ids.persons[*ordinal as usize], ids.versions[*ordinal as usize]));
+            by_age.insert(*age, read(&ids, *ordinal as usize));
         }
     }
     by_age
@@ -71,6 +80,24 @@ async fn a_person_keeps_the_id_and_changed_rows_get_another() {
     let three = ids(&zone.vault, &dataset(), &third.snapshot).await;
     assert_eq!((three[&2], three[&3], three[&4]), (one[&2], one[&3], two[&4]));
     assert_eq!(three[&7], (8, 8), "persons of the second snapshot keep their numbers, too");
+}
+
+/// Blocks of persons are cut by places: whoever comes or goes moves nobody else.
+#[tokio::test]
+async fn a_place_depends_on_nobody_else() {
+    let zone = Zone::new();
+    let place = |ids: &PersonIds, ordinal: usize| ids.places[ordinal];
+    let all: Vec<_> = (0..100).map(|person| (person, "a")).collect();
+    let first = zone.publish(&dataset(), 1, csv(&all).as_bytes()).await;
+    let mut one = by_age(&zone.vault, &dataset(), &first.snapshot, place).await;
+    assert_eq!(one.values().collect::<BTreeSet<_>>().len(), 100);
+    let below_half = one.values().filter(|place| **place < 1 << 31).count();
+    assert!((20..80).contains(&below_half), "spread over the whole range: {below_half} of 100");
+
+    let without: Vec<_> = all.into_iter().filter(|(person, _)| *person != 7).collect();
+    let second = zone.publish(&dataset(), 2, csv(&without).as_bytes()).await;
+    one.remove(&7);
+    assert_eq!(by_age(&zone.vault, &dataset(), &second.snapshot, place).await, one);
 }
 
 #[tokio::test]

@@ -89,6 +89,9 @@ pub struct PersonIds {
     pub persons: Arc<[u32]>,
     /// The id of the person's rows as they stand in this snapshot. The first version of a person has the person's id.
     pub versions: Arc<[u32]>,
+    /// Where the person stands between 0 and 2^32, ascending: by a keyed digest of the person alone, so that nobody's
+    /// place depends on who else is there. Blocks of persons are cut by it.
+    pub places: Arc<[u32]>,
 }
 
 /// What a view has read so far.
@@ -146,7 +149,7 @@ impl View {
         Box::pin(futures::stream::once(opened).try_flatten())
     }
 
-    /// Ids of the snapshot's persons that mean the same in every snapshot of the dataset. 8 bytes a person.
+    /// Ids of the snapshot's persons that mean the same in every snapshot of the dataset. 12 bytes a person.
     ///
     /// # Errors
     /// [`VaultError::RegistryMissing`] for a snapshot of a version that kept none; [`VaultError::Damaged`].
@@ -154,14 +157,18 @@ impl View {
         let missing = || VaultError::RegistryMissing { dataset: self.dataset.clone(), number: self.number };
         let segment = self.ids.as_ref().ok_or_else(missing)?;
         let bytes = segment.read_range(0..segment.length())?;
-        let (pairs, rest) = bytes.as_chunks::<8>();
-        if !rest.is_empty() || pairs.len() as u64 != self.persons {
+        let (entries, rest) = bytes.as_chunks::<12>();
+        if !rest.is_empty() || entries.len() as u64 != self.persons {
             return Err(VaultError::damaged(&segment.header().segment, Fault::Contents));
         }
-        let id = |bytes: &[u8]| bytes.iter().rev().fold(0_u32, |id, byte| (id << 8) | u32::from(*byte));
-        let (persons, versions): (Vec<u32>, Vec<u32>) =
-            pairs.iter().map(|pair| (id(&pair[..4]), id(&pair[4..]))).unzip();
-        Ok(PersonIds { persons: persons.into(), versions: versions.into() })
+        let numbers = |at: usize| -> Arc<[u32]> {
+            let number = |entry: &[u8; 12]| {
+                let bytes = entry.iter().skip(4 * at).take(4).rev();
+                bytes.fold(0_u32, |number, byte| (number << 8) | u32::from(*byte))
+            };
+            entries.iter().map(number).collect()
+        };
+        Ok(PersonIds { persons: numbers(0), versions: numbers(1), places: numbers(2) })
     }
 
     /// What was read so far.
