@@ -18,6 +18,8 @@ use glovebox_meter::Amounts;
 
 use crate::rest::zone::{PASSPHRASE, PEOPLE, now_unix_ms, repository};
 
+/// Name of [`unguarded_profile`].
+pub(crate) const UNGUARDED: &str = "default-unguarded";
 const DAY_MS: i64 = 86_400_000;
 /// Far more than any of these jobs takes, on a machine that does ten other things.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -52,7 +54,17 @@ pub(crate) fn config(state: &Path) -> Config {
     // How long a run took is no secret in these tests.
     config.pace_step = Duration::from_millis(1);
     config.ingest_memory_bytes = 16 << 20;
+    config.profiles = vec![unguarded_profile()];
     config
+}
+
+/// The profile `default` without its guard against differencing, for tests of what else could tell something.
+fn unguarded_profile() -> String {
+    let text = std::fs::read_to_string(repository("policies/disclosure/default.toml")).unwrap();
+    let unguarded =
+        text.replace("name = \"default\"", &format!("name = \"{UNGUARDED}\"")).replace("\ndifferencing = 10\n", "\n");
+    assert!(!unguarded.contains("differencing ="), "the profile has another form");
+    unguarded
 }
 
 pub(crate) fn open(state: &Path) -> Engine {

@@ -89,7 +89,11 @@ async fn a_module_that_trips_over_one_person_does_not_tell() {
         let module = engine.submit_module(&caller("developer"), &questioner(then)).unwrap().id;
         let mut answers = Vec::new();
         for from in [42.9, 100.0] {
-            let grant = enclave::granted(&engine, enclave::terms(&contents.dataset)).id;
+            // The guard would refuse what differs by one person from the release before: that is its own bit, see
+            // docs/differencing.md. Here it is off, so that nothing hides what the fault itself could tell.
+            let terms = enclave::terms(&contents.dataset);
+            let terms = GrantTerms { disclosure_profile: enclave::UNGUARDED.to_owned(), ..terms };
+            let grant = enclave::granted(&engine, terms).id;
             let request = SubmitJob {
                 grant,
                 module: module.clone(),
