@@ -69,13 +69,13 @@ fn difference(job: &JobRow, row: &ReleaseRow, document: &ReleaseDocument) -> Res
     })
 }
 
-type Figures<'a> = BTreeMap<(&'a str, &'a [String]), Option<f64>>;
+/// Output and keys of a figure.
+type Key<'a> = (&'a str, &'a [String]);
 
-fn figures(document: &ReleaseDocument) -> Figures<'_> {
-    document.tables.iter().flat_map(figures_of).collect()
-}
-
-fn figures_of(table: &glovebox_gate::Table) -> Vec<((&str, &[String]), Option<f64>)> {
-    let cells = table.cells.iter().chain(&table.margins);
-    cells.map(|cell| ((table.output.as_str(), cell.keys.as_slice()), cell.value)).collect()
+fn figures(document: &ReleaseDocument) -> BTreeMap<Key<'_>, Option<f64>> {
+    let cells = document.tables.iter().flat_map(|table| {
+        let cells = table.cells.iter().chain(&table.margins);
+        cells.map(|cell| ((table.output.as_str(), cell.keys.as_slice()), cell.value))
+    });
+    cells.collect()
 }
