@@ -53,7 +53,7 @@ fn permute_and_flip(kept: &[f64]) -> Vec<f64> {
         let others: Vec<f64> = kept.iter().enumerate().filter(|(s, _)| *s != r).map(|(_, kept)| *kept).collect();
         let subset = |set: u32| {
             let chosen = others.iter().enumerate().filter(|(s, _)| set & (1 << s) != 0).map(|(_, kept)| *kept);
-            let sign = if set.count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+            let sign = if set.count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
             sign / f64::from(set.count_ones() + 1) * chosen.product::<f64>()
         };
         kept[r] * (0..1 << others.len()).map(subset).sum::<f64>()

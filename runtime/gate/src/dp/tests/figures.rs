@@ -186,6 +186,12 @@ fn explanations_are_the_half_widths_of_the_release() {
         let errors = explain(&manifest(&quantile, &bands(5), 1), privacy).unwrap();
         assert_eq!(errors.len(), 2);
         assert!(errors.iter().all(|error| error.half_width_95 > 1.0 && error.half_width_95.is_finite()));
+        // Each probability has half of the loss: ε counts once, ρ by its root.
+        let alone = json!({"reducer": "quantile", "lower": 0, "upper": 1, "steps": 100, "probabilities": [0.5]});
+        let alone = explain(&manifest(&alone, &bands(5), 1), privacy).unwrap();
+        let wider = errors[1].half_width_95 / alone[0].half_width_95;
+        let expected = if matches!(privacy, Privacy::Laplace { .. }) { 2.0 } else { 2.0_f64.sqrt() };
+        assert!((wider - expected).abs() < 1e-6, "{wider}");
     }
 }
 

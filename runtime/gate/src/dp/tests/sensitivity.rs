@@ -71,13 +71,13 @@ fn moves(reducer: &serde_json::Value, contributions: &[(u32, u32, Vec<f64>)]) ->
     let (with, without) = (cut(&|_| true), cut(&|person| person != 2));
     let (with, without) = (&with.outputs[0], &without.outputs[0]);
     let plan = Plan::new(&with.output, &manifest.dimensions(&with.output), &with.shape, BOUND).unwrap();
-    let pairs = integers(with, &plan).into_iter().zip(integers(without, &plan));
-    let moved = |(((kind, with), (_, without)), quantity): (((Kind, Vec<i128>), (Kind, Vec<i128>)), &Quantity)| {
-        let distances = || with.iter().zip(&without).map(|(with, without)| (with - without) as f64);
-        let l2 = distances().map(|distance| distance * distance).sum::<f64>().sqrt();
-        (kind, [distances().map(f64::abs).sum(), l2], [quantity.sensitivity.l1, quantity.sensitivity.l2])
+    let distances = |with: &[i128], without: &[i128]| {
+        let distances = || with.iter().zip(without).map(|(with, without)| (with - without) as f64);
+        [distances().map(f64::abs).sum(), distances().map(|distance| distance * distance).sum::<f64>().sqrt()]
     };
-    pairs.zip(&plan.quantities).map(moved).collect()
+    let allowed = |quantity: &Quantity| [quantity.sensitivity.l1, quantity.sensitivity.l2];
+    let pairs = integers(with, &plan).into_iter().zip(integers(without, &plan)).zip(&plan.quantities);
+    pairs.map(|(((kind, with), (_, without)), own)| (kind, distances(&with, &without), allowed(own))).collect()
 }
 
 proptest! {
