@@ -1,7 +1,10 @@
 //! The order of things: what the guard is asked, what open keys list, what many rounds state.
 
 use glovebox_catalog::{ABI_VERSION, JobManifest};
-use glovebox_gate::{Guard, Leakage, Mechanism, Model, Release, Table, Unguarded, Verdict, leakage_max};
+use glovebox_gate::{
+    Guard, GuardFault, GuardIndex, Leakage, Mechanism, Model, PersonIds, Release, Table, Unguarded, Verdict,
+    leakage_max,
+};
 use roaring::RoaringBitmap;
 use serde_json::json;
 
@@ -49,6 +52,44 @@ fn a_guard_that_compares_pairs_lets_totals_over_hidden_cells_pass() {
     let mut guard = Earlier { released: Vec::new(), persons: 10 };
     let table = table_under("contingency-table", &[3, 3], &[40, 4, 50, 60, 70, 80, 30, 90, 20], &mut guard);
     assert!(table.margins.iter().all(|margin| margin.value.is_some()), "{:?}", all_shown(&table.margins));
+}
+
+/// The guard that enclaves use, with nothing released before: it finds no difference within one release, since what is
+/// hidden together has at least the threshold of persons.
+#[test]
+fn a_fresh_guard_refuses_nothing_that_the_other_rules_show() {
+    let mut state = 7_u64;
+    let mut draw = |most: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % most
+    };
+    let mut hidden = 0;
+    for (reducer, sizes) in [
+        ("count", vec![5]),
+        ("count", vec![3, 4]),
+        ("contingency-table", vec![4, 4]),
+        ("contingency-table", vec![2, 3, 2]),
+    ] {
+        let cells: usize = sizes.iter().product();
+        for _ in 0..15 {
+            let persons: Vec<u32> =
+                (0..cells).map(|_| if draw(8) == 0 { draw(10) as u32 } else { 15 + draw(40) as u32 }).collect();
+            let index = GuardIndex::new([7; 16]);
+            let load = |_: u64| Err(GuardFault::Damaged);
+            let mut session = index.session(10, PersonIds::Identity, &load);
+            let manifest = manifest(json!({"reducer": reducer}), &sizes, 1);
+            let guarded = guarded(&manifest, &given(&persons), &default_profile(), &mut session);
+            assert_eq!(guarded, verdict(&manifest, &populations(&persons, 0.0), &default_profile()), "{persons:?}");
+            assert!(session.finish().is_ok());
+            if let Verdict::Release(release) = guarded {
+                hidden += u64::from(
+                    release.cells_withheld() > 0
+                        && release.tables()[0].margins.iter().any(|margin| margin.value.is_some()),
+                );
+            }
+        }
+    }
+    assert!(hidden > 20, "only {hidden} tables had something to hide");
 }
 
 #[test]
