@@ -48,12 +48,10 @@ pub(super) struct Near {
     pub(super) persons: u64,
 }
 
-/// What the sketches say of a set. No cohort that belongs into the first two lists is missing from them; cohorts may be in
-/// them that do not belong there.
+/// What the sketches say of a set. No cohort that belongs into the first list is missing from it; cohorts may be in both that do not
+/// belong there.
 #[derive(Default)]
 pub(super) struct Neighbours {
-    /// Size and members agree but for fewer than k: perhaps equal, perhaps a difference of 1 to k−1.
-    pub(super) equals: Vec<Near>,
     /// Fewer than k members of the sketch lie outside: nearly contained in the set. Largest first.
     pub(super) contained: Vec<Near>,
     /// Fewer than k of the set's lowest members lie outside, and at least k were compared: nearly containing. Smallest first.
@@ -199,9 +197,6 @@ impl GuardIndex {
             let compared = lowest.partition_point(|hash| *hash <= cohort.reach) as u64;
             let is_containing =
                 compared >= k && compared - hits.min(compared) < k && cohort.persons + k > persons.len();
-            if is_contained && cohort.persons + k > persons.len() {
-                neighbours.equals.push(near);
-            }
             if is_contained {
                 neighbours.contained.push(near);
             }

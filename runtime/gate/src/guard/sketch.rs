@@ -38,9 +38,8 @@ impl Family {
 /// Size of a cohort and those of its members, up to 64, whose keyed hashes are smallest (a KMV or bottom-k sketch: Bar-Yossef
 /// et al., RANDOM 2002; Cohen and Kaplan, PODC 2007).
 ///
-/// Two sets of which neither has k or more persons outside the other share at least 64 − 2(k−1) members of their
-/// sketches, and a set with fewer than k persons outside another has fewer than k members of its sketch outside it. So no
-/// near set is ever overlooked, for k up to 32.
+/// A set with fewer than k persons outside another has fewer than k members of its sketch outside it, so no near set is ever
+/// overlooked; and for k up to 64 it has at least one inside, so it is found by its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sketch {
     pub(super) family: Family,

@@ -13,8 +13,9 @@ use crate::VaultError;
 
 /// Digests rows under a secret key.
 pub(super) struct RowsDigester {
-    /// Has taken the key, filled up to one block of SM3.
-    keyed: Sm3Hasher,
+    /// Have taken the key, filled up to one block of SM3: for a row, and for all rows of a person.
+    row: Sm3Hasher,
+    person: Sm3Hasher,
     columns: Vec<Column>,
 }
 
@@ -22,8 +23,8 @@ pub(super) struct RowsDigester {
 struct Column {
     /// Place in the batch.
     place: usize,
-    /// Stands for the name.
-    tag: [u8; 8],
+    /// Stands for name and type.
+    tag: [u8; 4],
     /// Texts of a code column.
     codes: Vec<String>,
 }
@@ -54,21 +55,25 @@ impl RowsDigest {
 impl RowsDigester {
     /// A digester for sorted batches of `schema`: the person's digest first, then the fields.
     pub(super) fn new(key: &Key256, schema: &Schema) -> Self {
-        let mut keyed = Sm3Hasher::new();
-        keyed.update(key.expose());
-        keyed.update(&[0; 32]);
+        let keyed = |fill: u8| {
+            let mut keyed = Sm3Hasher::new();
+            keyed.update(key.expose());
+            keyed.update(&[fill; 32]);
+            keyed
+        };
         let mut fields: Vec<_> = (1..).zip(&schema.fields).collect();
         fields.sort_by_key(|(_, field)| &field.name);
         let column = |(place, field): (usize, &glovebox_catalog::Field)| {
-            let mut tag = [0; 8];
-            tag.iter_mut().zip(sm3(field.name.as_bytes()).as_bytes()).for_each(|(to, from)| *to = *from);
+            let digest = sm3(format!("{}:{}", letter(&field.field_type), field.name).as_bytes());
+            let mut tag = [0; 4];
+            tag.iter_mut().zip(digest.as_bytes()).for_each(|(to, from)| *to = *from);
             let codes = match &field.field_type {
                 FieldType::Code { codes } => codes.iter().map(|code| code.value.clone()).collect(),
                 _ => Vec::new(),
             };
             Column { place, tag, codes }
         };
-        Self { keyed, columns: fields.into_iter().map(column).collect() }
+        Self { row: keyed(0), person: keyed(1), columns: fields.into_iter().map(column).collect() }
     }
 
     /// One digest a row.
@@ -79,7 +84,7 @@ impl RowsDigester {
             column.append(values, &mut rows)?;
         }
         let digest = |row: &Vec<u8>| {
-            let mut hasher = self.keyed.clone();
+            let mut hasher = self.row.clone();
             hasher.update(row);
             *hasher.finish().as_bytes()
         };
@@ -88,9 +93,7 @@ impl RowsDigester {
 
     /// The digest of all rows of a person.
     pub(super) fn close(&self, digest: RowsDigest) -> [u8; 16] {
-        let mut hasher = self.keyed.clone();
-        // No row begins like this: tags of columns are digests of names.
-        hasher.update(b"rows of a person");
+        let mut hasher = self.person.clone();
         hasher.update(&digest.rows.to_le_bytes());
         digest.sum.iter().for_each(|half| hasher.update(&half.to_le_bytes()));
         let mut short = [0; 16];
@@ -100,38 +103,60 @@ impl RowsDigester {
 }
 
 impl Column {
-    /// Appends this column's part to every row that has a value: the tag, a letter for the type, the value.
+    /// Appends this column's part to every row that has a value: the tag, then the value in a form that shows where it ends.
+    /// Short, because SM3 is what a row costs.
     fn append(&self, values: &ArrayRef, rows: &mut [Vec<u8>]) -> Result<(), VaultError> {
-        let present = rows.iter_mut().enumerate().filter(|(row, _)| values.is_valid(*row));
-        let fixed = |row: &mut Vec<u8>, letter: u8, value: [u8; 8]| {
+        let present = rows.iter_mut().enumerate().filter(|(row, _)| values.is_valid(*row)).map(|(at, row)| {
             row.extend_from_slice(&self.tag);
-            row.push(letter);
-            row.extend_from_slice(&value);
-        };
-        let text = |row: &mut Vec<u8>, letter: u8, value: &str| {
-            row.extend_from_slice(&self.tag);
-            row.push(letter);
-            row.extend_from_slice(&(value.len() as u64).to_le_bytes());
+            (at, row)
+        });
+        let text = |row: &mut Vec<u8>, value: &str| {
+            append_number(row, value.len() as u64);
             row.extend_from_slice(value.as_bytes());
         };
         if let Some(values) = values.as_primitive_opt::<Int64Type>() {
-            present.for_each(|(at, row)| fixed(row, b'i', values.value(at).to_le_bytes()));
+            present.for_each(|(at, row)| append_signed(row, values.value(at)));
         } else if let Some(values) = values.as_primitive_opt::<Float64Type>() {
-            present.for_each(|(at, row)| fixed(row, b'f', values.value(at).to_bits().to_le_bytes()));
+            present.for_each(|(at, row)| row.extend_from_slice(&values.value(at).to_bits().to_le_bytes()));
         } else if let Some(values) = values.as_primitive_opt::<Date32Type>() {
-            present.for_each(|(at, row)| fixed(row, b'd', i64::from(values.value(at)).to_le_bytes()));
+            present.for_each(|(at, row)| append_signed(row, i64::from(values.value(at))));
         } else if let Some(values) = values.as_boolean_opt() {
-            present.for_each(|(at, row)| fixed(row, b'b', u64::from(values.value(at)).to_le_bytes()));
+            present.for_each(|(at, row)| row.push(u8::from(values.value(at))));
         } else if let Some(values) = values.as_string_opt::<i32>() {
-            present.for_each(|(at, row)| text(row, b't', values.value(at)));
+            present.for_each(|(at, row)| text(row, values.value(at)));
         } else if let Some(values) = values.as_primitive_opt::<Int32Type>() {
             for (at, row) in present {
                 let code = usize::try_from(values.value(at)).ok().and_then(|index| self.codes.get(index));
-                text(row, b'c', code.ok_or(VaultError::Worker)?);
+                text(row, code.ok_or(VaultError::Worker)?);
             }
         } else {
             return Err(VaultError::Worker);
         }
         Ok(())
     }
+}
+
+fn letter(field_type: &FieldType) -> char {
+    match field_type {
+        FieldType::Boolean => 'b',
+        FieldType::Int64 { .. } => 'i',
+        FieldType::Float64 { .. } => 'f',
+        FieldType::Date => 'd',
+        FieldType::Code { .. } => 'c',
+        FieldType::Text => 't',
+    }
+}
+
+/// Seven bits a byte, least first; the last byte is below 128.
+fn append_number(row: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        row.push(0x80 | u8::try_from(number & 0x7f).unwrap_or(0));
+        number >>= 7;
+    }
+    row.push(u8::try_from(number).unwrap_or(0));
+}
+
+/// Small numbers of either sign take one byte.
+fn append_signed(row: &mut Vec<u8>, number: i64) {
+    append_number(row, ((number << 1) ^ (number >> 63)).cast_unsigned());
 }
