@@ -4,15 +4,18 @@ use glovebox_catalog::{Output, Reducer};
 
 use crate::GateError;
 use crate::cell::{CellStatistics, Component, Detail, Exits, Grid, Moments, product_index};
+use crate::contributors::ContributorSets;
 use crate::scale::Scale;
 use crate::tally::Tallies;
 
 /// Takes contributions one after another: reads a row's values, then, if the row may count, adds what it read.
 pub(crate) trait Fill {
-    /// Reads component k of row `row` at `values[k * rows + row]`; false when one of them is not finite.
-    fn read(&mut self, values: &[f64], rows: usize, row: usize) -> bool;
+    /// What a row's values come to.
+    type Read;
+    /// Reads component k of row `row` at `values[k * rows + row]`; nothing when one of them is not finite.
+    fn read(&mut self, values: &[f64], rows: usize, row: usize) -> Option<Self::Read>;
     /// Adds what was read last to a cell that the guest addressed. Persons ascend.
-    fn add(&mut self, person: u32, cell: usize);
+    fn add(&mut self, person: u32, cell: usize, read: Self::Read);
 }
 
 /// The cells of one output.
@@ -45,10 +48,10 @@ impl Filling {
                 Self::Counts(Counts { cells: empty() })
             }
             Reducer::Histogram { edges } => {
-                Self::Bins(Bins { edges: edges.clone(), bins: edges.len().saturating_sub(1), bin: 0, cells: empty() })
+                Self::Bins(Bins { edges: edges.clone(), bins: edges.len().saturating_sub(1), cells: empty() })
             }
             Reducer::Sum { lower, upper } | Reducer::Mean { lower, upper } => {
-                Self::Sums(Sums { scale: scale(*lower, *upper)?, read: (0, 0), cells: empty() })
+                Self::Sums(Sums { scale: scale(*lower, *upper)?, cells: empty() })
             }
             Reducer::Variance { lower, upper } => vectors(vec![scale(*lower, *upper)?], None, 1),
             Reducer::Ratio { numerator, denominator } => {
@@ -83,7 +86,7 @@ impl Filling {
             Self::Sums(sums) => (vec![sums.scale], plain(sums.cells)),
             Self::Vectors(vectors) => vectors.finish(),
             Self::Grids(grids) => (Vec::new(), grids.finish()),
-            Self::Exits(tables) => (Vec::new(), tables.cells.finish(tables.exits.into_iter().map(Detail::Exits))),
+            Self::Exits(tables) => (Vec::new(), tables.finish()),
         }
     }
 }
@@ -94,11 +97,15 @@ pub(crate) struct Counts {
 }
 
 impl Fill for Counts {
-    fn read(&mut self, _: &[f64], _: usize, _: usize) -> bool {
-        true
+    type Read = ();
+
+    #[inline]
+    fn read(&mut self, _: &[f64], _: usize, _: usize) -> Option<()> {
+        Some(())
     }
 
-    fn add(&mut self, person: u32, cell: usize) {
+    #[inline]
+    fn add(&mut self, person: u32, cell: usize, (): ()) {
         self.cells.add(cell, person, 0, 1);
     }
 }
@@ -107,38 +114,41 @@ impl Fill for Counts {
 pub(crate) struct Bins {
     edges: Vec<f64>,
     bins: usize,
-    bin: usize,
     cells: Tallies,
 }
 
 impl Fill for Bins {
-    fn read(&mut self, values: &[f64], _: usize, row: usize) -> bool {
-        let value = values.get(row).copied().unwrap_or(f64::NAN);
-        self.bin = interval(&self.edges, value);
-        value.is_finite()
+    type Read = usize;
+
+    #[inline]
+    fn read(&mut self, values: &[f64], _: usize, row: usize) -> Option<usize> {
+        let value = values.get(row)?;
+        value.is_finite().then(|| interval(&self.edges, *value))
     }
 
-    fn add(&mut self, person: u32, cell: usize) {
-        self.cells.add(cell * self.bins + self.bin, person, 0, 1);
+    #[inline]
+    fn add(&mut self, person: u32, cell: usize, bin: usize) {
+        self.cells.add(cell * self.bins + bin, person, 0, 1);
     }
 }
 
 /// Sums of one value.
 pub(crate) struct Sums {
     scale: Scale,
-    read: (u64, u64),
     cells: Tallies,
 }
 
 impl Fill for Sums {
-    fn read(&mut self, values: &[f64], _: usize, row: usize) -> bool {
-        let value = values.get(row).copied().unwrap_or(f64::NAN);
-        self.read = self.scale.quantise(value);
-        value.is_finite()
+    type Read = (u64, u64);
+
+    #[inline]
+    fn read(&mut self, values: &[f64], _: usize, row: usize) -> Option<(u64, u64)> {
+        let value = values.get(row)?;
+        value.is_finite().then(|| self.scale.quantise(*value))
     }
 
-    fn add(&mut self, person: u32, cell: usize) {
-        let (offset, magnitude) = self.read;
+    #[inline]
+    fn add(&mut self, person: u32, cell: usize, (offset, magnitude): (u64, u64)) {
         self.cells.add(cell, person, offset, magnitude);
     }
 }
@@ -186,12 +196,16 @@ impl Vectors {
 }
 
 impl Fill for Vectors {
-    fn read(&mut self, values: &[f64], rows: usize, row: usize) -> bool {
+    /// What was read is kept in `self.read`.
+    type Read = ();
+
+    #[inline]
+    fn read(&mut self, values: &[f64], rows: usize, row: usize) -> Option<()> {
         for (own, value) in self.values.iter_mut().zip(values.iter().skip(row).step_by(rows.max(1))) {
             *own = *value;
         }
         if !self.values.iter().all(|value| value.is_finite()) {
-            return false;
+            return None;
         }
         let components = self.read.iter_mut().zip(&self.scales).zip(&self.values);
         match self.norm_max {
@@ -201,10 +215,11 @@ impl Fill for Vectors {
                 components.for_each(|((read, scale), value)| *read = scale.quantise_clipped(*value * factor));
             }
         }
-        true
+        Some(())
     }
 
-    fn add(&mut self, person: u32, cell: usize) {
+    #[inline]
+    fn add(&mut self, person: u32, cell: usize, (): ()) {
         let components = self.scales.len();
         let Some(moments) = self.moments.get_mut(cell) else { return };
         let Some(running) = self.person_magnitudes.get_mut(cell * components..(cell + 1) * components) else { return };
@@ -252,7 +267,6 @@ fn clipping(values: &[f64], norm_max: f64) -> f64 {
 pub(crate) struct Grids {
     scale: Scale,
     steps: usize,
-    step: usize,
     /// Whether a person may contribute more than once.
     is_many: bool,
     cells: Tallies,
@@ -270,7 +284,6 @@ impl Grids {
         Self {
             scale,
             steps,
-            step: 0,
             is_many,
             cells: Tallies::new(cells),
             grids: vec![grid; cells],
@@ -292,28 +305,31 @@ impl Grids {
 }
 
 impl Fill for Grids {
-    fn read(&mut self, values: &[f64], _: usize, row: usize) -> bool {
-        let value = values.get(row).copied().unwrap_or(f64::NAN);
-        self.step = self.scale.grid_step(value, self.steps);
-        value.is_finite()
+    type Read = usize;
+
+    #[inline]
+    fn read(&mut self, values: &[f64], _: usize, row: usize) -> Option<usize> {
+        let value = values.get(row)?;
+        value.is_finite().then(|| self.scale.grid_step(*value, self.steps))
     }
 
-    fn add(&mut self, person: u32, cell: usize) {
+    #[inline]
+    fn add(&mut self, person: u32, cell: usize, step: usize) {
         let Some(grid) = self.grids.get_mut(cell) else { return };
         if self.is_many
             && let Some(extremes) = self.extremes.get_mut(cell)
         {
             if !self.cells.is_new(cell, person) {
-                *extremes = (extremes.0.min(self.step), extremes.1.max(self.step));
+                *extremes = (extremes.0.min(step), extremes.1.max(step));
             } else {
                 if !self.cells.is_empty(cell) {
                     grid.close_person(*extremes);
                 }
-                *extremes = (self.step, self.step);
+                *extremes = (step, step);
             }
         }
         self.cells.add(cell, person, 0, 1);
-        if let Some(count) = grid.counts.get_mut(self.step) {
+        if let Some(count) = grid.counts.get_mut(step) {
             *count += 1;
         }
     }
@@ -322,35 +338,47 @@ impl Fill for Grids {
 /// Who left in which interval.
 pub(crate) struct ExitTables {
     edges: Vec<f64>,
-    interval: usize,
-    is_event: bool,
+    intervals: usize,
     cells: Tallies,
-    exits: Vec<Vec<Exits>>,
+    /// Those with an event and those censored in each interval of each cell.
+    exits: ContributorSets,
 }
 
 impl ExitTables {
     fn new(edges: &[f64], cells: usize) -> Self {
-        let exits = vec![vec![Exits::default(); edges.len().saturating_sub(1)]; cells];
-        let cells = Tallies::new(cells);
-        Self { edges: edges.to_vec(), interval: 0, is_event: false, cells, exits }
+        let intervals = edges.len().saturating_sub(1);
+        let exits = ContributorSets::new(2 * intervals * cells);
+        Self { edges: edges.to_vec(), intervals, cells: Tallies::new(cells), exits }
+    }
+
+    fn finish(self) -> Vec<CellStatistics> {
+        let mut sets = self.exits.finish().into_iter();
+        let details = std::iter::repeat_with(|| {
+            let mut next = || sets.next().unwrap_or_default();
+            let exits = (0..self.intervals).map(|_| Exits { events: next(), censored: next() });
+            Detail::Exits(exits.collect())
+        });
+        self.cells.finish(details)
     }
 }
 
 impl Fill for ExitTables {
-    fn read(&mut self, values: &[f64], rows: usize, row: usize) -> bool {
-        let time = values.get(row).copied().unwrap_or(f64::NAN);
-        let event = values.get(rows + row).copied().unwrap_or(f64::NAN);
-        self.interval = interval(&self.edges, time);
-        self.is_event = event >= 0.5;
-        time.is_finite() && event.is_finite()
+    /// Interval, and whether by an event.
+    type Read = (usize, bool);
+
+    #[inline]
+    fn read(&mut self, values: &[f64], rows: usize, row: usize) -> Option<(usize, bool)> {
+        let (time, event) = (values.get(row)?, values.get(rows + row)?);
+        let is_finite = time.is_finite() && event.is_finite();
+        is_finite.then(|| (interval(&self.edges, *time), *event >= 0.5))
     }
 
-    fn add(&mut self, person: u32, cell: usize) {
+    #[inline]
+    fn add(&mut self, person: u32, cell: usize, (interval, is_event): (usize, bool)) {
         self.cells.add(cell, person, 0, 1);
-        if let Some(exits) = self.exits.get_mut(cell).and_then(|exits| exits.get_mut(self.interval)) {
-            let persons = if self.is_event { &mut exits.events } else { &mut exits.censored };
-            persons.insert(person);
-        }
+        // A person leaves once (the bound of a survival table is 1), so is new to every set.
+        let set = 2 * (cell * self.intervals + interval) + usize::from(!is_event);
+        self.exits.push(set, person, true);
     }
 }
 

@@ -19,8 +19,9 @@ pub(crate) struct Intake {
 }
 
 /// Whose turn it is, and how much of it is used up.
-#[derive(Default)]
+#[derive(Clone, Copy)]
 struct Turn {
+    /// Nobody before the first.
     person: Option<u32>,
     used: u32,
     dropped: Dropped,
@@ -44,7 +45,7 @@ impl Intake {
         let filling = Filling::new(output, shape.len(), contributions_max)?;
         let key_cells = manifest.guest_cell_count(output);
         let open = manifest.dimensions(output).iter().map(|key| key.domain.is_open()).collect();
-        Ok(Self { output: output.clone(), shape, open, contributions_max, key_cells, filling, turn: Turn::default() })
+        Ok(Self { output: output.clone(), shape, open, contributions_max, key_cells, filling, turn: Turn::FIRST })
     }
 
     /// One contribution; of reducers that take no value, `values` is not looked at.
@@ -104,33 +105,38 @@ impl Rows<'_> {
     /// The hot loop.
     #[inline]
     fn take(self, fill: &mut impl Fill, persons: &[u32], cells: &[i32], values: &[f64]) -> Result<(), Fault> {
-        let Self { key_cells, bound, turn } = self;
+        let Self { key_cells, bound, turn: kept } = self;
+        // In registers, not in memory, as long as rows are taken. After a fault nothing more is.
+        let mut turn = *kept;
         for (row, (person, cell)) in persons.iter().zip(cells).enumerate() {
             if turn.person != Some(*person) {
                 turn.pass_to(*person)?;
             }
-            // -1 is beyond every manifest once it is unsigned, as is all else that is no cell.
             let cell = match usize::try_from(*cell) {
                 Ok(cell) if cell < key_cells => cell,
                 _ if *cell == -1 => continue,
                 _ => return Err(Fault::UnknownCell),
             };
-            if !fill.read(values, persons.len(), row) {
+            let Some(read) = fill.read(values, persons.len(), row) else {
                 turn.dropped.not_finite += 1;
                 continue;
-            }
+            };
             if turn.used >= bound {
                 turn.dropped.over_bound += 1;
                 continue;
             }
             turn.used += 1;
-            fill.add(*person, cell);
+            fill.add(*person, cell, read);
         }
+        *kept = turn;
         Ok(())
     }
 }
 
 impl Turn {
+    const FIRST: Self = Self { person: None, used: 0, dropped: Dropped { over_bound: 0, not_finite: 0 } };
+
+    #[inline]
     fn pass_to(&mut self, person: u32) -> Result<(), Fault> {
         if self.person.is_some_and(|current| current > person) {
             return Err(Fault::OutOfOrder);

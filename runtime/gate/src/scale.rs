@@ -57,10 +57,9 @@ impl Scale {
     #[inline]
     pub(crate) fn quantise(&self, value: f64) -> (u64, u64) {
         let value = value.clamp(self.lower, self.upper);
-        let offset = (value - self.lower) * self.steps_per_unit + 0.5;
-        let magnitude = value.abs() * self.magnitude_steps_per_unit + 0.5;
-        // Both are at least 0.5 and at most 2^32 + 0.5, so the conversions cut nothing but the fraction.
-        (offset as u64, magnitude as u64)
+        let offset = (value - self.lower) * self.steps_per_unit;
+        let magnitude = value.abs() * self.magnitude_steps_per_unit;
+        (nearest(offset), nearest(magnitude))
     }
 
     /// The same for a component of a vector that is clipped, on a [`Scale::centred`] grid.
@@ -110,6 +109,16 @@ impl Scale {
     }
 }
 
+/// The whole number nearest to `steps`, which lies between 0 and a little above 2^32.
+///
+/// From 2^52 on a float has no fraction, so adding that much rounds, and leaves the number in the low bits: cheaper than a
+/// conversion, which has to see to numbers out of range.
+#[inline]
+fn nearest(steps: f64) -> u64 {
+    const WHOLE: f64 = 4_503_599_627_370_496.0;
+    (steps + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +133,15 @@ mod tests {
         assert_eq!(scale.quantise(-1e300), scale.quantise(-2.0));
         assert_eq!(scale.quantise(-0.0), scale.quantise(0.0));
         assert_eq!(scale.sum(2, u128::from(full) + u128::from(full) / 2), 8.0);
+    }
+
+    #[test]
+    fn steps_are_rounded_to_the_nearest() {
+        for (steps, whole) in
+            [(0.0, 0), (0.4, 0), (0.6, 1), (1.5, 2), (2.5, 2), (STEPS, 1 << 32), (STEPS - 0.4, 1 << 32)]
+        {
+            assert_eq!(nearest(steps), whole, "{steps}");
+        }
     }
 
     #[test]

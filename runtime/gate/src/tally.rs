@@ -1,25 +1,26 @@
 //! Cells while they fill: what every reducer adds up, a contribution at a time.
 
 use crate::cell::{CellStatistics, Detail};
-use crate::contributors::Contributors;
+use crate::contributors::ContributorSets;
 
-/// Persons kept aside before they go to the set of contributors together.
-const PENDING: usize = 16;
 /// No person's ordinal.
 const NOBODY: u64 = u64::MAX;
+/// Contributions after which sums are carried on. Each is of 2^32 steps at most, and before the next 15 persons have
+/// contributed their at most 65,536 times each (`contributions_per_person_max`), no sum reaches 2^64.
+const CARRIED_AFTER: u32 = 1 << 30;
 
 /// Cells on their way to [`CellStatistics`].
 pub(crate) struct Tallies {
     near: Vec<Near>,
     far: Vec<Far>,
+    persons: ContributorSets,
 }
 
-/// What every contribution changes, on two lines of the processor's cache.
+/// What every contribution changes: one line of the processor's cache.
 #[derive(Clone)]
 #[repr(align(64))]
 struct Near {
-    /// Since the last flush. A person contributes 65,536 times at most (`contributions_per_person_max`), each of 2^32 steps,
-    /// and a flush comes after 16 persons: this stays below 2^53.
+    /// Since it was carried on.
     offset_sum: u64,
     magnitude: u64,
     /// Of the person who contributed last.
@@ -27,35 +28,36 @@ struct Near {
     largest: [u64; 2],
     /// Who contributed last, or [`NOBODY`].
     person: u64,
+    /// Since it was carried on.
     count: u32,
-    pending_len: u32,
-    pending: [u32; PENDING],
 }
 
-/// What a flush changes.
+/// What was carried on.
 #[derive(Clone, Default)]
 struct Far {
     offset_sum: u128,
     magnitude: u128,
     count: u64,
-    persons: Contributors,
 }
 
 impl Tallies {
     /// So many empty cells.
     pub(crate) fn new(cells: usize) -> Self {
-        Self { near: vec![Near::EMPTY; cells], far: vec![Far::default(); cells] }
+        let persons = ContributorSets::new(cells);
+        Self { near: vec![Near::EMPTY; cells], far: vec![Far::default(); cells], persons }
     }
 
     /// Adds one contribution to `cell`. Persons come clustered and ascending; the caller has checked it.
     #[inline]
     pub(crate) fn add(&mut self, cell: usize, person: u32, offset: u64, magnitude: u64) {
         let Some(near) = self.near.get_mut(cell) else { return };
-        near.add(person, offset, magnitude);
-        if near.pending_len as usize == PENDING
+        let is_new = near.is_new(person);
+        near.add(is_new, person, offset, magnitude);
+        if self.persons.push(cell, person, is_new)
+            && near.count >= CARRIED_AFTER
             && let Some(far) = self.far.get_mut(cell)
         {
-            near.flush(far);
+            near.carry(far);
         }
     }
 
@@ -73,37 +75,30 @@ impl Tallies {
 
     /// Ends them, each with a detail.
     pub(crate) fn finish(self, details: impl IntoIterator<Item = Detail>) -> Vec<CellStatistics> {
-        let cells = self.near.into_iter().zip(self.far);
-        cells.zip(details).map(|((near, far), detail)| near.finish(far, detail)).collect()
+        let cells = self.near.into_iter().zip(self.far).zip(self.persons.finish()).zip(details);
+        let cell = |(((mut near, mut far), persons), detail): (((Near, Far), _), _)| {
+            near.rank(near.person_magnitude);
+            near.carry(&mut far);
+            let Far { offset_sum, magnitude, count } = far;
+            CellStatistics { persons, count, offset_sum, magnitude, largest: near.largest, detail }
+        };
+        cells.map(cell).collect()
     }
 }
 
 impl Near {
-    const EMPTY: Self = Self {
-        offset_sum: 0,
-        magnitude: 0,
-        person_magnitude: 0,
-        largest: [0; 2],
-        person: NOBODY,
-        count: 0,
-        pending_len: 0,
-        pending: [0; PENDING],
-    };
+    const EMPTY: Self =
+        Self { offset_sum: 0, magnitude: 0, person_magnitude: 0, largest: [0; 2], person: NOBODY, count: 0 };
 
     #[inline]
     fn is_new(&self, person: u32) -> bool {
         self.person != u64::from(person)
     }
 
-    /// Whether a person is new to a cell is a coin toss to the branch predictor, so nothing here branches on it.
+    /// Nothing here branches on whether a person is new: see [`ContributorSets::push`].
     #[inline]
-    fn add(&mut self, person: u32, offset: u64, magnitude: u64) {
-        let is_new = self.is_new(person);
+    fn add(&mut self, is_new: bool, person: u32, offset: u64, magnitude: u64) {
         self.person = u64::from(person);
-        if let Some(slot) = self.pending.get_mut(self.pending_len as usize) {
-            *slot = person;
-        }
-        self.pending_len += u32::from(is_new);
         // Ranking a magnitude of 0 changes nothing.
         self.rank(if is_new { self.person_magnitude } else { 0 });
         self.person_magnitude = magnitude + if is_new { 0 } else { self.person_magnitude };
@@ -118,25 +113,9 @@ impl Near {
         self.largest = [first.max(own), second.max(first.min(own))];
     }
 
-    #[inline]
-    fn flush(&mut self, far: &mut Far) {
+    fn carry(&mut self, far: &mut Far) {
         far.offset_sum += u128::from(std::mem::take(&mut self.offset_sum));
         far.magnitude += u128::from(std::mem::take(&mut self.magnitude));
         far.count += u64::from(std::mem::take(&mut self.count));
-        far.persons.extend(self.pending.get(..self.pending_len as usize).unwrap_or_default());
-        self.pending_len = 0;
-    }
-
-    fn finish(mut self, mut far: Far, detail: Detail) -> CellStatistics {
-        self.rank(self.person_magnitude);
-        self.flush(&mut far);
-        CellStatistics {
-            persons: far.persons.finish(),
-            count: far.count,
-            offset_sum: far.offset_sum,
-            magnitude: far.magnitude,
-            largest: self.largest,
-            detail,
-        }
     }
 }
