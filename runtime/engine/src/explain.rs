@@ -29,7 +29,7 @@ impl Engine {
         parameters(manifest, request)?;
         let privacy = request.privacy.ok_or_else(|| {
             let rule = "what is explained is the noise that a job asks for";
-            let remedy = "add `privacy`, or ask `job lint` about exact figures";
+            let remedy = "add `privacy` (`--epsilon` or `--rho`), or ask `job lint` about exact figures";
             EngineError::invalid("job.no-noise-asked", rule, "privacy", remedy)
         })?;
         let (profile, _) = self.profile(&grant)?;
