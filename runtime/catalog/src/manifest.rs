@@ -21,6 +21,8 @@ const OUTPUTS_MAX: usize = 64;
 const DIMENSIONS_MAX: usize = 8;
 const CELLS_MAX: usize = 100_000;
 const CONTRIBUTIONS_MAX: u32 = 65_536;
+/// Steps of the grids of all quantiles together: what the host keeps numbers for, 64 MB of them.
+const GRID_STEPS_MAX: usize = 4_000_000;
 
 /// What a guest sees between two resets of its sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -275,7 +277,13 @@ impl JobManifest {
         self.check_blocks()?;
         self.check_rounds()?;
         let cells = self.outputs.iter().fold(0_usize, |sum, output| sum.saturating_add(self.cell_count(output)));
-        check_number("cells", cells, 1, CELLS_MAX)
+        check_number("cells", cells, 1, CELLS_MAX)?;
+        let steps = |output: &Output| match output.reducer {
+            Reducer::Quantile { steps, .. } => self.guest_cell_count(output).saturating_mul(steps as usize),
+            _ => 0,
+        };
+        let steps = self.outputs.iter().map(steps).fold(0, usize::saturating_add);
+        check_number("steps of quantiles in all cells", steps, 0, GRID_STEPS_MAX)
     }
 
     /// The dimensions of `output`, outermost first.
@@ -480,6 +488,20 @@ mod tests {
             assert!(matches!(refused, ManifestError::NoReducer { .. }));
             assert!(refused.to_string().contains("use `quantile`"), "{refused}");
         }
+    }
+
+    #[test]
+    fn grids_are_bounded_over_all_cells() {
+        let codes: Vec<String> = (0..4_000).map(|code| format!("c{code}")).collect();
+        let with = |steps: u32| {
+            parse(|m| {
+                m["keys"][0]["domain"]["codes"] = codes.clone().into();
+                m["outputs"] = serde_json::json!([{"name": "q", "reducer": "quantile", "lower": 0.0, "upper": 1.0,
+                    "steps": steps, "probabilities": [0.5], "keys": ["sex"]}]);
+            })
+        };
+        assert!(with(1_000).is_ok());
+        assert!(matches!(with(1_001), Err(ManifestError::Number { what: "steps of quantiles in all cells", .. })));
     }
 
     #[test]
