@@ -4,6 +4,7 @@
 //! `--memory-mib N` for the bound of ingestion, `--jobs N` for the number of jobs.
 #![allow(clippy::print_stdout, reason = "the table is what this program is for")]
 
+mod duckdb;
 mod gate;
 mod gm;
 #[cfg(feature = "enclave")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use glovebox_benches::guest;
 use glovebox_benches::kept::{Kept, KeptComponent};
-use glovebox_benches::reduction::{CELLS, REDUCERS, reduction};
+use glovebox_benches::reduction::{CELLS, REDUCERS, manifest};
 use glovebox_benches::rows::{Contributions, Gate, ROWS_PER_BATCH, Rows, Sums};
 use glovebox_gm::{Key128, SigningKey, Sm4Gcm, sm3};
 use glovebox_sandbox::{Config, Sandbox};
@@ -74,12 +74,9 @@ fn gate(criterion: &mut Criterion) -> anyhow::Result<()> {
         let rows = Contributions::new(8 * ROWS_PER_BATCH, 1, cells)?;
         group.throughput(Throughput::Elements(rows.persons.len() as u64));
         for reducer in REDUCERS {
+            let manifest = manifest(reducer, cells)?;
             group.bench_function(BenchmarkId::new(reducer, cells), |bencher| {
-                bencher.iter(|| {
-                    let mut reduction = reduction(reducer, cells)?;
-                    rows.reduce(&mut reduction, ROWS_PER_BATCH)?;
-                    anyhow::Ok(reduction.finish())
-                });
+                bencher.iter(|| rows.reduce(&manifest, ROWS_PER_BATCH));
             });
         }
     }
