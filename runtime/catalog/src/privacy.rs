@@ -29,10 +29,10 @@ macro_rules! amount {
                 (value.is_finite() && (0.0..=Self::MAX.0 as f64).contains(&steps)).then_some(Self(steps as u64))
             }
 
-            /// From a number of steps.
+            /// From a number of steps, at most [`Self::MAX`].
             #[must_use]
             pub const fn from_steps(steps: u64) -> Self {
-                Self(steps)
+                if steps < Self::MAX.0 { Self(steps) } else { Self::MAX }
             }
 
             /// The number of steps.
@@ -47,10 +47,10 @@ macro_rules! amount {
                 self.0 as f64 / ($steps_per_one as f64)
             }
 
-            /// Both together.
+            /// Both together, at most [`Self::MAX`]: what is written can be read back.
             #[must_use]
             pub fn plus(self, other: Self) -> Self {
-                Self(self.0.saturating_add(other.0))
+                Self(self.0.saturating_add(other.0).min(Self::MAX.0))
             }
 
             /// What is left after `other`, never below nothing.
@@ -59,10 +59,10 @@ macro_rules! amount {
                 Self(self.0.saturating_sub(other.0))
             }
 
-            /// So many times as much.
+            /// So many times as much, at most [`Self::MAX`].
             #[must_use]
             pub fn times(self, count: u64) -> Self {
-                Self(self.0.saturating_mul(count))
+                Self(self.0.saturating_mul(count).min(Self::MAX.0))
             }
 
             /// Whether it is nothing.
@@ -178,6 +178,8 @@ mod tests {
         let tenth = Epsilon::new(0.1).unwrap();
         assert_eq!(tenth.times(10), Epsilon::new(1.0).unwrap());
         assert_eq!(tenth.minus(Epsilon::MAX), Epsilon::ZERO);
-        assert_eq!(Epsilon::from_steps(u64::MAX).plus(tenth).steps(), u64::MAX);
+        assert_eq!(Epsilon::from_steps(u64::MAX).plus(tenth), Epsilon::MAX);
+        let written = serde_json::to_string(&Rho::MAX.plus(Rho::MAX).times(7)).unwrap();
+        assert_eq!(serde_json::from_str::<Rho>(&written).unwrap(), Rho::MAX);
     }
 }

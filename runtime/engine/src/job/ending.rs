@@ -20,6 +20,11 @@ use crate::reviews::airlock::{Opened, Opening};
 use crate::start::new_id;
 use crate::{Engine, EngineError};
 
+/// Bits that the way tells in which a job ended: one of fewer than sixteen.
+const END_BITS: u64 = 4;
+/// Bits that the reasons tell for one output of which nothing could leave: which of the gate's codes were met.
+const REASONS_BITS: u64 = 10;
+
 /// How a job that holds its budget ends.
 pub(crate) enum Ending {
     /// A table leaves.
@@ -168,8 +173,14 @@ impl Engine {
         let held = held.unwrap_or_default();
         let (state, reasons, used, privacy_used) = match &ending {
             Ending::Released { used, rounds, .. } => (JobState::Released, Vec::new(), *used, lost(case, *rounds)),
-            Ending::Withheld { reasons, used, .. } => (JobState::Withheld, reasons.clone(), *used, held),
-            Ending::Failed { reasons, used } => (JobState::Failed, reasons.clone(), *used, held),
+            Ending::Withheld { reasons, used, .. } => {
+                let bits =
+                    END_BITS.saturating_add(REASONS_BITS.saturating_mul(case.module.manifest.outputs.len() as u64));
+                (JobState::Withheld, reasons.clone(), Amounts { leakage_bits: bits, ..*used }, held)
+            }
+            Ending::Failed { reasons, used } => {
+                (JobState::Failed, reasons.clone(), Amounts { leakage_bits: END_BITS, ..*used }, held)
+            }
             Ending::Killed { used } => (JobState::Killed, vec![cancelled()], *used, PrivacyLoss::ZERO),
             Ending::Review(_) | Ending::Interrupted => {
                 return Err(EngineError::Internal("a job that has not ended was to be settled".to_owned()));

@@ -47,7 +47,14 @@ pub(crate) fn worst_case(case: &Case, profile: &Profile, limits: &JobLimits) -> 
 /// What the job's release can carry at most, over all rounds.
 pub(crate) fn leakage_bound(case: &Case, profile: &Profile) -> Leakage {
     let Snapshot { rows, persons, .. } = case.snapshot;
-    leakage_max(&case.module.manifest, profile, rows, persons, case.request.privacy)
+    leakage_max(&case.module.manifest, profile, two_digits_up(rows), two_digits_up(persons), case.request.privacy)
+}
+
+/// Two significant digits, rounded up: a developer who solves the bound for the size of a snapshot finds no more.
+fn two_digits_up(count: u64) -> u64 {
+    let digits = count.checked_ilog10().unwrap_or(0).saturating_sub(1);
+    let step = 10_u64.saturating_pow(digits).max(1);
+    count.div_ceil(step).saturating_mul(step)
 }
 
 /// The fuel of a run in all is not bounded here: every row, person and block has its measure, so their number bounds the
@@ -90,5 +97,14 @@ pub(crate) fn update_limits(limits: &JobLimits) -> Limits {
         memory_bytes: limits.memory_bytes,
         wall: limits.wall,
         faults: Faults::Stop,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sizes_are_rounded_up_to_two_digits() {
+        assert_eq!([0, 7, 99, 100, 101, 8_366, u64::MAX].map(super::two_digits_up)[..6], [0, 7, 99, 100, 110, 8_400]);
+        assert_eq!(super::two_digits_up(u64::MAX), u64::MAX);
     }
 }

@@ -98,7 +98,8 @@ impl PrivacyAccount {
     /// [`EpsilonExhausted`] when it could not.
     pub fn check(&self, asked: PrivacyLoss) -> Result<(), EpsilonExhausted> {
         let after = self.committed.plus(self.reserved).plus(asked).epsilon_at(self.delta);
-        if after <= self.epsilon_max {
+        // Sums end at the largest number: from there on nothing is known any more.
+        if after <= self.epsilon_max && after < Epsilon::MAX {
             return Ok(());
         }
         let (epsilon_max, delta) = (self.epsilon_max, self.delta);
