@@ -36,6 +36,12 @@ fn cpu_of<T>(work: &mut impl FnMut() -> Result<T>) -> Result<Duration> {
     Ok(now(ClockId::ThreadCPUTime).saturating_sub(before))
 }
 
+/// CPU time of this thread so far.
+#[must_use]
+pub fn thread_cpu() -> Duration {
+    now(ClockId::ThreadCPUTime)
+}
+
 /// CPU time of all threads of this process so far.
 #[must_use]
 pub fn process_cpu() -> Duration {
