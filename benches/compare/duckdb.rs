@@ -1,4 +1,5 @@
 //! DuckDB as a peer, from PyPI's package `duckdb`. Where `python3` does not have it, there is no peer, and that is said.
+#![allow(clippy::print_stderr, reason = "a table without its peer says why, beside itself")]
 
 use std::process::Command;
 
