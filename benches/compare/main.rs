@@ -7,6 +7,7 @@
 mod duckdb;
 mod gate;
 mod gm;
+mod guard;
 #[cfg(feature = "enclave")]
 mod ingest;
 #[cfg(feature = "enclave")]
@@ -28,9 +29,9 @@ struct Options {
 }
 
 #[cfg(feature = "enclave")]
-const PARTS: [&str; 5] = ["sandbox", "gate", "gm", "ingest", "job"];
+const PARTS: [&str; 6] = ["sandbox", "gate", "guard", "gm", "ingest", "job"];
 #[cfg(not(feature = "enclave"))]
-const PARTS: [&str; 3] = ["sandbox", "gate", "gm"];
+const PARTS: [&str; 4] = ["sandbox", "gate", "guard", "gm"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -53,6 +54,7 @@ fn run(part: &str, options: &Options) -> Result<Vec<Figure>> {
     match part {
         "sandbox" => sandbox::figures(),
         "gate" => gate::figures(),
+        "guard" => guard::figures(),
         "gm" => gm::figures(),
         #[cfg(feature = "enclave")]
         "ingest" => ingest::figures(options.persons, options.memory_mib),
