@@ -137,11 +137,7 @@ impl World {
             }
             ("GET", "/v1/modules/{id}") => path(format!("/v1/modules/{module}")),
             ("POST", to @ "/v1/modules/lint") => json(to.into(), serde_json::json!({ "manifest": manifest() })),
-            ("POST", to @ "/v1/jobs/explain") => {
-                let mut noisy = serde_json::to_value(&self.job.request).unwrap();
-                noisy["privacy"] = serde_json::json!({ "mechanism": "laplace", "epsilon": 1 });
-                json(to.into(), noisy)
-            }
+            ("POST", to @ "/v1/jobs/explain") => json(to.into(), with_noise(&self.job)),
             ("POST", to @ "/v1/jobs") => json(to.into(), serde_json::to_value(&self.job.request).unwrap()),
             ("GET", "/v1/jobs/{id}") => path(format!("/v1/jobs/{job}")),
             ("GET", "/v1/jobs/{id}/events") => path(format!("/v1/jobs/{job}/events")),
@@ -169,6 +165,13 @@ impl World {
         let method = Method::from_bytes(route.method.as_bytes()).unwrap();
         client.request(method, self.zone.url(&path)).header("content-type", content_type).body(body).send().await
     }
+}
+
+/// The request of `job`, with noise.
+fn with_noise(job: &JobView) -> serde_json::Value {
+    let mut request = serde_json::to_value(&job.request).unwrap();
+    request["privacy"] = serde_json::json!({ "mechanism": "laplace", "epsilon": 1 });
+    request
 }
 
 /// The manifest of the world's module.
