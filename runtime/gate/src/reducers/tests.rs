@@ -81,6 +81,18 @@ fn a_variance_is_that_of_two_passes_even_far_from_zero() {
 }
 
 #[test]
+fn a_variance_is_exact_to_the_last_step() {
+    // Offsets 0 and 1, then 0, 0 and 2: the mean lies between steps.
+    let scale = crate::scale::Scale::new(0.0, 1.0).unwrap();
+    let steps = |count, offset_sum, squares| {
+        let component = crate::cell::Component { offset_sum, ..Default::default() };
+        variance::variance_of(&scale, count, &component, squares) * crate::scale::STEPS * crate::scale::STEPS
+    };
+    assert_eq!(steps(2, 1, 1), 0.5);
+    assert!((steps(3, 2, 4) - 4.0 / 3.0).abs() < 1e-15);
+}
+
+#[test]
 fn one_person_moves_a_variance_by_a_step_at_most() {
     let reducer = Reducer::Variance { lower: 0.0, upper: 10.0 };
     for middle in [0.0, 5.0, 10.0] {
