@@ -214,7 +214,7 @@ def test_the_readme_says_what_works(place: zone.Zone, tmp_path: Path, monkeypatc
     """Its Python blocks, one after the other, in a folder that looks like a trial's."""
     readme = (zone.REPOSITORY / "sdk/python/README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     source = "\n".join(blocks).replace("https://127.0.0.1:8443", place.server)
     assert place.server in source
     for name, target in (("examples", zone.REPOSITORY), ("pki", place.folder), ("enclave.pem", place.folder)):
