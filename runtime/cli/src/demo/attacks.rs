@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, bail};
-use glovebox_api::{Decision, IngestionReport, SubmitJob};
+use anyhow::{Context as _, bail, ensure};
+use glovebox_api::{Decision, IngestionReport, JobState, JobView, SubmitJob};
 use glovebox_catalog::{Capacity, Grant, Refusal};
 use glovebox_client::ClientError;
 
@@ -12,6 +12,9 @@ use super::teller::LINE_WIDTH;
 use crate::text::wrapped;
 
 const KEEPS_STATE: &str = include_str!("keeps_state.wat");
+const ALL_BUT_ONE: &str = include_str!("all_but_one.wat");
+/// Age and body-mass index of one woman, as somebody may know them who knows her.
+const KNOWN: [(&str, f64); 2] = [("age", 67.0), ("index", 84.4)];
 const HYPERTENSION: &[u8] = include_bytes!("../../../../examples/jobs/hypertension/hypertension.wasm");
 
 /// The developer approves what the developer proposed.
@@ -50,6 +53,35 @@ pub(crate) async fn read_more(cast: &Cast, grant: &Grant, data: &IngestionReport
     let column = column.context("a refusal has a reason")?;
     let input = column.place.split(", ").last().unwrap_or_default();
     Ok(told("a job reads blood pressure, too", &column.code, &format!("{input}: {}", column.rule)))
+}
+
+/// Two sums whose difference would be one person's record: the first leaves, the second does not.
+pub(crate) async fn subtract(cast: &Cast, grant: &Grant, data: &IngestionReport) -> anyhow::Result<Vec<String>> {
+    let attack = wat::parse_str(ALL_BUT_ONE).context("the embedded attack")?;
+    let module = cast.developer.submit_module(attack).await?;
+    let mut job = SubmitJob {
+        grant: grant.id.clone(),
+        dataset: data.dataset.clone(),
+        module: module.id,
+        parameters: BTreeMap::new(),
+        privacy: None,
+    };
+    let everybody = finished(cast, &job).await?;
+    ensure!(everybody.state == JobState::Released, "a harmless sum did not leave: {:?}", everybody.reasons);
+    job.parameters = KNOWN.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let all_but_one = finished(cast, &job).await?;
+    ensure!(
+        all_but_one.state == JobState::Withheld,
+        "the enclave is broken: one person could be told from a difference"
+    );
+    let reason = all_but_one.reasons.iter().find(|reason| reason.code == "gate.differencing");
+    let reason = reason.context("the guard gave the reason")?;
+    Ok(told("a sum without one person, after the sum with her", &reason.code, &reason.rule))
+}
+
+async fn finished(cast: &Cast, job: &SubmitJob) -> anyhow::Result<JobView> {
+    let submitted = cast.developer.submit_job(job).await?;
+    Ok(cast.developer.finished_job(&submitted.id).await?)
 }
 
 fn told(what: &str, code: &str, why: &str) -> Vec<String> {

@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use glovebox_api::{Decision, IngestionReport, JobState, JobView, ModuleView, SourceFormat, SubmitJob};
 use glovebox_catalog::{
-    Budget, Dataset, DatasetScope, Grant, GrantTerms, LegalBasis, OrganisationId, Purpose, Recipient, Timestamp,
+    Budget, Dataset, DatasetScope, Delta, Epsilon, Grant, GrantTerms, LegalBasis, OrganisationId, Privacy,
+    PrivacyLimit, Purpose, Recipient, Timestamp,
 };
 use glovebox_client::Client;
 use glovebox_gate::ReleaseDocument;
@@ -71,12 +72,12 @@ pub(crate) async fn play(folder: &Path, output: &Output) -> anyhow::Result<Playe
         .step("grant", &[granted, "approved by both hospitals and a reviewer; then, and only then, active".into()])?;
 
     let module = cast.developer.submit_module(embedded::BMI).await?;
-    let (job, release) = run(&cast.developer, &grant, &first, &module).await?;
+    let (job, release) = run(&cast.developer, &grant, &first, &module, None).await?;
     teller.step("row job", &[ran(&module, &job, &release), "mean body-mass index by sex and age:".into()])?;
     output_table(output, &release, "mean_bmi", usize::MAX)?;
 
     let visits = cast.developer.submit_module(embedded::VISITS).await?;
-    let (visits_job, visits_release) = run(&cast.developer, &grant, &second, &visits).await?;
+    let (visits_job, visits_release) = run(&cast.developer, &grant, &second, &visits, None).await?;
     teller.step(
         "person job",
         &[ran(&visits, &visits_job, &visits_release), "persons by share of the bill and health:".into()],
@@ -84,16 +85,31 @@ pub(crate) async fn play(folder: &Path, output: &Output) -> anyhow::Result<Playe
     let marks = output_table(output, &visits_release, "persons", 5)?;
     teller.step("withheld", &withheld(&marks)?)?;
 
-    let refused = [own_approval, attacks::keep_state(&cast).await?, attacks::read_more(&cast, &grant, &first).await?];
+    let privacy = Privacy::Laplace { epsilon: Epsilon::from_steps(1_000_000) };
+    let (_, noisy) = run(&cast.developer, &grant, &first, &module, Some(privacy)).await?;
+    teller.step("noise", &with_noise(&release, &noisy)?)?;
+
+    let refused = [
+        own_approval,
+        attacks::keep_state(&cast).await?,
+        attacks::read_more(&cast, &grant, &first).await?,
+        attacks::subtract(&cast, &grant, &first).await?,
+    ];
     teller.step("refused", &refused.concat())?;
-    teller.step("meters", &meters(&cast, &grant).await?)?;
+    teller.step("meters", &meters(&cast, &grant, &first).await?)?;
     teller.step("evidence", &evidence::verify(&zone, &cast, &visits_job).await?)?;
     teller.close("No row left the enclave.")?;
     Ok(Played { zone, grant, module, job })
 }
 
 async fn ingest(supplier: &Client, dataset: &str, csv: &'static [u8]) -> anyhow::Result<IngestionReport> {
-    let dataset: Dataset = serde_json::from_str(dataset).context("the embedded dataset")?;
+    let mut dataset: Dataset = serde_json::from_str(dataset).context("the embedded dataset")?;
+    // What hospitals would allow: at most 1 in the square of some ten thousand persons for delta.
+    dataset.privacy = Some(PrivacyLimit {
+        epsilon: Epsilon::from_steps(3_000_000),
+        delta: Delta::from_steps(1_000_000),
+        epsilon_per_developer: None,
+    });
     supplier.register_dataset(&dataset).await?;
     let rows = futures::stream::iter([Ok(csv.into())]);
     Ok(supplier.ingest(&dataset.id, SourceFormat::Csv, rows, Some(csv.len() as u64), |_| {}).await?)
@@ -135,8 +151,8 @@ fn terms(reports: [&IngestionReport; 2]) -> anyhow::Result<GrantTerms> {
             bytes_out_max: 10 << 20,
             fuel_max_units: 1_000_000_000_000,
             rows_max: 200_000,
-            leakage_bits_max: 20_000,
-            epsilon_max: glovebox_catalog::Epsilon::ZERO,
+            leakage_bits_max: 40_000,
+            epsilon_max: Epsilon::from_steps(2_000_000),
         },
         disclosure_profile: "default".to_owned(),
         isolations: glovebox_catalog::automatic_isolations(),
@@ -157,13 +173,14 @@ async fn run(
     grant: &Grant,
     report: &IngestionReport,
     module: &ModuleView,
+    privacy: Option<Privacy>,
 ) -> anyhow::Result<(JobView, ReleaseDocument)> {
     let request = SubmitJob {
         grant: grant.id.clone(),
         dataset: report.dataset.clone(),
         module: module.id.clone(),
         parameters: std::collections::BTreeMap::new(),
-        privacy: None,
+        privacy,
     };
     let submitted = developer.submit_job(&request).await?;
     let job = developer.finished_job(&submitted.id).await?;
@@ -182,6 +199,25 @@ fn ran(module: &ModuleView, job: &JobView, release: &ReleaseDocument) -> String 
     };
     let ReleaseDocument { cells_released, cells_withheld, .. } = release;
     format!("{}: {isolation}; {cells_released} cells left, {cells_withheld} did not", module.manifest.name)
+}
+
+/// One figure with noise beside the same without, and what the noise costs.
+fn with_noise(exact: &ReleaseDocument, noisy: &ReleaseDocument) -> anyhow::Result<Vec<String>> {
+    let keys = ["female", "[40, 50)"];
+    let cell = |release: &ReleaseDocument| {
+        let table = release.tables.iter().find(|table| table.output == "mean_bmi")?;
+        table.cells.iter().find(|cell| cell.keys == keys).cloned()
+    };
+    let (exact, noise) = (cell(exact).context("an exact mean")?, cell(noisy).context("a mean with noise")?);
+    let (value, mean) = (noise.value.context("noise hides no cell")?, exact.value.context("the mean left")?);
+    let half = noise.half_width_95.context("noise has a width")?;
+    Ok(vec![
+        format!(
+            "the same job with ε = 1 instead of rules: {} figures, every cell, none withheld",
+            noisy.cells_released
+        ),
+        format!("women of 40 to 50: {value:.1} ± {half:.1} in 95 of 100 releases; by the rules {mean:.1}"),
+    ])
 }
 
 /// Shows the first lines of a table, and gives the marks of its withheld cells.
@@ -212,7 +248,11 @@ fn withheld(marks: &Marks) -> anyhow::Result<Vec<String>> {
     Ok(explained.collect())
 }
 
-async fn meters(cast: &Cast, grant: &Grant) -> anyhow::Result<Vec<String>> {
+async fn meters(cast: &Cast, grant: &Grant, data: &IngestionReport) -> anyhow::Result<Vec<String>> {
+    let ledger = cast.supplier_a.privacy_ledger(&data.dataset).await?;
+    let limit = ledger.limit.context("the dataset has a privacy limit")?;
+    let spent = ledger.entries.first().context("the dataset has an account")?.epsilon_spent;
+    let share = (1_000.0 * spent.value() / limit.epsilon.value()) as u64;
     let live = cast.operator.live_meters().await?;
     let meters = live.grants.iter().find(|meters| meters.grant == grant.id).context("the grant has meters")?;
     let (used, budget) = (&meters.committed, &meters.budget);
@@ -224,7 +264,8 @@ async fn meters(cast: &Cast, grant: &Grant) -> anyhow::Result<Vec<String>> {
         format!(
             "{}   {}",
             line("rows ", used.rows_read, budget.rows_max),
-            line("fuel ", used.fuel_units, budget.fuel_max_units)
+            line("bits ", used.leakage_bits, budget.leakage_bits_max)
         ),
+        format!("ε of {} {} {spent} of {}, at δ {}", data.dataset, bar(share, 1_000, 12), limit.epsilon, limit.delta),
     ])
 }

@@ -3,7 +3,7 @@
 use glovebox_catalog::{Isolation, JobManifest, Snapshot};
 use glovebox_gate::{Leakage, Profile, cells_max, leakage_max};
 use glovebox_meter::Amounts;
-use glovebox_sandbox::{Faults, Limits, RunMeters};
+use glovebox_sandbox::{COHORT_BASE_ROWS, Faults, Limits, RunMeters};
 
 use crate::JobLimits;
 use crate::job::run::Case;
@@ -25,7 +25,7 @@ pub(crate) fn worst_case(case: &Case, profile: &Profile, limits: &JobLimits) -> 
         Isolation::Row => rows.saturating_mul(limits.fuel_per_row_units).saturating_mul(manifest.outputs.len() as u64),
         Isolation::Person => persons.saturating_mul(limits.fuel_per_person_units),
         Isolation::Block => u64::from(manifest.blocks.unwrap_or_default()).saturating_mul(limits.fuel_per_block_units),
-        Isolation::Cohort => rows.saturating_mul(limits.fuel_per_cohort_row_units),
+        Isolation::Cohort => rows.saturating_add(COHORT_BASE_ROWS).saturating_mul(limits.fuel_per_cohort_row_units),
     };
     let state = manifest.rounds.as_ref().map_or(0, |rounds| rounds.state.len() as u64);
     let update = if manifest.rounds.is_some() { limits.fuel_per_update_units } else { 0 };
