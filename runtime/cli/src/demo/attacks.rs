@@ -76,7 +76,8 @@ pub(crate) async fn subtract(cast: &Cast, grant: &Grant, data: &IngestionReport)
     );
     let reason = all_but_one.reasons.iter().find(|reason| reason.code == "gate.differencing");
     let reason = reason.context("the guard gave the reason")?;
-    Ok(told("a sum without one person, after the sum with her", &reason.code, &reason.rule))
+    let why = "the two groups differ by one person; less than 10 is refused";
+    Ok(told("a sum without one person, after the sum with her", &reason.code, why))
 }
 
 async fn finished(cast: &Cast, job: &SubmitJob) -> anyhow::Result<JobView> {

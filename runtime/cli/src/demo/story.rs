@@ -82,7 +82,7 @@ pub(crate) async fn play(folder: &Path, output: &Output) -> anyhow::Result<Playe
         "person job",
         &[ran(&visits, &visits_job, &visits_release), "persons by share of the bill and health:".into()],
     )?;
-    let marks = output_table(output, &visits_release, "persons", 5)?;
+    let marks = output_table(output, &visits_release, "persons", 4)?;
     teller.step("withheld", &withheld(&marks)?)?;
 
     let privacy = Privacy::Laplace { epsilon: Epsilon::from_steps(1_000_000) };
@@ -238,7 +238,7 @@ fn withheld(marks: &Marks) -> anyhow::Result<Vec<String>> {
     ensure!(marks.reasons().next().is_some(), "no cell was withheld");
     let explained = marks.reasons().flat_map(|(letter, reason)| {
         let rule = format!("✗{letter} {}: {}", reason.code, reason.rule.split(';').next().unwrap_or_default());
-        let remedy = format!("remedy: {}", reason.remedy);
+        let remedy = format!("remedy: {}", reason.remedy.split(", so that").next().unwrap_or_default());
         // The one that people can do something about; the others follow from it.
         let is_first_rule = reason.code == "gate.cell-below-threshold";
         let mut lines = wrapped(&rule, LINE_WIDTH);
@@ -266,6 +266,12 @@ async fn meters(cast: &Cast, grant: &Grant, data: &IngestionReport) -> anyhow::R
             line("rows ", used.rows_read, budget.rows_max),
             line("bits ", used.leakage_bits, budget.leakage_bits_max)
         ),
-        format!("ε of {} {} {spent} of {}, at δ {}", data.dataset, bar(share, 1_000, 12), limit.epsilon, limit.delta),
+        format!(
+            "ε of {} {} {spent} of {}, at δ {:e}",
+            data.dataset,
+            bar(share, 1_000, 12),
+            limit.epsilon,
+            limit.delta.value()
+        ),
     ])
 }
