@@ -21,7 +21,7 @@ pub struct Config {
     /// Limits of one job.
     pub limits: JobLimits,
     /// Step of the coarse clock at which ends of jobs show: after 1, 2, 4, … steps. The longer, the less can be told from
-    /// how long a run took.
+    /// how long a run took. Zero: at once, for tests and benches of the work itself.
     pub pace_step: Duration,
     /// Limits of reviews.
     pub reviews: ReviewLimits,

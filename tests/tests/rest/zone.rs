@@ -68,7 +68,7 @@ impl Zone {
         config.workers = 1;
         config.passphrase_iterations = 10_000;
         // How long a run took is no secret in these tests.
-        config.pace_step = Duration::from_millis(1);
+        config.pace_step = Duration::ZERO;
         change(&mut config);
         let (id, organisation, kind, role) = PEOPLE[0];
         let bootstrap =

@@ -90,6 +90,18 @@ struct Settings {
     /// Longest time that a job may run; 3600 unless given
     #[arg(long, value_name = "SECONDS")]
     job_wall_seconds: Option<u64>,
+    /// Step of the coarse clock at which ends of jobs show, 10 at least; 250 unless given
+    #[arg(long, value_name = "MS")]
+    pace_step_ms: Option<u64>,
+    /// Further disclosure profiles, each a TOML file like those under policies/disclosure
+    #[arg(long, value_name = "TOML")]
+    disclosure: Option<Vec<PathBuf>>,
+    /// Days in which reviewers decide on an output; 30 unless given
+    #[arg(long, value_name = "DAYS")]
+    review_days: Option<u32>,
+    /// How often a reviewed release can be fetched; 100 unless given
+    #[arg(long, value_name = "N")]
+    review_fetches_max: Option<u64>,
     /// Time for requests and jobs to end at shutdown; 30 unless given
     #[arg(long, value_name = "SECONDS")]
     shutdown_grace_seconds: Option<u64>,
@@ -172,6 +184,10 @@ impl Settings {
                 .or(other.queue_jobs_per_organisation_max),
             ingest_memory_mib: self.ingest_memory_mib.or(other.ingest_memory_mib),
             job_wall_seconds: self.job_wall_seconds.or(other.job_wall_seconds),
+            pace_step_ms: self.pace_step_ms.or(other.pace_step_ms),
+            disclosure: self.disclosure.or(other.disclosure),
+            review_days: self.review_days.or(other.review_days),
+            review_fetches_max: self.review_fetches_max.or(other.review_fetches_max),
             shutdown_grace_seconds: self.shutdown_grace_seconds.or(other.shutdown_grace_seconds),
         }
     }
@@ -185,6 +201,11 @@ impl Settings {
             self.queue_jobs_per_organisation_max.unwrap_or(config.queue_jobs_per_organisation_max);
         config.ingest_memory_bytes = self.ingest_memory_mib.map_or(config.ingest_memory_bytes, |mib| mib << 20);
         config.limits.wall = self.job_wall_seconds.map_or(config.limits.wall, Duration::from_secs);
+        config.pace_step = self.pace_step_ms.map_or(config.pace_step, Duration::from_millis);
+        ensure!(config.pace_step >= Duration::from_millis(10), "`--pace-step-ms` is at least 10");
+        config.reviews.days = self.review_days.unwrap_or(config.reviews.days);
+        config.reviews.fetches_max = self.review_fetches_max.unwrap_or(config.reviews.fetches_max);
+        config.profiles = self.disclosure.iter().flatten().map(|path| read(path)).collect::<anyhow::Result<_>>()?;
         Ok(config)
     }
 

@@ -46,9 +46,12 @@ impl Pace {
 
     /// The time that is told of a run that took `elapsed`.
     fn told(&self, elapsed: Duration) -> Duration {
-        let mut told = self.step.max(Duration::from_millis(1));
-        // A day has fewer than 2^37 milliseconds; no job runs for so long.
-        for _ in 0..37 {
+        if self.step.is_zero() {
+            return elapsed;
+        }
+        let mut told = self.step;
+        // 2^64 nanoseconds are centuries; no job runs for so long.
+        for _ in 0..64 {
             if elapsed <= told.mul_f64(1.0 - self.draw / 2.0) {
                 break;
             }
@@ -90,6 +93,12 @@ mod tests {
         };
         let (calm, spun) = (later(70), later(75));
         assert_eq!(spun - calm, 100, "of 1,000");
+    }
+
+    #[test]
+    fn without_a_step_ends_show_at_once() {
+        let pace = Pace { step: Duration::ZERO, ..pace(0.5) };
+        assert_eq!(pace.told(Duration::from_millis(17)), Duration::from_millis(17));
     }
 
     #[test]
