@@ -2,6 +2,7 @@
 // Tells clippy that helpers beside the test functions are test code too.
 #![cfg(test)]
 
+mod attacks;
 mod contributions;
 mod crash;
 mod doors;
