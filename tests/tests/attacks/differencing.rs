@@ -207,7 +207,7 @@ async fn a_general_tracker_pads_the_question() {
         let alone: Vec<_> = targets().map(|target| secrets_of(move |number| number == target)).collect();
         let alone = side.run(survey(&alone)).await;
         assert_eq!(alone.figures(16), [None; 16], "one person alone is below every threshold");
-        let tracker = |number: usize| number % 2 == 0;
+        let tracker = |number: usize| number.is_multiple_of(2);
         let halves = [secrets_of(tracker), secrets_of(move |number| !tracker(number))];
         let halves = side.run(survey(&halves)).await.figures(2);
         let mut found = Vec::new();
