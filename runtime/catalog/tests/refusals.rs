@@ -13,6 +13,7 @@ const NO_CODES: &[&str] = &[
     "enclave.create",
     "glovebox.job",
     "glovebox.schema",
+    "job.claim",
     "job.give-up",
     "job.interrupt",
     "job.kill",

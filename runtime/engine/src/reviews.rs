@@ -1,16 +1,7 @@
 //! Reviews: outputs that wait for two people who have no part in them, and what those people do.
 //!
-//! What the run path of a job does with it:
-//! 1. Reserve as for any job. Whether the output has to be reviewed follows from grant and manifest alone:
-//!    [`Engine::needs_review`].
-//! 2. After the gate, make an [`airlock::Opening`]: the candidate (`review_table` for a cohort, `ReviewCandidate::from`
-//!    a release for all else), the statement as it would stand in the receipt of a release (outcome `released`, without
-//!    release and output digest), what was used without anything that leaves, the guard's new cohorts, and all of the
-//!    privacy loss if noise was drawn.
-//! 3. Wait for the step of the job's clock as before any other end: that a review is open shows when the run ended.
-//! 4. Call [`Engine::open_review`] in the place of `settle_job`. It answers with an ending when nothing can be handed
-//!    over; settle that one. The reservation stays held until the review ends.
-//!    A conflict about a `cohort` means that another release was committed since the guard was asked: judge anew.
+//! After the gate the run path hands over an [`airlock::Opening`] with [`Engine::open_review`], once its end may show. The
+//! reservation stays held until the review ends; cohorts are claimed by then, and privacy loss is spent.
 //!
 //! A job in review is not among [`glovebox_store::Store::unfinished`]: a restart does not run it again.
 

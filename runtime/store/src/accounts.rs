@@ -6,7 +6,6 @@ use glovebox_gm::Signature;
 use glovebox_meter::{Account, Amounts, PrivacyLoss};
 
 use crate::changes::Changes;
-use crate::cohorts::{self, CohortRow};
 use crate::grants::state_name;
 use crate::jobs::{JobRow, conflict, in_state};
 use crate::privacy::{self, PrivacyReservation};
@@ -37,9 +36,6 @@ pub struct Settlement<'a> {
     /// What is spent of the privacy loss that the job holds; the rest is free again. All of it once noise was drawn and
     /// something may have left.
     pub privacy_used: PrivacyLoss,
-    /// Sets of persons that the release tells something of and that no earlier one did, sealed. Their numbers go on from
-    /// [`Store::cohort_count`]; when another release came between, the settlement is refused: judge anew.
-    pub cohorts: Vec<CohortRow>,
     /// The end of the review that the job waits for; required when it stands in review.
     pub review: Option<ReviewStep>,
 }
@@ -58,7 +54,6 @@ impl<'a> Settlement<'a> {
             release: None,
             statement: None,
             privacy_used: PrivacyLoss::ZERO,
-            cohorts: Vec::new(),
             review: None,
         }
     }
@@ -128,29 +123,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the job stands elsewhere or holds no reservation, when something would leave under
-    /// a grant that is not active any more (`grant`), by a review that has changed meanwhile (`review`), or with cohorts
-    /// that were judged without knowledge of others (`cohort`); nothing has then changed.
+    /// a grant that is not active any more (`grant`), or by a review that has changed meanwhile (`review`); nothing has
+    /// then changed.
     pub fn settle(&self, settlement: Settlement<'_>, audit: Draft) -> Result<(JobRow, Event), StoreError> {
-        let Settlement {
-            job: id,
-            from,
-            to,
-            reasons,
-            used,
-            ended_at,
-            release,
-            statement,
-            privacy_used,
-            cohorts,
-            review,
-        } = settlement;
+        let Settlement { job: id, from, to, reasons, used, ended_at, release, statement, privacy_used, review } =
+            settlement;
         self.write(audit, |changes| {
             let mut job = in_state(changes, &id, from)?;
             if release.is_some() {
                 check_grant(changes, &job)?;
             }
             reviews::end_with_job(changes, &job, review.as_ref())?;
-            cohorts::keep(changes, &job.dataset, &job.id, &cohorts)?;
             let (mut account, reserved) = held(changes, &mut job)?;
             account.commit(reserved, used);
             privacy::commit(changes, &mut job, privacy_used)?;

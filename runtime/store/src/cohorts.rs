@@ -1,16 +1,18 @@
 //! Cohorts: the sets of persons that figures were released of, as the differencing guard compares new ones with them.
 //!
-//! The store keeps what it is given: sketches and persons come sealed by the vault. One release's cohorts stand behind
-//! one digest in its event.
+//! The store keeps what it is given: sketches and persons come sealed by the vault. One job's cohorts stand behind
+//! one digest in the event that claims them.
 
 use std::fmt::Write as _;
 
+use glovebox_audit::{Draft, Event};
 use glovebox_catalog::{DatasetId, JobId};
 use glovebox_gm::{Digest, sm3};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use crate::changes::Changes;
+use crate::jobs::in_state;
 use crate::records::Table;
 use crate::{Store, StoreError};
 
@@ -83,6 +85,22 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Keeps the sets of persons that a running job's output tells something of. From now on they count as released,
+    /// whether the output leaves after all or not: so no job is ever judged without them.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the job does not run, or the numbers do not go on from [`Store::cohort_count`]
+    /// (`cohort`): then they were judged without knowledge of others.
+    pub fn claim_cohorts(&self, job: &JobId, cohorts: &[CohortRow], audit: Draft) -> Result<Event, StoreError> {
+        let claimed = self.write(audit, |changes| {
+            let job = in_state(changes, job, &["running"])?;
+            keep(changes, &job.dataset, &job.id, cohorts)
+        });
+        claimed.map(|((), event)| event)
+    }
+}
+
 const KIND: &str = "cohort";
 
 fn name(dataset: &DatasetId, number: u64) -> String {
@@ -95,14 +113,9 @@ fn next_number(connection: &Connection, dataset: &DatasetId) -> Result<u64, Stor
     Ok(number.cast_unsigned())
 }
 
-/// Keeps the cohorts of a release. Refuses numbers that don't go on from what is there: then they were judged without
+/// Keeps the cohorts of a job. Refuses numbers that don't go on from what is there: then they were judged without
 /// knowledge of a release that was committed meanwhile, and the two together may tell what neither tells alone.
-pub(crate) fn keep(
-    changes: &mut Changes<'_>,
-    dataset: &DatasetId,
-    job: &JobId,
-    cohorts: &[CohortRow],
-) -> Result<(), StoreError> {
+fn keep(changes: &mut Changes<'_>, dataset: &DatasetId, job: &JobId, cohorts: &[CohortRow]) -> Result<(), StoreError> {
     let Some(first) = cohorts.first().map(|cohort| cohort.number) else { return Ok(()) };
     let free = next_number(changes.connection(), dataset)?;
     for (next, cohort) in (free..).zip(cohorts) {

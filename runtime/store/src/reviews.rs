@@ -7,7 +7,6 @@ use glovebox_meter::PrivacyLoss;
 use rusqlite::{OptionalExtension, params};
 
 use crate::changes::Changes;
-use crate::cohorts::{self, CohortRow};
 use crate::jobs::{JobRow, conflict, in_state};
 use crate::privacy;
 use crate::records::{self, Table};
@@ -25,9 +24,6 @@ pub struct OpenReview<'a> {
     pub sealed: &'a [u8],
     /// States that the job may stand in before.
     pub from: &'a [&'a str],
-    /// Sets of persons that reviewers will see figures of. They count as released from now on: whatever is decided, no
-    /// later release may differ from them by a few persons.
-    pub cohorts: Vec<CohortRow>,
     /// What is spent of the privacy loss that the job holds, for the same reason: people will have read the figures.
     pub privacy_used: PrivacyLoss,
 }
@@ -56,10 +52,9 @@ impl Store {
     /// Hands the output of a running job over to reviewers: the job waits in review, and keeps its reservation.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the job stands elsewhere, holds no reservation, or its cohorts were judged without
-    /// knowledge of others; [`StoreError::Exists`] when the job has a review.
+    /// [`StoreError::Conflict`] when the job stands elsewhere or holds no reservation; [`StoreError::Exists`] when the job has a review.
     pub fn open_review(&self, open: OpenReview<'_>, audit: Draft) -> Result<(JobRow, Event), StoreError> {
-        let OpenReview { review, sealed, from, cohorts, privacy_used } = open;
+        let OpenReview { review, sealed, from, privacy_used } = open;
         self.write(audit, |changes| {
             let mut job = in_state(changes, &review.job, from)?;
             if job.reservation.is_none() {
@@ -71,7 +66,6 @@ impl Store {
             if find_where(changes.connection(), "job", review.job.as_str())?.is_some() {
                 return Err(StoreError::Exists { kind: Table::Reviews.kind(), id: review.id.to_string() });
             }
-            cohorts::keep(changes, &job.dataset, &job.id, &cohorts)?;
             privacy::commit(changes, &mut job, privacy_used)?;
             changes.insert(Table::Reviews, review.id.as_str(), review)?;
             changes

@@ -141,6 +141,17 @@ fn principal(id: &str, organisation: &str, role: Role) -> Principal {
     }
 }
 
+const BUDGET: Budget = Budget {
+    jobs_max: 10,
+    releases_max: 10,
+    cells_max: 100,
+    bytes_out_max: 100_000,
+    fuel_max_units: 1_000_000_000,
+    rows_max: 1_000_000_000,
+    leakage_bits_max: 1_000_000,
+    epsilon_max: glovebox_catalog::Epsilon::ZERO,
+};
+
 /// A permit for `inputs` of `snapshot`, by the whole way: grant proposed, approved twice, authorised.
 pub(crate) fn permit(
     dataset: &Dataset,
@@ -172,16 +183,7 @@ pub(crate) fn permit(
         valid_from: now(),
         valid_until: now().plus_days(30),
         recipients: vec![Recipient { organisation: developer.organisation.clone(), jurisdiction: "CN".into() }],
-        budget: Budget {
-            jobs_max: 10,
-            releases_max: 10,
-            cells_max: 100,
-            bytes_out_max: 100_000,
-            fuel_max_units: 1_000_000_000,
-            rows_max: 1_000_000_000,
-            leakage_bits_max: 1_000_000,
-            epsilon_max: glovebox_catalog::Epsilon::ZERO,
-        },
+        budget: BUDGET,
         disclosure_profile: "default".into(),
         isolations: glovebox_catalog::automatic_isolations(),
         review_required: false,

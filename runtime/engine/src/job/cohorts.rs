@@ -1,16 +1,16 @@
-//! The differencing guard at work: what was released of each dataset, kept at hand, and who may judge next.
+//! The differencing guard at work: what was released of each dataset, kept at hand, and who was judged when.
 //!
-//! A job is judged against everything that was released when it began. Should another release be committed before its
-//! own, the store refuses it and it is judged anew; the last time it is tried, all others wait.
+//! A job is judged against everything that was claimed when it began. Its own sets of persons are claimed, sealed and on
+//! disk, before its end shows: a claim is made alone, and a job that was judged without knowledge of another's claim has
+//! its sets judged once more. What is claimed and does not leave after all makes the guard stricter, never laxer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use glovebox_catalog::DatasetId;
-use glovebox_gate::{GuardFault, GuardIndex, GuardSession, NewCohort, Sketch, read_cohort};
+use glovebox_catalog::{DatasetId, JobId};
+use glovebox_gate::{Guard, GuardFault, GuardIndex, GuardSession, NewCohort, PersonIds, Sketch, read_cohort};
 use glovebox_store::CohortRow;
 use roaring::RoaringBitmap;
-use tokio::sync::OwnedMutexGuard;
 
 use crate::{Engine, EngineError};
 
@@ -18,7 +18,7 @@ use crate::{Engine, EngineError};
 const SKETCH: &str = "cohort-sketch";
 const PERSONS: &str = "cohort-persons";
 
-/// Released cohorts by dataset, read from the store when a dataset is first asked for.
+/// Claimed cohorts by dataset, read from the store when a dataset is first asked for.
 #[derive(Default)]
 pub(crate) struct Cohorts {
     datasets: Mutex<HashMap<DatasetId, Entry>>,
@@ -26,12 +26,12 @@ pub(crate) struct Cohorts {
 
 #[derive(Clone, Default)]
 struct Entry {
-    /// Whoever holds it alone commits releases of the dataset.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Whoever holds it alone claims cohorts of the dataset. Never held while a job runs or waits.
+    turn: Arc<Mutex<()>>,
     known: Option<Arc<Known>>,
 }
 
-/// What was released of a dataset.
+/// What was claimed of a dataset.
 #[derive(Clone)]
 struct Known {
     index: GuardIndex,
@@ -41,101 +41,130 @@ struct Known {
 
 /// What one job is judged against.
 pub(crate) struct Guarding {
+    dataset: DatasetId,
+    /// Persons by whom sets have to differ.
+    persons_min: u32,
+    ids: PersonIds,
     known: Arc<Known>,
-    turn: Arc<tokio::sync::Mutex<()>>,
-    held: Option<OwnedMutexGuard<()>>,
 }
 
-/// A release's own cohorts: sealed for the store, with the sketches that go into the index once it is committed.
-#[derive(Default)]
-pub(crate) struct SealedCohorts {
-    pub(crate) rows: Vec<CohortRow>,
-    sketches: Vec<Sketch>,
+/// Asks a session, and notes what it admits: should others have claimed sets meanwhile, these are asked about again.
+pub(crate) struct Asked<'a> {
+    session: GuardSession<'a>,
+    admitted: Vec<RoaringBitmap>,
+}
+
+impl Guard for Asked<'_> {
+    fn admit(&mut self, persons: &RoaringBitmap) -> bool {
+        let is_admitted = self.session.admit(persons);
+        if is_admitted {
+            self.admitted.push(persons.clone());
+        }
+        is_admitted
+    }
 }
 
 impl Guarding {
-    /// The sets of persons that were released so far.
-    pub(crate) fn index(&self) -> &GuardIndex {
-        &self.known.index
-    }
-
-    /// Waits until nobody else commits a release of the dataset.
-    pub(crate) fn take_turn(&mut self) {
-        if self.held.is_none() {
-            self.held = Some(Arc::clone(&self.turn).blocking_lock_owned());
-        }
+    /// A session that reads cohorts with `load`.
+    pub(crate) fn ask<'a>(&'a self, load: &'a dyn Fn(u64) -> Result<RoaringBitmap, GuardFault>) -> Asked<'a> {
+        let session = self.known.index.session(self.persons_min, self.ids.clone(), load);
+        Asked { session, admitted: Vec::new() }
     }
 }
 
 impl Engine {
-    /// What a job on `dataset` is judged against. `alone`: no other release of the dataset is committed before the answer
-    /// is dropped. Must be called from a thread that may block.
-    pub(crate) fn guarding(&self, dataset: &DatasetId, alone: bool) -> Result<Guarding, EngineError> {
-        let turn = self.with_entry(dataset, |entry| Arc::clone(&entry.turn));
-        let held = alone.then(|| Arc::clone(&turn).blocking_lock_owned());
-        let known = match self.with_entry(dataset, |entry| entry.known.clone()) {
-            Some(known) => known,
-            None => {
-                let known = Arc::new(self.read_cohorts(dataset)?);
-                self.with_entry(dataset, |entry| Arc::clone(entry.known.get_or_insert(known)))
-            }
-        };
-        Ok(Guarding { known, turn, held })
-    }
-
-    /// Reads the persons of a released cohort for the guard.
-    pub(crate) fn cohort_loader(&self, dataset: &DatasetId) -> impl Fn(u64) -> Result<RoaringBitmap, GuardFault> {
-        let (engine, dataset) = (self.clone(), dataset.clone());
-        move |cohort| {
-            let fault = |error: &dyn std::fmt::Display| GuardFault::Load { cohort, reason: error.to_string() };
-            let sealed = engine.store().cohort_persons(&dataset, cohort).map_err(|error| fault(&error))?;
-            let id = cohort.to_string();
-            let bytes = engine.inner.vault.unseal(&dataset, PERSONS, &id, &sealed).map_err(|error| fault(&error))?;
-            read_cohort(&bytes)
-        }
-    }
-
-    /// Ends a session: seals the sets that its release tells something of, numbered from what it was judged against.
-    pub(crate) fn seal_cohorts(
+    /// What a job on `dataset` is judged against.
+    pub(crate) fn guarding(
         &self,
         dataset: &DatasetId,
-        guarding: &Guarding,
-        session: GuardSession<'_>,
-    ) -> Result<SealedCohorts, EngineError> {
-        let cohorts =
-            session.finish().map_err(|error| EngineError::internal("compare with earlier releases", error))?;
-        let mut sealed = SealedCohorts::default();
-        for (number, NewCohort { sketch, persons }) in (guarding.known.next..).zip(cohorts) {
-            let id = number.to_string();
-            let vault = &self.inner.vault;
-            sealed.rows.push(CohortRow {
-                number,
-                sketch: vault.seal(dataset, SKETCH, &id, &sketch.to_bytes())?,
-                persons: vault.seal(dataset, PERSONS, &id, &persons)?,
-            });
-            sealed.sketches.push(sketch);
-        }
-        Ok(sealed)
+        persons_min: u32,
+        ids: PersonIds,
+    ) -> Result<Guarding, EngineError> {
+        Ok(Guarding { dataset: dataset.clone(), persons_min, ids, known: self.known_cohorts(dataset)? })
     }
 
-    /// Notes what a committed release tells something of.
-    pub(crate) fn note_cohorts(&self, dataset: &DatasetId, first: Option<u64>, sketches: Vec<Sketch>) {
-        let Some(first) = first else { return };
-        self.with_entry(dataset, |entry| {
-            let Some(known) = entry.known.as_mut().filter(|known| known.next == first) else {
-                // Not what was read: read anew when next asked.
-                entry.known = None;
-                return;
-            };
-            let known = Arc::make_mut(known);
-            for sketch in sketches {
-                if known.index.insert(known.next, sketch).is_err() {
-                    entry.known = None;
-                    return;
-                }
-                known.next += 1;
+    /// Reads the persons of a cohort for the guard.
+    pub(crate) fn cohort_loader(
+        &self,
+        dataset: &DatasetId,
+    ) -> impl Fn(u64) -> Result<RoaringBitmap, GuardFault> + use<> {
+        let (engine, dataset) = (self.clone(), dataset.clone());
+        move |cohort| {
+            let fault = |reason: String| GuardFault::Load { cohort, reason };
+            let sealed = engine.store().cohort_persons(&dataset, cohort).map_err(|error| fault(error.to_string()))?;
+            let opened = engine.inner.vault.unseal(&dataset, PERSONS, &cohort.to_string(), &sealed);
+            read_cohort(&opened.map_err(|error| fault(error.to_string()))?)
+        }
+    }
+
+    /// Claims what a running job has admitted. False when others have claimed sets meanwhile beside which it may not stand;
+    /// nothing has then changed.
+    pub(crate) fn claim_cohorts(
+        &self,
+        job: &JobId,
+        guarding: &Guarding,
+        asked: Asked<'_>,
+    ) -> Result<bool, EngineError> {
+        let fault = |error: GuardFault| EngineError::internal("compare with earlier releases", error);
+        let dataset = &guarding.dataset;
+        let turn = self.with_entry(dataset, |entry| Arc::clone(&entry.turn));
+        // It guards no data of its own: whoever panicked with it left nothing half done.
+        let _alone = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known_cohorts(dataset)?;
+        let Asked { session, admitted } = asked;
+        let mut cohorts = session.finish().map_err(fault)?;
+        if !Arc::ptr_eq(&known, &guarding.known) {
+            let load = self.cohort_loader(dataset);
+            let mut anew = known.index.session(guarding.persons_min, guarding.ids.clone(), &load);
+            if !admitted.iter().all(|persons| anew.admit(persons)) {
+                return Ok(false);
             }
-        });
+            cohorts = anew.finish().map_err(fault)?;
+        }
+        if !cohorts.is_empty() {
+            self.keep_cohorts(job, dataset, known, cohorts)?;
+        }
+        Ok(true)
+    }
+
+    /// Seals claimed cohorts, commits them, and adds them to what is known.
+    fn keep_cohorts(
+        &self,
+        job: &JobId,
+        dataset: &DatasetId,
+        mut known: Arc<Known>,
+        cohorts: Vec<NewCohort>,
+    ) -> Result<(), EngineError> {
+        let vault = &self.inner.vault;
+        let seal = |(number, cohort): (u64, &NewCohort)| {
+            let id = number.to_string();
+            Ok(CohortRow {
+                number,
+                sketch: vault.seal(dataset, SKETCH, &id, &cohort.sketch.to_bytes())?,
+                persons: vault.seal(dataset, PERSONS, &id, &cohort.persons)?,
+            })
+        };
+        let rows = (known.next..).zip(&cohorts).map(seal).collect::<Result<Vec<_>, EngineError>>()?;
+        let draft = self.own_draft("job.claim", job).with("cohorts", rows.len());
+        self.store().claim_cohorts(job, &rows, draft)?;
+        // What is known is changed in place, but for whoever is being judged: that one keeps what it began with.
+        self.with_entry(dataset, |entry| entry.known = None);
+        let changed = Arc::make_mut(&mut known);
+        for cohort in cohorts {
+            let added = changed.index.insert(changed.next, cohort.sketch);
+            added.map_err(|error| EngineError::internal("note a cohort", error))?;
+            changed.next += 1;
+        }
+        self.with_entry(dataset, |entry| entry.known = Some(known));
+        Ok(())
+    }
+
+    fn known_cohorts(&self, dataset: &DatasetId) -> Result<Arc<Known>, EngineError> {
+        if let Some(known) = self.with_entry(dataset, |entry| entry.known.clone()) {
+            return Ok(known);
+        }
+        let known = Arc::new(self.read_cohorts(dataset)?);
+        Ok(self.with_entry(dataset, |entry| Arc::clone(entry.known.get_or_insert(known))))
     }
 
     fn read_cohorts(&self, dataset: &DatasetId) -> Result<Known, EngineError> {
@@ -153,13 +182,5 @@ impl Engine {
     fn with_entry<T>(&self, dataset: &DatasetId, change: impl FnOnce(&mut Entry) -> T) -> T {
         let mut datasets = self.inner.cohorts.datasets.lock().unwrap_or_else(PoisonError::into_inner);
         change(datasets.entry(dataset.clone()).or_default())
-    }
-}
-
-impl SealedCohorts {
-    /// Rows for the store, and what to note after: the first number and the sketches.
-    pub(crate) fn split(self) -> (Vec<CohortRow>, Option<u64>, Vec<Sketch>) {
-        let first = self.rows.first().map(|row| row.number);
-        (self.rows, first, self.sketches)
     }
 }

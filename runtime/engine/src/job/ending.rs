@@ -12,18 +12,13 @@ use glovebox_store::{JobPatch, JobRow, ReleaseRow, ReviewStep, Settlement, Store
 
 use crate::counters::Counters;
 use crate::grants::terms_sm3;
-use crate::job::cohorts::{Guarding, SealedCohorts};
 use crate::job::desk::Running;
+use crate::job::reservation::{END_BITS, withheld_bits};
 use crate::job::run::Case;
 use crate::job::{Step, cancelled, parameters, state_name};
-use crate::reviews::airlock::{Opened, Opening};
+use crate::reviews::airlock::Opening;
 use crate::start::new_id;
 use crate::{Engine, EngineError};
-
-/// Bits that the way tells in which a job ended: one of fewer than sixteen.
-const END_BITS: u64 = 4;
-/// Bits that the reasons tell for one output of which nothing could leave: which of the gate's codes were met.
-const REASONS_BITS: u64 = 10;
 
 /// How a job that holds its budget ends.
 pub(crate) enum Ending {
@@ -37,7 +32,6 @@ pub(crate) enum Ending {
         used: Amounts,
         /// Rounds whose privacy loss is spent.
         rounds: u32,
-        cohorts: SealedCohorts,
     },
     /// Reviewers decide on it.
     Review(Box<Handover>),
@@ -57,7 +51,6 @@ pub(crate) struct Handover {
     pub(crate) used: Amounts,
     /// Rounds whose privacy loss is spent once it leaves.
     pub(crate) rounds: u32,
-    pub(crate) cohorts: SealedCohorts,
 }
 
 /// What an end is committed with.
@@ -78,8 +71,6 @@ pub(crate) enum Settled {
     Done,
     /// Nothing has changed, since the grant is not active any more.
     GrantStopped,
-    /// Another release of the dataset was committed since the job's tables were judged: nothing has changed.
-    JudgedTooEarly,
 }
 
 impl Engine {
@@ -90,7 +81,6 @@ impl Engine {
         held: Amounts,
         used: Amounts,
         rounds: u32,
-        cohorts: SealedCohorts,
     ) -> Result<Ending, EngineError> {
         let document = canonical_json(&ReleaseDocument::from(release))
             .map_err(|error| EngineError::internal("write a release", error))?;
@@ -106,7 +96,7 @@ impl Engine {
         let leakage_bits = release.leakage().bits;
         let used = Amounts { releases: 1, cells: cells_released, bytes_out, leakage_bits, ..used };
         let mechanism = release.mechanism();
-        Ok(Ending::Released { document, mechanism, cells_released, cells_withheld, used, rounds, cohorts })
+        Ok(Ending::Released { document, mechanism, cells_released, cells_withheld, used, rounds })
     }
 
     /// Commits the end of a job, once it may show. `held` is the privacy loss that it holds.
@@ -116,19 +106,19 @@ impl Engine {
         running: &Running,
         held: Option<PrivacyLoss>,
         ending: Ending,
-        mut guarding: Guarding,
-    ) -> Result<Settled, EngineError> {
+    ) -> Result<(), EngineError> {
         let (ending, ended_at) = self.await_step(running, ending);
-        guarding.take_turn();
         let end = End { started_at: running.started_at, ended_at, from: &["running"], review: None };
         match ending {
-            Ending::Interrupted => self.requeue(&case.row.id).map(|()| Settled::Done),
+            Ending::Interrupted => self.requeue(&case.row.id),
             Ending::Review(handover) => self.hand_over(case, held, end, *handover),
-            ending => match self.commit_end(case, held, end.clone(), ending)? {
-                // Its grant was stopped at the last moment, and whoever stopped it was told so.
-                Settled::GrantStopped => self.commit_end(case, held, end, Ending::Killed { used: Amounts::default() }),
-                settled => Ok(settled),
-            },
+            ending => {
+                if self.commit_end(case, held, end.clone(), ending)? == Settled::GrantStopped {
+                    // Its grant was stopped at the last moment, and whoever stopped it was told so.
+                    self.commit_end(case, held, end, Ending::Killed { used: Amounts::default() })?;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -139,8 +129,8 @@ impl Engine {
         held: Option<PrivacyLoss>,
         end: End<'_>,
         handover: Handover,
-    ) -> Result<Settled, EngineError> {
-        let Handover { candidate, used, rounds, cohorts } = handover;
+    ) -> Result<(), EngineError> {
+        let Handover { candidate, used, rounds } = handover;
         let told = Told {
             outcome: JobState::Released,
             mechanism: in_words(candidate.mechanism),
@@ -148,16 +138,11 @@ impl Engine {
             cells_withheld: 0,
         };
         let statement = self.statement(case, &end, told, None, used)?;
-        let (cohorts, first, sketches) = cohorts.split();
-        let privacy_used = lost(case, rounds);
-        let opening = Opening { candidate, statement, used, cohorts, privacy_used, at: end.ended_at };
-        match self.open_review(case, opening)? {
-            Opened::Waits => {
-                self.note_cohorts(&case.dataset.id, first, sketches);
-                Ok(Settled::Done)
-            }
-            Opened::JudgedTooEarly => Ok(Settled::JudgedTooEarly),
-            Opened::Ends(ending) => self.commit_end(case, held, end, ending),
+        let (privacy_used, at) = (lost(case, rounds), end.ended_at);
+        let opened = self.open_review(case, Opening { candidate, statement, used, privacy_used, at })?;
+        match opened {
+            None => Ok(()),
+            Some(ending) => self.commit_end(case, held, end, ending).map(drop),
         }
     }
 
@@ -174,8 +159,7 @@ impl Engine {
         let (state, reasons, used, privacy_used) = match &ending {
             Ending::Released { used, rounds, .. } => (JobState::Released, Vec::new(), *used, lost(case, *rounds)),
             Ending::Withheld { reasons, used, .. } => {
-                let bits =
-                    END_BITS.saturating_add(REASONS_BITS.saturating_mul(case.module.manifest.outputs.len() as u64));
+                let bits = withheld_bits(&case.module.manifest);
                 (JobState::Withheld, reasons.clone(), Amounts { leakage_bits: bits, ..*used }, held)
             }
             Ending::Failed { reasons, used } => {
@@ -205,24 +189,20 @@ impl Engine {
             .with("outcome", state_name(state))
             .with("cells_released", cells_released)
             .with("cells_withheld", cells_withheld);
-        let (cohorts, first, sketches) = ending.into_cohorts().split();
         let settlement = Settlement {
             reasons,
             release,
             statement: Some((statement, signature)),
             privacy_used,
-            cohorts,
             review: end.review,
             ..Settlement::new(case.row.id.clone(), end.from, state_name(state), used, end.ended_at)
         };
         let row = match self.store().settle(settlement, draft) {
             Ok((row, _)) => row,
-            Err(StoreError::Conflict { kind: "cohort", .. }) => return Ok(Settled::JudgedTooEarly),
             Err(StoreError::Conflict { kind: "grant", .. }) => return Ok(Settled::GrantStopped),
             Err(error) => return Err(error.into()),
         };
         self.step(Step::Settled);
-        self.note_cohorts(&case.dataset.id, first, sketches);
         Counters::add(&self.counters().releases, u64::from(state == JobState::Released));
         Counters::add(&self.counters().cells_released, cells_released);
         Counters::add(&self.counters().cells_withheld, cells_withheld);
@@ -385,13 +365,6 @@ impl Ending {
             _ => (Mechanism::DisclosureRules, 0, 0),
         };
         Told { outcome, mechanism: in_words(mechanism), cells_released, cells_withheld }
-    }
-
-    fn into_cohorts(self) -> SealedCohorts {
-        match self {
-            Self::Released { cohorts, .. } => cohorts,
-            _ => SealedCohorts::default(),
-        }
     }
 }
 

@@ -14,6 +14,16 @@ const CELL_MAX_BYTES: u64 = 2_048;
 const STATE_MAX_BYTES: u64 = 32;
 const DOCUMENT_MAX_BYTES: u64 = 16_384;
 
+/// Bits that the way tells in which a job ended: one of fewer than sixteen.
+pub(crate) const END_BITS: u64 = 4;
+/// Bits that the reasons tell for one output of which nothing could leave: which of the gate's codes were met.
+const REASONS_BITS: u64 = 10;
+
+/// What a job can carry of which nothing left: how it ended, and why.
+pub(crate) fn withheld_bits(manifest: &JobManifest) -> u64 {
+    END_BITS.saturating_add(REASONS_BITS.saturating_mul(manifest.outputs.len() as u64))
+}
+
 /// The worst case. No run can then end for want of budget: such an end would tell something of the rows.
 pub(crate) fn worst_case(case: &Case, profile: &Profile, limits: &JobLimits) -> Amounts {
     let Snapshot { rows, persons, .. } = case.snapshot;
@@ -37,7 +47,7 @@ pub(crate) fn worst_case(case: &Case, profile: &Profile, limits: &JobLimits) -> 
             .saturating_mul(CELL_MAX_BYTES)
             .saturating_add(state.saturating_mul(rounds).saturating_mul(STATE_MAX_BYTES))
             .saturating_add(DOCUMENT_MAX_BYTES),
-        leakage_bits: leakage_bound(case, profile).bits,
+        leakage_bits: leakage_bound(case, profile).bits.max(withheld_bits(manifest)),
         fuel_units: fuel_of_a_round.saturating_add(update).saturating_mul(rounds),
         rows_read: rows.saturating_mul(rounds),
         ..Amounts::default()

@@ -2,7 +2,7 @@
 
 use glovebox_api::{JobState, SubmitJob};
 use glovebox_catalog::{Dataset, Grant, JobId, Principal, Refusal, Snapshot};
-use glovebox_gate::{PersonIds, ReviewCandidate};
+use glovebox_gate::{PersonIds, Release, ReviewCandidate};
 use glovebox_meter::Amounts;
 use glovebox_policy::{Action, Permit, PermitRequest};
 use glovebox_sandbox::{CancelFlag, Compiled, FailureClass, Progress, RunError, RunMeters, inspect};
@@ -10,9 +10,8 @@ use glovebox_store::{JobPatch, JobRow, ModuleRow};
 use glovebox_vault::ViewMeters;
 
 use crate::counters::Counters;
-use crate::job::cohorts::{Guarding, SealedCohorts};
 use crate::job::desk::Running;
-use crate::job::ending::{Ending, Handover, Settled};
+use crate::job::ending::{Ending, Handover};
 use crate::job::judgement::Judged;
 use crate::job::noise::privacy_of;
 use crate::job::pace::Pace;
@@ -21,10 +20,6 @@ use crate::job::reservation::{leakage_bound, used, worst_case};
 use crate::job::rounds::Rounds;
 use crate::job::{Step, parameters, state_name};
 use crate::{Engine, EngineError};
-
-/// Runs of a job whose tables were judged before another release was committed, at most. The last one keeps all other
-/// releases of the dataset waiting.
-const JUDGEMENTS_MAX: u32 = 3;
 
 /// A job with everything that its run rests on, read anew when it starts.
 pub(crate) struct Case {
@@ -179,30 +174,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Runs the job, again where its tables were judged without knowledge of a release that was committed meanwhile.
     fn run_and_settle(&self, case: &Case, admitted: &Admitted, row: &JobRow) -> Result<(), EngineError> {
         let held = row.reservation.unwrap_or_default();
-        for judgement in 1..=JUDGEMENTS_MAX {
-            let guarding = self.guarding(&case.dataset.id, judgement == JUDGEMENTS_MAX)?;
-            let ending = self.run_job(case, admitted, held, &guarding).unwrap_or_else(|error| {
-                tracing::error!(job = %case.row.id, %error, "the enclave failed a job");
-                Ending::enclave_failed(held)
-            });
-            match self.settle_job(case, &admitted.running, row.privacy, ending, guarding)? {
-                Settled::JudgedTooEarly => tracing::info!(job = %case.row.id, "judged again after another release"),
-                Settled::Done | Settled::GrantStopped => return Ok(()),
-            }
-        }
-        Err(EngineError::Internal("a job was judged too early though no other release could be committed".to_owned()))
+        let ending = self.run_job(case, admitted, held).unwrap_or_else(|error| {
+            tracing::error!(job = %case.row.id, %error, "the enclave failed a job");
+            Ending::enclave_failed(held)
+        });
+        self.settle_job(case, &admitted.running, row.privacy, ending)
     }
 
-    fn run_job(
-        &self,
-        case: &Case,
-        admitted: &Admitted,
-        held: Amounts,
-        guarding: &Guarding,
-    ) -> Result<Ending, EngineError> {
+    fn run_job(&self, case: &Case, admitted: &Admitted, held: Amounts) -> Result<Ending, EngineError> {
         let Admitted { permit, compiled, running } = admitted;
         let manifest = &case.module.manifest;
         let (profile, _) = self.profile(&case.grant)?;
@@ -210,8 +191,9 @@ impl Engine {
         let mut spent = Spent::default();
         let ids = self.inner.vault.open_view(permit)?.person_ids()?;
         let ids = PersonIds::Registry { persons: ids.persons, versions: ids.versions };
+        let guarding = self.guarding(&case.dataset.id, profile.differencing_persons(), ids)?;
         let load = self.cohort_loader(&case.dataset.id);
-        let mut session = guarding.index().session(profile.differencing_persons(), ids, &load);
+        let mut asked = guarding.ask(&load);
         let last = loop {
             let pass = self.pass(case, permit, compiled, running, &rounds.arguments())?;
             self.step(Step::Ran);
@@ -221,7 +203,7 @@ impl Engine {
                 Ok(collected) => collected,
                 Err(error) => return Ok(self.broken_off(case, running, &error, used)),
             };
-            let judged = self.judge(case, collected, profile, &mut session)?;
+            let judged = self.judge(case, collected, profile, &mut asked)?;
             self.step(Step::Gated);
             // Whoever stopped it while the tables were judged was told so: nothing leaves after that.
             if running.is_interrupted() {
@@ -232,7 +214,7 @@ impl Engine {
             let release = match judged {
                 Judged::Release(release) => release,
                 Judged::Candidate(candidate) => {
-                    return Ok(to_review(candidate, used, 1, SealedCohorts::default()));
+                    return Ok(to_review(candidate, used, 1));
                 }
                 Judged::Withheld { reasons, cells_withheld } => {
                     return Ok(Ending::Withheld { reasons, cells_withheld, used });
@@ -247,11 +229,13 @@ impl Engine {
         let count = rounds.count().max(1);
         let release = rounds.finish(manifest, last).within(leakage_bound(case, profile));
         let used = used(&held, &spent.meters, spent.bytes_read);
-        let cohorts = self.seal_cohorts(&case.dataset.id, guarding, session)?;
-        if self.needs_review(case) {
-            return Ok(to_review(ReviewCandidate::from(&release), used, count, cohorts));
+        if !self.claim_cohorts(&case.row.id, &guarding, asked)? {
+            return Ok(overtaken(&release, used));
         }
-        self.ending_of(&release, held, used, count, cohorts)
+        if self.needs_review(case) {
+            return Ok(to_review(ReviewCandidate::from(&release), used, count));
+        }
+        self.ending_of(&release, held, used, count)
     }
 
     /// The end of a job whose run or update ended before its tables could be judged.
@@ -285,8 +269,23 @@ impl Engine {
     }
 }
 
-fn to_review(candidate: ReviewCandidate, used: Amounts, rounds: u32, cohorts: SealedCohorts) -> Ending {
-    Ending::Review(Box::new(Handover { candidate, used, rounds, cohorts }))
+fn to_review(candidate: ReviewCandidate, used: Amounts, rounds: u32) -> Ending {
+    Ending::Review(Box::new(Handover { candidate, used, rounds }))
+}
+
+/// The end of a job beside whose figures another's were claimed while it ran.
+fn overtaken(release: &Release, used: Amounts) -> Ending {
+    let reason = Refusal::new(
+        "gate.differencing",
+        "no figure whose persons differ by a few from those of a figure that was released meanwhile",
+        "release",
+        "submit the job again: what may still leave is then decided cell by cell",
+    );
+    Ending::Withheld {
+        reasons: vec![reason],
+        cells_withheld: release.cells_released() + release.cells_withheld(),
+        used,
+    }
 }
 
 impl Ending {

@@ -9,7 +9,7 @@ use glovebox_gate::{ReleaseDocument, ReviewCandidate, release_reviewed};
 use glovebox_gm::sm3;
 use glovebox_meter::{Amounts, PrivacyLoss};
 use glovebox_policy::{self as policy, Action};
-use glovebox_store::{CohortRow, EventFilter, OpenReview, ReleaseRow, ReviewStep, Settlement, StoreError};
+use glovebox_store::{EventFilter, OpenReview, ReleaseRow, ReviewStep, Settlement, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::counters::Counters;
@@ -31,22 +31,10 @@ pub(crate) struct Opening {
     pub(crate) statement: Statement,
     /// What the run used, without anything that leaves.
     pub(crate) used: Amounts,
-    /// Sets of persons that the candidate tells something of, as the guard gave them.
-    pub(crate) cohorts: Vec<CohortRow>,
     /// Privacy loss of the noise that was drawn.
     pub(crate) privacy_used: PrivacyLoss,
     /// When the run is told to have ended.
     pub(crate) at: Timestamp,
-}
-
-/// What became of an output that was handed over.
-pub(crate) enum Opened {
-    /// It waits for reviewers.
-    Waits,
-    /// Other cohorts were released since it was judged; nothing has changed.
-    JudgedTooEarly,
-    /// Nothing can be handed over; the job has to end in this way.
-    Ends(Ending),
 }
 
 /// What lies sealed beside a review.
@@ -80,17 +68,18 @@ impl Engine {
         case.grant.terms.review_required || case.module.manifest.isolation == Isolation::Cohort
     }
 
-    /// Hands the output of a running job over to reviewers.
+    /// Hands the output of a running job over to reviewers. None: it waits for them. An ending: nothing can be handed
+    /// over; the job has to end in this way.
     ///
     /// # Errors
     /// [`EngineError::Conflict`] when the job has ended meanwhile.
-    pub(crate) fn open_review(&self, case: &Case, opening: Opening) -> Result<Opened, EngineError> {
-        let Opening { candidate, statement, used, cohorts, privacy_used, at } = opening;
+    pub(crate) fn open_review(&self, case: &Case, opening: Opening) -> Result<Option<Ending>, EngineError> {
+        let Opening { candidate, statement, used, privacy_used, at } = opening;
         let leakage_bits = candidate.leakage.bits;
         let held = Held { candidate, statement, used };
         let reserved = self.found_job(&case.row.id)?.reservation.unwrap_or_default();
         if let Some(ending) = nothing_to_review(&held, &reserved)? {
-            return Ok(Opened::Ends(ending));
+            return Ok(Some(ending));
         }
         let id = ReviewId::new(new_id("rev")).map_err(|error| EngineError::internal("make an id", error))?;
         let plain = serde_json::to_vec(&held).map_err(|error| EngineError::internal("write an output", error))?;
@@ -101,14 +90,10 @@ impl Engine {
             .with("grant", &review.grant)
             .with("leakage_bits", leakage_bits)
             .with("expires_at", review.expires_at);
-        let open = OpenReview { review: &review, sealed: &sealed, from: &["running"], cohorts, privacy_used };
-        match self.store().open_review(open, draft) {
-            Ok(_) => {}
-            Err(StoreError::Conflict { kind: "cohort", .. }) => return Ok(Opened::JudgedTooEarly),
-            Err(error) => return Err(error.into()),
-        }
+        let open = OpenReview { review: &review, sealed: &sealed, from: &["running"], privacy_used };
+        self.store().open_review(open, draft)?;
         self.inner.desk.hand_over(&case.row.id, at);
-        Ok(Opened::Waits)
+        Ok(None)
     }
 
     fn new_review(

@@ -237,7 +237,6 @@ pub(crate) fn settlement(number: u64, used: Amounts, key: &SigningKey, log_id: &
         release: Some(release(number)),
         statement: Some((statement, signature)),
         privacy_used: glovebox_meter::PrivacyLoss::ZERO,
-        cohorts: Vec::new(),
         review: None,
     }
 }

@@ -6,9 +6,8 @@ use glovebox_catalog::{Review, ReviewAct, ReviewEntry, ReviewId, ReviewState};
 use glovebox_gm::{SigningKey, sm3};
 use glovebox_meter::PrivacyLoss;
 
-use super::cohorts::cohort;
 use super::fixtures::*;
-use crate::{CohortRow, JobPatch, OpenReview, ReviewFilter, ReviewStep, Settlement, Slice, Store, StoreError};
+use crate::{JobPatch, OpenReview, ReviewFilter, ReviewStep, Settlement, Slice, Store, StoreError};
 
 const SEALED: &[u8] = b"sealed output";
 
@@ -48,17 +47,17 @@ fn with(before: &Review, act: ReviewAct, state: ReviewState) -> Review {
     after
 }
 
-pub(crate) fn open(store: &Store, number: u64, cohorts: Vec<CohortRow>) -> Result<Review, StoreError> {
+pub(crate) fn open(store: &Store, number: u64) -> Result<Review, StoreError> {
     let review = review(number);
     let privacy_used = PrivacyLoss::ZERO;
-    let open = OpenReview { review: &review, sealed: SEALED, from: &["running"], cohorts, privacy_used };
+    let open = OpenReview { review: &review, sealed: SEALED, from: &["running"], privacy_used };
     store.open_review(open, draft("review.open"))?;
     Ok(review)
 }
 
 fn opened(store: &Store, number: u64) -> Review {
     start(store, number, amounts(10), &limit(1_000));
-    open(store, number, Vec::new()).unwrap()
+    open(store, number).unwrap()
 }
 
 pub(crate) fn approved(store: &Store, review: &Review) -> Review {
@@ -204,25 +203,19 @@ fn a_review_changes_only_from_what_was_read_and_history_only_grows() {
 fn an_opening_is_whole_or_not_at_all() {
     let store = furnished();
     start(&store, 1, amounts(10), &limit(1_000));
-    let dataset = dataset("table").id;
-    let stale = open(&store, 1, vec![cohort(7)]);
-    assert!(matches!(stale, Err(StoreError::Conflict { kind: "cohort", .. })));
     let forged = Review { state: ReviewState::Approved, ..review(1) };
     let swapped = Review { candidate_sm3: "0".repeat(64), ..review(1) };
     for review in [&forged, &swapped] {
-        let cohorts = vec![cohort(0)];
         let privacy_used = PrivacyLoss::ZERO;
-        let open = OpenReview { review, sealed: SEALED, from: &["running"], cohorts, privacy_used };
+        let open = OpenReview { review, sealed: SEALED, from: &["running"], privacy_used };
         assert!(matches!(store.open_review(open, draft("x")), Err(StoreError::Conflict { .. })));
     }
-    assert_eq!((store.cohort_count(&dataset).unwrap(), store.open_reviews().unwrap().len()), (0, 0));
+    assert_eq!(store.open_reviews().unwrap().len(), 0);
     assert_eq!(store.job(&job_id(1)).unwrap().unwrap().state, "running");
-    let review = open(&store, 1, vec![cohort(0)]).unwrap();
-    assert_eq!(store.cohort_count(&dataset).unwrap(), 1, "reviewers will have seen them");
-    assert!(matches!(open(&store, 1, Vec::new()), Err(StoreError::Conflict { .. })));
+    let review = open(&store, 1).unwrap();
+    assert!(matches!(open(&store, 1), Err(StoreError::Conflict { .. })));
     let after = with(&review, ReviewAct::Refuse, ReviewState::Refused);
     store.settle(ending(&review, &after, "withheld"), draft("x")).unwrap();
-    assert_eq!(store.cohort_count(&dataset).unwrap(), 1);
 }
 
 #[test]
