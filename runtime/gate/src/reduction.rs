@@ -5,8 +5,8 @@ use glovebox_catalog::{JobManifest, Output, Reducer};
 use crate::GateError;
 use crate::cell::CellStatistics;
 use crate::intake::Intake;
-use crate::scale::Scale;
 use crate::margin::margin_count;
+use crate::scale::Scale;
 use crate::shape::{Dimension, Shape, inner_dimensions};
 
 /// One contribution of a guest, as the person door returns it.

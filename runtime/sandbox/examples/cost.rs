@@ -183,7 +183,15 @@ fn drive_once(sandbox: &Sandbox, compiled: &Compiled, batch: &RecordBatch, perso
 }
 
 fn start(sandbox: &Sandbox, compiled: &Compiled) -> Run {
-    Run::start(sandbox, compiled, &Plan { arguments: &[], persons: 0 }, &Limits::on_dummy_data(), &CancelFlag::new(), &Progress::new()).unwrap()
+    Run::start(
+        sandbox,
+        compiled,
+        &Plan { arguments: &[], persons: 0 },
+        &Limits::on_dummy_data(),
+        &CancelFlag::new(),
+        &Progress::new(),
+    )
+    .unwrap()
 }
 
 fn best<T>(mut work: impl FnMut() -> T) -> Duration {
