@@ -24,13 +24,13 @@ Numbers = dict[str, float] | dict[str, list[float]]
 
 
 def diabetes(nhanes: pd.DataFrame) -> Numbers:
-    """statsmodels: Logit."""
+    """statsmodels: Logit. As in the job, an index above 49 counts as 49."""
     rows = nhanes[(nhanes.age_years >= 18) & nhanes.diabetes.isin(["yes", "no"]) & nhanes.bmi.notna()]
     covariates = pd.DataFrame(
         {
             "intercept": 1.0,
             "age_per_20_years": (rows.age_years - 50) / 20,
-            "bmi_per_7": (rows.bmi - 28) / 7,
+            "bmi_per_7": (rows.bmi.clip(upper=49) - 28) / 7,
             "female": (rows.sex == "female").astype(float),
         }
     )
@@ -51,11 +51,11 @@ def admissions(hie: pd.DataFrame) -> pd.DataFrame:
 
 
 def cox(persons: pd.DataFrame) -> Numbers:
-    """statsmodels: PHReg, ties by Breslow."""
+    """statsmodels: PHReg, ties by Breslow. As in the job, an age above 62 counts as 62."""
     covariates = pd.DataFrame(
         {
             "female": (persons.sex == "female").astype(float),
-            "age_per_20_years": (persons.age.astype(float) - 25) / 20,
+            "age_per_20_years": (persons.age.astype(float).clip(upper=62) - 31) / 20,
         }
     )
     model = PHReg(persons.years.astype(float), covariates, status=persons.event.astype(int), ties="breslow")
@@ -74,9 +74,10 @@ def kaplan_meier(persons: pd.DataFrame) -> Numbers:
 
 
 def correlation(nhanes: pd.DataFrame) -> Numbers:
-    """pandas: correlation matrix by sex, row-major."""
+    """pandas: correlation matrix by sex, row-major; as in the job, within 3 units of the centre."""
     columns = ["bmi", "systolic_mmhg", "total_cholesterol_mgdl", "hba1c_percent"]
     adults = nhanes[nhanes.age_years >= 18].dropna(subset=columns)
+    adults[columns] = ((adults[columns] - [29.0, 125.0, 190.0, 5.8]) / [7.0, 20.0, 40.0, 1.0]).clip(-3.0, 3.0)
     return {
         sex: [float(value) for value in adults[adults.sex == sex][columns].corr().to_numpy().ravel()]
         for sex in ["male", "female"]
@@ -84,11 +85,12 @@ def correlation(nhanes: pd.DataFrame) -> Numbers:
 
 
 def clusters(nhanes: pd.DataFrame) -> Numbers:
-    """scipy: k-means from the same three centres; the centres in the order of the state."""
+    """scipy: k-means from the same three centres, within the same bounds; the centres in the order of the state."""
     adults = nhanes[nhanes.age_years >= 18].dropna(subset=["bmi", "systolic_mmhg"])
     scale = np.array([7.0, 20.0])
-    start = np.array([[22.0, 110.0], [28.0, 125.0], [34.0, 145.0]]) / scale
-    centres, labels = kmeans2(adults[["bmi", "systolic_mmhg"]].to_numpy() / scale, start, iter=500, minit="matrix")
+    start = np.array([[24.0, 115.0], [28.0, 145.0], [36.0, 125.0]]) / scale
+    points = adults[["bmi", "systolic_mmhg"]].clip([15.0, 80.0], [55.0, 200.0], axis=1).to_numpy() / scale
+    centres, labels = kmeans2(points, start, iter=500, minit="matrix")
     return {
         "centres": [float(value) for value in (centres * scale).ravel()],
         "persons": [float((labels == cluster).sum()) for cluster in range(3)],

@@ -8,6 +8,7 @@ mod crash;
 mod doors;
 mod enclave;
 mod example_data;
+mod fitted;
 mod guests;
 mod layering;
 mod leaks;
