@@ -112,7 +112,7 @@ async fn a_withheld_job_is_paid_for() {
             let is_refused = ran.codes.iter().any(|code| code == "meter.leakage-bits-exhausted");
             found.push((!is_refused).then(|| ran.is_released()));
             if ran.is_released() {
-                // Room for six.
+                // Room for six that leave; one that may be withheld needs twice as much.
                 bits = bits.min(ran.leakage_bits() * 13 / 2);
             }
         }
