@@ -163,6 +163,7 @@ fn less(a: Amounts, b: Amounts) -> Amounts {
         releases: a.releases - b.releases,
         cells: a.cells - b.cells,
         bytes_out: a.bytes_out - b.bytes_out,
+        leakage_bits: a.leakage_bits - b.leakage_bits,
         fuel_units: a.fuel_units - b.fuel_units,
         rows_read: a.rows_read - b.rows_read,
         ..Amounts::default()

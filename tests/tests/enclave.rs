@@ -59,7 +59,7 @@ pub(crate) fn config(state: &Path) -> Config {
 }
 
 /// The profile `default` without its guard against differencing, for tests of what else could tell something.
-fn unguarded_profile() -> String {
+pub(crate) fn unguarded_profile() -> String {
     let text = std::fs::read_to_string(repository("policies/disclosure/default.toml")).unwrap();
     let unguarded =
         text.replace("name = \"default\"", &format!("name = \"{UNGUARDED}\"")).replace("\ndifferencing = 10\n", "\n");

@@ -268,7 +268,8 @@ impl Engine {
         reasons: Vec<Refusal>,
         draft: Draft,
     ) -> Result<JobRow, EngineError> {
-        let used = Amounts { releases: 0, cells: 0, bytes_out: 0, ..row.reservation.unwrap_or_default() };
+        let held = row.reservation.unwrap_or_default();
+        let used = Amounts { releases: 0, cells: 0, bytes_out: 0, leakage_bits: 0, ..held };
         let end = Settlement::new(row.id.clone(), &["queued"], state_name(state), used, self.now());
         let settlement = Settlement { reasons, ..end };
         Ok(self.store().settle(settlement, draft)?.0)
