@@ -69,6 +69,12 @@ impl Amounts {
         Meter::ALL.into_iter().all(|meter| meter.of(self) <= meter.of(limit))
     }
 
+    /// The same of a job of which nothing left.
+    #[must_use]
+    pub fn without_release(self) -> Self {
+        Self { releases: 0, cells: 0, bytes_out: 0, leakage_bits: 0, ..self }
+    }
+
     fn combined(&self, other: &Self, combine: impl Fn(Meter, u64, u64) -> u64) -> Self {
         let mut result = *self;
         for meter in Meter::ALL {
@@ -108,6 +114,13 @@ mod tests {
         assert_eq!((sum.jobs, sum.fuel_units, sum.memory_peak_bytes), (3, u64::MAX, 7));
         let left = b.minus(&a);
         assert_eq!((left.jobs, left.fuel_units, left.memory_peak_bytes), (1, 0, 4));
+    }
+
+    #[test]
+    fn without_a_release_only_the_work_is_paid() {
+        let all = Amounts::UNLIMITED.without_release();
+        let left = Meter::ALL.into_iter().filter(|meter| meter.of(&all) == 0).collect::<Vec<_>>();
+        assert_eq!(left, [Meter::Releases, Meter::Cells, Meter::BytesOut, Meter::LeakageBits]);
     }
 
     #[test]

@@ -222,10 +222,7 @@ impl Engine {
         if running.is_interrupted() {
             return (Ending::Interrupted, self.now());
         } else if running.cancel.is_cancelled() {
-            return (
-                Ending::Killed { used: Amounts { releases: 0, cells: 0, bytes_out: 0, leakage_bits: 0, ..used } },
-                self.now(),
-            );
+            return (Ending::Killed { used: used.without_release() }, self.now());
         }
         let told_ms = i64::try_from(told.as_millis()).unwrap_or(i64::MAX);
         (ending, Timestamp::from_unix_ms(running.started_at.unix_ms().saturating_add(told_ms)))
@@ -268,8 +265,7 @@ impl Engine {
         reasons: Vec<Refusal>,
         draft: Draft,
     ) -> Result<JobRow, EngineError> {
-        let held = row.reservation.unwrap_or_default();
-        let used = Amounts { releases: 0, cells: 0, bytes_out: 0, leakage_bits: 0, ..held };
+        let used = row.reservation.unwrap_or_default().without_release();
         let end = Settlement::new(row.id.clone(), &["queued"], state_name(state), used, self.now());
         let settlement = Settlement { reasons, ..end };
         Ok(self.store().settle(settlement, draft)?.0)

@@ -2,7 +2,6 @@
 
 use glovebox_api::JobState;
 use glovebox_catalog::{JobId, Refusal};
-use glovebox_meter::Amounts;
 use glovebox_store::{EventFilter, JobPatch, JobRow, Settlement};
 
 use crate::job::state_name;
@@ -63,7 +62,7 @@ impl Engine {
             return Ok(());
         };
         // What it used is not known, so all that it held is used; nothing has left.
-        let used = Amounts { releases: 0, cells: 0, bytes_out: 0, leakage_bits: 0, ..held };
+        let used = held.without_release();
         let end = Settlement::new(row.id.clone(), &["running"], state_name(JobState::Failed), used, self.now());
         let settlement = Settlement { reasons: vec![reason], ..end };
         self.store().settle(settlement, draft)?;

@@ -256,7 +256,7 @@ impl Engine {
             Err(error) => {
                 tracing::error!(review = %before.id, %error, "an output under review can't be read");
                 let reserved = self.found_job(&before.job)?.reservation.unwrap_or_default();
-                let used = Amounts { releases: 0, cells: 0, bytes_out: 0, leakage_bits: 0, ..reserved };
+                let used = reserved.without_release();
                 self.end_of(before, after, state, used)
             }
         };
