@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use glovebox_catalog::{DatasetId, JobId};
-use glovebox_gate::{Guard, GuardFault, GuardIndex, GuardSession, NewCohort, PersonIds, Sketch, read_cohort};
+use glovebox_gate::{Guard, GuardFault, GuardIndex, GuardSession, NewCohort, PersonIds, Profile, Sketch, read_cohort};
+use glovebox_policy::Permit;
 use glovebox_store::CohortRow;
 use roaring::RoaringBitmap;
 
@@ -73,14 +74,13 @@ impl Guarding {
 }
 
 impl Engine {
-    /// What a job on `dataset` is judged against.
-    pub(crate) fn guarding(
-        &self,
-        dataset: &DatasetId,
-        persons_min: u32,
-        ids: PersonIds,
-    ) -> Result<Guarding, EngineError> {
-        Ok(Guarding { dataset: dataset.clone(), persons_min, ids, known: self.known_cohorts(dataset)? })
+    /// What a job on the permit's snapshot is judged against.
+    pub(crate) fn guarding(&self, permit: &Permit, profile: &Profile) -> Result<Guarding, EngineError> {
+        let dataset = permit.dataset().id.clone();
+        let ids = self.inner.vault.open_view(permit)?.person_ids()?;
+        let ids = PersonIds::Registry { persons: ids.persons, versions: ids.versions };
+        let known = self.known_cohorts(&dataset)?;
+        Ok(Guarding { dataset, persons_min: profile.differencing_persons(), ids, known })
     }
 
     /// Reads the persons of a cohort for the guard.

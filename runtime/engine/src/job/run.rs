@@ -1,8 +1,8 @@
 //! The sequence of one job: authorise → reserve → open view → run → reduce → gate → settle.
 
 use glovebox_api::{JobState, SubmitJob};
-use glovebox_catalog::{Dataset, Grant, JobId, Principal, Refusal, Snapshot};
-use glovebox_gate::{PersonIds, Release, ReviewCandidate};
+use glovebox_catalog::{Dataset, Grant, Isolation, JobId, Principal, Refusal, Snapshot};
+use glovebox_gate::{Release, ReviewCandidate, Unguarded};
 use glovebox_meter::Amounts;
 use glovebox_policy::{Action, Permit, PermitRequest};
 use glovebox_sandbox::{CancelFlag, Compiled, FailureClass, Progress, RunError, RunMeters, inspect};
@@ -189,11 +189,11 @@ impl Engine {
         let (profile, _) = self.profile(&case.grant)?;
         let mut rounds = Rounds::new(manifest, parameters(manifest, &case.request)?);
         let mut spent = Spent::default();
-        let ids = self.inner.vault.open_view(permit)?.person_ids()?;
-        let ids = PersonIds::Registry { persons: ids.persons, versions: ids.versions };
-        let guarding = self.guarding(&case.dataset.id, profile.differencing_persons(), ids)?;
+        // Releases with noise and tables of a cohort neither ask the guard nor feed it.
+        let is_exact = case.request.privacy.is_none() && manifest.isolation != Isolation::Cohort;
+        let guarding = if is_exact { Some(self.guarding(permit, profile)?) } else { None };
         let load = self.cohort_loader(&case.dataset.id);
-        let mut asked = guarding.ask(&load);
+        let mut asked = guarding.as_ref().map(|guarding| guarding.ask(&load));
         let last = loop {
             let pass = self.pass(case, permit, compiled, running, &rounds.arguments())?;
             self.step(Step::Ran);
@@ -203,7 +203,10 @@ impl Engine {
                 Ok(collected) => collected,
                 Err(error) => return Ok(self.broken_off(case, running, &error, used)),
             };
-            let judged = self.judge(case, collected, profile, &mut asked)?;
+            let judged = match &mut asked {
+                Some(guard) => self.judge(case, collected, profile, guard)?,
+                None => self.judge(case, collected, profile, &mut Unguarded)?,
+            };
             self.step(Step::Gated);
             // Whoever stopped it while the tables were judged was told so: nothing leaves after that.
             if running.is_interrupted() {
@@ -229,7 +232,9 @@ impl Engine {
         let count = rounds.count().max(1);
         let release = rounds.finish(manifest, last).within(leakage_bound(case, profile));
         let used = used(&held, &spent.meters, spent.bytes_read);
-        if !self.claim_cohorts(&case.row.id, &guarding, asked)? {
+        if let Some((guarding, asked)) = guarding.as_ref().zip(asked)
+            && !self.claim_cohorts(&case.row.id, guarding, asked)?
+        {
             return Ok(overtaken(&release, used));
         }
         if self.needs_review(case) {
