@@ -15,14 +15,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("glovebox-gate", &["catalog"]),
     ("glovebox-audit", &["catalog", "gm"]),
     ("glovebox-policy", &["catalog"]),
+    ("glovebox-tls", &["gm"]),
     ("glovebox-vault", &["catalog", "gm", "policy"]),
     ("glovebox-sandbox", &["catalog", "gm"]),
     ("glovebox-store", &["audit", "catalog", "gate", "gm", "meter", "policy"]),
     ("glovebox-api", &["audit", "catalog", "gate", "meter"]),
-    ("glovebox-client", &["api", "audit", "catalog", "gate", "gm"]),
+    ("glovebox-client", &["api", "audit", "catalog", "gate", "gm", "tls"]),
     ("glovebox-engine", &["api", "audit", "catalog", "gate", "gm", "meter", "policy", "sandbox", "store", "vault"]),
-    ("glovebox-server", &["api", "audit", "catalog", "engine", "gate", "gm", "meter", "policy"]),
-    ("glovebox-cli", &["api", "audit", "catalog", "client", "engine", "gate", "gm", "sandbox", "server"]),
+    ("glovebox-server", &["api", "audit", "catalog", "engine", "gate", "gm", "meter", "policy", "tls"]),
+    ("glovebox-cli", &["api", "audit", "catalog", "client", "engine", "gate", "gm", "sandbox", "server", "tls"]),
 ];
 
 /// Crates that see everything, since they test or measure it.
