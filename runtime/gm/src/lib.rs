@@ -28,8 +28,8 @@ mod sm4;
 
 pub use digest::Digest;
 pub use error::GmError;
-pub use kdf::{hkdf_sm3_128, hkdf_sm3_256, hmac_sm3, passphrase_key};
+pub use kdf::{hkdf_sm3_128, hkdf_sm3_256, hmac_sm3, hmac_sm3_many, passphrase_key};
 pub use key::{Key128, Key256};
 pub use sm2::{Signature, SigningKey, VerifyingKey};
-pub use sm3::{Sm3Hasher, sm3};
+pub use sm3::{Sm3Hasher, sm3, sm3_many};
 pub use sm4::{NONCE_LENGTH_BYTES, Sm4Gcm, TAG_LENGTH_BYTES};
