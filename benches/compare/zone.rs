@@ -11,7 +11,7 @@ use glovebox_catalog::{
 };
 use glovebox_client::{Access, Client, Retries};
 use glovebox_engine::{Bootstrap, Config, Engine};
-use glovebox_gm::pki::{Authority, Issued, Kind, Request};
+use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, Request};
 use glovebox_server::{Server, TlsFiles};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -39,7 +39,7 @@ pub(crate) struct Zone {
 impl Zone {
     pub(crate) async fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let authority = Authority::create("zone", now_unix_ms()? - DAY_MS, 30)?;
+        let authority = Authority::create(Algorithm::P256, "zone", now_unix_ms()? - DAY_MS, 30)?;
         let [(id, organisation_id, kind, role), ..] = PEOPLE;
         let bootstrap = Bootstrap {
             organisation: organisation(organisation_id, kind)?,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use glovebox_api::{Decision, JobState, Problem, SubmitJob};
 use glovebox_catalog::{PrincipalId, Role};
 use glovebox_engine::PageQuery;
-use glovebox_gm::pki::{Authority, Issued, Kind, Request};
+use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, Request};
 use glovebox_server::{ROUTES, Route};
 use reqwest::Response;
 
@@ -182,7 +182,7 @@ async fn no_route_answers_without_a_valid_certificate_of_someone_on_file() {
     };
     let now = now_unix_ms();
     let day_ms = 86_400_000;
-    let forger = Authority::create("zone", now - 30 * day_ms, 365).unwrap();
+    let forger = Authority::create(Algorithm::P256, "zone", now - 30 * day_ms, 365).unwrap();
     let revoked = issue(&zone.authority, now - day_ms, 30);
     let still_in = zone.client_with(&revoked);
     zone.revoke(&[&revoked], 2);

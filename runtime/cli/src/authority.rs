@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use glovebox_catalog::Timestamp;
-use glovebox_gm::pki::{Authority, Issued, Kind, Request, Revoked};
+use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, Request, Revoked};
 use serde::{Deserialize, Serialize};
 
 use crate::connection::read;
@@ -78,7 +78,7 @@ impl AuthorityFolder {
             folder.display()
         );
         std::fs::create_dir_all(folder).with_context(|| format!("can't make `{}`", folder.display()))?;
-        let authority = Authority::create(name, now_unix_ms() - CLOCK_SKEW_MS, days)?;
+        let authority = Authority::create(Algorithm::P256, name, now_unix_ms() - CLOCK_SKEW_MS, days)?;
         write_secret(&folder.join("ca.key"), authority.key_pem().expose())?;
         write(&folder.join("ca.pem"), authority.cert_pem())?;
         let mut made = Self { folder: folder.to_owned(), authority, register: Register::default() };

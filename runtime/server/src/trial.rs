@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use glovebox_gm::pki::{Authority, Issued, Kind, Request, Revoked};
+use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, Request, Revoked};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -31,7 +31,7 @@ pub(crate) struct Zone {
 impl Zone {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::create("zone", now_unix_ms() - 30 * DAY_MS, 365).unwrap();
+        let authority = Authority::create(Algorithm::P256, "zone", now_unix_ms() - 30 * DAY_MS, 365).unwrap();
         let path = |name: &str| folder.path().join(name);
         let mut files = TlsFiles::new(path("server.pem"), path("server.key"), path("ca.pem"), path("revoked.pem"));
         files.poll_interval = Duration::from_millis(50);

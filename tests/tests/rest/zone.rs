@@ -11,7 +11,7 @@ use glovebox_catalog::{
 };
 use glovebox_client::{Access, Client, Retries};
 use glovebox_engine::{Bootstrap, Config, Engine};
-use glovebox_gm::pki::{Authority, Issued, Kind, Request, Revoked};
+use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, Request, Revoked};
 use glovebox_server::{Limits, Server, TlsFiles};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -63,7 +63,7 @@ impl Zone {
         // reqwest takes the provider of the process, for connections that are not made by our client.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::create("zone", now_unix_ms() - 30 * DAY_MS, 365).unwrap();
+        let authority = Authority::create(Algorithm::P256, "zone", now_unix_ms() - 30 * DAY_MS, 365).unwrap();
         let mut config = Config::new(folder.path().join("state"));
         config.workers = 1;
         config.passphrase_iterations = 10_000;

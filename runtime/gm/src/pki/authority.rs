@@ -11,8 +11,8 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
-use super::ROLE_SEPARATOR;
 use super::identity::parse;
+use super::{Algorithm, ROLE_SEPARATOR};
 use crate::{GmError, hex};
 
 /// Longest CN, O and OU (X.520, upper bounds).
@@ -104,7 +104,10 @@ impl Authority {
     ///
     /// # Errors
     /// [`GmError::Certificate`] for a name or time that X.509 can't write, [`GmError::Issuing`] from the library.
-    pub fn create(name: &str, valid_from_unix_ms: i64, days: u32) -> Result<Self, GmError> {
+    pub fn create(algorithm: Algorithm, name: &str, valid_from_unix_ms: i64, days: u32) -> Result<Self, GmError> {
+        if algorithm == Algorithm::Sm2 {
+            return Err(GmError::Certificate { what: "SM2 authorities are not to be had yet" });
+        }
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
@@ -138,6 +141,12 @@ impl Authority {
         let key_pem = secret_pem(&key);
         let issuer = Issuer::from_ca_cert_der(&der, key)?;
         Ok(Self { cert_pem: cert_pem.to_owned(), key_pem, issuer, not_after_unix_ms })
+    }
+
+    /// What it signs with.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        Algorithm::P256
     }
 
     /// The root certificate, PEM.

@@ -30,7 +30,7 @@ struct Zone {
 
 impl Zone {
     fn new() -> Self {
-        let authority = Authority::create("Zone", now_ms() - DAY_MS, 365).unwrap();
+        let authority = Authority::create(Algorithm::P256, "Zone", now_ms() - DAY_MS, 365).unwrap();
         let server = issue(&authority, Kind::Server { names: vec!["enclave.test".into(), "127.0.0.1".into()] }, 0, 30);
         let client = issue(&authority, Kind::Client, 0, 30);
         let other = Revoked { serial_hex: issue(&authority, Kind::Client, 0, 1).serial_hex, at_unix_ms: now_ms() };
@@ -144,7 +144,7 @@ fn an_authority_read_from_pem_issues_what_is_accepted() {
 #[test]
 fn expired_and_early_clients_are_refused() {
     let mut zone = Zone::new();
-    zone.authority = Authority::create("Zone", now_ms() - 100 * DAY_MS, 365).unwrap();
+    zone.authority = Authority::create(Algorithm::P256, "Zone", now_ms() - 100 * DAY_MS, 365).unwrap();
     zone.server = issue(&zone.authority, Kind::Server { names: vec!["enclave.test".into()] }, 0, 30);
     zone.crl_pem = zone.authority.crl(&[], 1, now_ms() - DAY_MS, now_ms() + DAY_MS).unwrap();
     zone.client = issue(&zone.authority, Kind::Client, -10, 5);
@@ -181,7 +181,7 @@ fn a_stale_revocation_list_lets_nobody_in() {
 fn the_revocation_list_of_another_authority_lets_nobody_in() {
     let mut zone = Zone::new();
     // Same name, other key: the list is looked up by name and its signature must then fail.
-    let forger = Authority::create("Zone", now_ms() - DAY_MS, 365).unwrap();
+    let forger = Authority::create(Algorithm::P256, "Zone", now_ms() - DAY_MS, 365).unwrap();
     zone.crl_pem = forger.crl(&[], 9, now_ms() - DAY_MS, now_ms() + DAY_MS).unwrap();
     let fault = zone.connect();
     assert_eq!(fault, Err(Error::InvalidCertRevocationList(CertRevocationListError::BadSignature)));
@@ -190,13 +190,13 @@ fn the_revocation_list_of_another_authority_lets_nobody_in() {
 #[test]
 fn clients_of_another_authority_are_refused() {
     let mut zone = Zone::new();
-    let same_name = Authority::create("Zone", now_ms() - DAY_MS, 365).unwrap();
+    let same_name = Authority::create(Algorithm::P256, "Zone", now_ms() - DAY_MS, 365).unwrap();
     zone.client = issue(&same_name, Kind::Client, 0, 30);
     assert!(matches!(
         certificate_error(zone.connect()),
         CertificateError::BadSignature | CertificateError::UnknownIssuer
     ));
-    let stranger = Authority::create("Elsewhere", now_ms() - DAY_MS, 365).unwrap();
+    let stranger = Authority::create(Algorithm::P256, "Elsewhere", now_ms() - DAY_MS, 365).unwrap();
     zone.client = issue(&stranger, Kind::Client, 0, 30);
     assert_eq!(certificate_error(zone.connect()), CertificateError::UnknownIssuer);
 }

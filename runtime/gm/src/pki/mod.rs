@@ -2,9 +2,11 @@
 //!
 //! Subject: CN is the principal's id, O the organisation's id, OU the roles. SM2 certificates follow with RFC 8998.
 
+mod algorithm;
 mod authority;
 mod identity;
 
+pub use algorithm::Algorithm;
 pub use authority::{Authority, Issued, Kind, Request, Revoked, SecretPem};
 pub use identity::Identity;
 

@@ -12,7 +12,7 @@ const DAY_MS: i64 = 86_400_000;
 const START_MS: i64 = 1_767_225_600_000;
 
 fn authority() -> Authority {
-    Authority::create("Zone 深圳", START_MS, 3650).unwrap()
+    Authority::create(Algorithm::P256, "Zone 深圳", START_MS, 3650).unwrap()
 }
 
 fn request() -> Request {
