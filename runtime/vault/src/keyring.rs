@@ -230,6 +230,12 @@ impl Keyring {
         self.data_key(dataset, epoch.ok_or_else(|| VaultError::NoDataKey { dataset: dataset.clone() })?)
     }
 
+    /// The oldest data key of `dataset`: what must mean the same in every epoch is derived from it.
+    pub(crate) fn oldest_data_key(&self, dataset: &DatasetId) -> Result<DataKey, VaultError> {
+        let epoch = self.body.datasets.get(dataset).and_then(|keys| keys.keys.keys().next().copied());
+        self.data_key(dataset, epoch.ok_or_else(|| VaultError::NoDataKey { dataset: dataset.clone() })?)
+    }
+
     /// Number of the newest snapshot of `dataset` that was published under its present keys; 0 for none.
     pub(crate) fn newest_snapshot(&self, dataset: &DatasetId) -> u32 {
         self.body.datasets.get(dataset).map_or(0, |keys| keys.newest)

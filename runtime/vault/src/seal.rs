@@ -9,10 +9,9 @@
 
 use glovebox_catalog::DatasetId;
 use glovebox_gm::{Sm4Gcm, hkdf_sm3_128, hkdf_sm3_256};
-use zeroize::Zeroizing;
 
 use crate::keyring::random;
-use crate::segment::DataKey;
+use crate::segment::{DataKey, TAG_BYTES};
 use crate::{Vault, VaultError};
 
 const MAGIC: [u8; 4] = *b"GBS1";
@@ -27,18 +26,19 @@ impl Vault {
     pub fn seal(&self, dataset: &DatasetId, label: &str, id: &str, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
         let key = self.newest_data_key(dataset)?;
         let salt = random::<32>()?;
-        let mut head = Vec::with_capacity(HEAD_BYTES + plaintext.len() + 16);
-        head.extend_from_slice(&MAGIC);
-        head.extend_from_slice(&key.id.epoch.to_le_bytes());
-        head.extend_from_slice(&key.id.id);
-        head.extend_from_slice(&salt);
-        let associated = associated(&head, dataset, label, id);
+        let mut sealed = Vec::with_capacity(HEAD_BYTES + plaintext.len() + TAG_BYTES);
+        sealed.extend_from_slice(&MAGIC);
+        sealed.extend_from_slice(&key.id.epoch.to_le_bytes());
+        sealed.extend_from_slice(&key.id.id);
+        sealed.extend_from_slice(&salt);
+        let associated = associated(&sealed, dataset, label, id);
         let (cipher, nonce) = cipher(&key, &salt);
-        let mut body = Zeroizing::new(Vec::with_capacity(plaintext.len() + 16));
-        body.extend_from_slice(plaintext);
-        cipher.seal_in_place(&nonce, &associated, &mut body).map_err(|_| VaultError::Cryptography)?;
-        head.extend_from_slice(&body);
-        Ok(head)
+        sealed.resize(HEAD_BYTES + plaintext.len() + TAG_BYTES, 0);
+        let body = sealed.get_mut(HEAD_BYTES..).unwrap_or_default();
+        let (body, tag) = body.split_last_chunk_mut().ok_or(VaultError::Cryptography)?;
+        body.copy_from_slice(plaintext);
+        *tag = cipher.seal_detached(&nonce, &associated, body).map_err(|_| VaultError::Cryptography)?;
+        Ok(sealed)
     }
 
     /// Opens what [`Vault::seal`] made.
@@ -60,18 +60,21 @@ impl Vault {
             return Err(damaged());
         }
         let (cipher, nonce) = cipher(&key, salt);
-        let mut plaintext = Zeroizing::new(body.to_vec());
         let associated = associated(head, dataset, label, id);
-        cipher.open_in_place(&nonce, &associated, &mut plaintext).map_err(|_| damaged())?;
-        Ok(std::mem::take(&mut *plaintext))
+        let mut plaintext = vec![0; body.len().checked_sub(TAG_BYTES).ok_or_else(damaged)?];
+        let (body, tag) = body.split_last_chunk().ok_or_else(damaged)?;
+        plaintext.copy_from_slice(body);
+        cipher.open_detached(&nonce, &associated, &mut plaintext, tag).map_err(|_| damaged())?;
+        Ok(plaintext)
     }
 
-    /// The key of the dataset's guard against differencing: secret, and the same for as long as the data key lives.
+    /// The key of the dataset's guard against differencing: secret, and the same for as long as the dataset is not destroyed.
+    /// It comes from the oldest data key, so that sketches of different epochs can be held against one another.
     ///
     /// # Errors
     /// [`VaultError::NoDataKey`].
     pub fn guard_key(&self, dataset: &DatasetId) -> Result<[u8; 16], VaultError> {
-        let key = self.newest_data_key(dataset)?;
+        let key = self.oldest_data_key(dataset)?;
         let derived = hkdf_sm3_128(&key.key, dataset.as_str().as_bytes(), b"glovebox differencing guard");
         derived.expose().try_into().map_err(|_| VaultError::Cryptography)
     }

@@ -225,6 +225,11 @@ impl Vault {
         self.keyring().newest_data_key(dataset)
     }
 
+    /// The oldest data key of `dataset`.
+    pub(crate) fn oldest_data_key(&self, dataset: &DatasetId) -> Result<DataKey, VaultError> {
+        self.keyring().oldest_data_key(dataset)
+    }
+
     /// The data key of `dataset` in `epoch`.
     pub(crate) fn data_key(&self, dataset: &DatasetId, epoch: u32) -> Result<DataKey, VaultError> {
         self.keyring().data_key(dataset, epoch)

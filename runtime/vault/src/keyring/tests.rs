@@ -46,6 +46,29 @@ fn keys_survive_a_restart_and_differ_between_datasets() {
     assert!(matches!(keyring.data_key(&ward(), 9), Err(VaultError::NoDataKey { .. })));
 }
 
+/// What is derived from the oldest key means the same in every epoch; a destroyed key is none of them.
+#[test]
+fn the_oldest_key_stays_the_oldest_until_it_is_destroyed() {
+    let place = Place::new();
+    let mut keyring = Keyring::create(&place.dir, &root_key(1)).unwrap();
+    let first = keyring.data_key_for_ingestion(&place.dir, &ward(), &hospital()).unwrap();
+    assert_eq!(keyring.oldest_data_key(&ward()).unwrap().id, first.id);
+    let above = supplier_key(&keyring.root, &keyring.body, &hospital()).unwrap();
+    let label = data_label(&keyring.body.vault, &ward(), 2, &Hex([7; 16]));
+    let second = wrap(&above, Hex([7; 16]), &label, &new_key().unwrap()).unwrap();
+    let keys = keyring.body.datasets.get_mut(&ward()).unwrap();
+    keys.keys.insert(2, second);
+    keys.epoch = 2;
+    keyring.save(&place.dir, &keyring.body).unwrap();
+    let mut keyring = Keyring::open(&place.dir, &root_key(1)).unwrap();
+    assert_eq!(keyring.newest_data_key(&ward()).unwrap().id.epoch, 2);
+    assert_eq!(keyring.oldest_data_key(&ward()).unwrap().key.expose(), first.key.expose());
+    keyring.destroy(&place.dir, &ward()).unwrap();
+    assert!(matches!(keyring.oldest_data_key(&ward()), Err(VaultError::NoDataKey { .. })));
+    let third = keyring.data_key_for_ingestion(&place.dir, &ward(), &hospital()).unwrap();
+    assert_eq!((third.id.epoch, keyring.oldest_data_key(&ward()).unwrap().id), (3, third.id));
+}
+
 #[test]
 fn the_wrong_passphrase_is_told_from_a_damaged_file() {
     let place = Place::new();

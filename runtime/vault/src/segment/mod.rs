@@ -96,15 +96,28 @@ impl Sealer {
         (nonce, associated)
     }
 
+    /// Seals `buffer` where it is and appends the tag.
     fn seal(&self, index: u32, is_trailer: bool, buffer: &mut Vec<u8>) -> Result<(), VaultError> {
         let (nonce, associated) = self.frame(index, is_trailer);
         self.cipher.seal_in_place(&nonce, &associated, buffer).map_err(|_| VaultError::Cryptography)
     }
 
-    fn open(&self, index: u32, is_trailer: bool, buffer: &mut Vec<u8>) -> Result<(), Fault> {
+    /// Seals `plain` into `sealed`, which is longer by the tag.
+    fn seal_into(&self, index: u32, plain: &[u8], sealed: &mut [u8]) -> Result<(), VaultError> {
+        let (nonce, associated) = self.frame(index, false);
+        let (body, tag) = sealed.split_last_chunk_mut().ok_or(VaultError::Cryptography)?;
+        body.copy_from_slice(plain);
+        *tag = self.cipher.seal_detached(&nonce, &associated, body).map_err(|_| VaultError::Cryptography)?;
+        Ok(())
+    }
+
+    /// Opens `sealed` into `plain`, which is shorter by the tag. After an error `plain` is zero.
+    fn open_into(&self, index: u32, is_trailer: bool, sealed: &[u8], plain: &mut [u8]) -> Result<(), Fault> {
         let (nonce, associated) = self.frame(index, is_trailer);
         let fault = if is_trailer { Fault::Trailer } else { Fault::Chunk { index } };
-        self.cipher.open_in_place(&nonce, &associated, buffer).map_err(|_| fault)
+        let (body, tag) = sealed.split_last_chunk().ok_or(fault)?;
+        plain.copy_from_slice(body);
+        self.cipher.open_detached(&nonce, &associated, plain, tag).map_err(|_| fault)
     }
 }
 

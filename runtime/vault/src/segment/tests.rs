@@ -34,7 +34,21 @@ fn write(dir: &Dir, name: &str, salt: u8, plain: &[u8]) -> Sealed {
     for piece in plain.chunks(10_007) {
         writer.write_all(piece).unwrap();
     }
-    writer.finish(true).unwrap()
+    let sealed = writer.finish(true).unwrap();
+    same_in_any_pieces(dir, &header, plain, sealed);
+    sealed
+}
+
+/// Whatever pieces it comes in, buffered or whole, a segment has the same bytes.
+fn same_in_any_pieces(dir: &Dir, header: &Header, plain: &[u8], expected: Sealed) {
+    for first in [0, 1, CHUNK_BYTES] {
+        let _ = dir.remove_file("again");
+        let mut writer = SegmentWriter::new(create_file(dir, "again").unwrap(), &key(1), header).unwrap();
+        let (first, rest) = plain.split_at(first.min(plain.len()));
+        writer.write_all(first).unwrap();
+        writer.write_all(rest).unwrap();
+        assert_eq!(writer.finish(false).unwrap(), expected);
+    }
 }
 
 fn open(dir: &Dir, name: &str) -> Result<SegmentReader, VaultError> {
@@ -127,6 +141,86 @@ fn any_range_opens_only_the_chunks_it_touches() {
     reader.read_range(end - 10..end - 3).unwrap();
     assert_eq!(reader.bytes_decrypted(), 77);
     assert!(matches!(reader.read_range(0..end + 1), Err(VaultError::OutsideSegment)));
+}
+
+/// Whole chunks go from their sealed form to where they are wanted; only chunks that a range cuts are copied from.
+#[test]
+fn whole_chunks_are_never_copied() {
+    let place = Place::new();
+    let length = 11 * CHUNK_BYTES + 77;
+    write(&place.dir, "s", 1, &plain(length));
+    let chunk = CHUNK_BYTES as u64;
+    let end = length as u64;
+    for (range, copied) in [
+        (0..end, 0),
+        (0..11 * chunk, 0),
+        (3 * chunk..9 * chunk, 0),
+        (11 * chunk..end, 0),
+        (chunk - 5..9 * chunk + 6, 11),
+        (10 * chunk + 1..end, chunk - 1),
+        (end - 1..end, 1),
+    ] {
+        let reader = open(&place.dir, "s").unwrap();
+        for _ in 0..2 {
+            let read = reader.read_range(range.clone()).unwrap();
+            assert!(read == plain(length)[range.start as usize..range.end as usize], "{range:?}");
+        }
+        assert_eq!(reader.bytes_copied(), 2 * copied, "{range:?}");
+    }
+    // A cursor with room for whole chunks takes them without a copy as well, whatever it read before.
+    let reader = Arc::new(open(&place.dir, "s").unwrap());
+    let mut cursor = SegmentCursor::new(Arc::clone(&reader), 10);
+    let mut read = vec![0; length - 10];
+    cursor.read_exact(&mut read).unwrap();
+    assert!(read == plain(length)[10..]);
+    assert_eq!((reader.bytes_copied(), reader.bytes_decrypted()), (0, end));
+}
+
+#[test]
+fn a_cursor_reads_the_same_in_pieces_of_any_length() {
+    let place = Place::new();
+    let length = 3 * CHUNK_BYTES + 5;
+    write(&place.dir, "s", 1, &plain(length));
+    for piece in [7, 40, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 4 * CHUNK_BYTES] {
+        for start in [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, length] {
+            let reader = Arc::new(open(&place.dir, "s").unwrap());
+            let mut cursor = SegmentCursor::new(Arc::clone(&reader), start as u64);
+            let (mut read, mut room) = (Vec::new(), vec![0; piece]);
+            loop {
+                let taken = cursor.read(&mut room).unwrap();
+                read.extend_from_slice(&room[..taken]);
+                if taken == 0 {
+                    break;
+                }
+            }
+            assert!(read == plain(length)[start..], "{piece} from {start}");
+            // No chunk is opened twice.
+            let touched = if start == length { 0 } else { length - start / CHUNK_BYTES * CHUNK_BYTES };
+            assert_eq!(reader.bytes_decrypted(), touched as u64);
+        }
+    }
+}
+
+#[test]
+fn a_read_that_meets_a_changed_chunk_hands_out_nothing() {
+    let place = Place::new();
+    let length = 6 * CHUNK_BYTES + 100;
+    write(&place.dir, "s", 1, &plain(length));
+    let file = place.bytes("s");
+    for index in 0..7 {
+        let mut attacked = file.clone();
+        let at = chunk(&file, index).end - 1;
+        attacked[at] ^= 1;
+        std::fs::write(place.folder.path().join("attacked"), &attacked).unwrap();
+        for start in [0, 9, CHUNK_BYTES * index, CHUNK_BYTES * index + 3] {
+            let reader = open(&place.dir, "attacked").unwrap();
+            let mut into = vec![0xa5; length - start];
+            assert!(reader.read_into(start as u64, &mut into).is_err());
+            assert!(into.iter().all(|byte| *byte == 0), "chunk {index}, from {start}");
+            let kept = reader.fault().map(|error| error.to_string());
+            assert!(kept.is_some_and(|text| text.contains(&format!("chunk {index} "))), "the fault is kept");
+        }
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub(crate) struct SegmentWriter {
     file: File,
     sealer: Sealer,
     header: Vec<u8>,
-    /// Plaintext of the chunk being filled.
+    /// The chunk being filled: plaintext until it is full, its sealed form then.
     buffer: Vec<u8>,
     index: u32,
     plain_bytes: u64,
@@ -43,7 +43,7 @@ impl SegmentWriter {
     /// Seals what is left and the trailer. With `durable`, answers only once the bytes are on the disk.
     pub(crate) fn finish(mut self, durable: bool) -> Result<Sealed, VaultError> {
         if !self.buffer.is_empty() {
-            self.seal_chunk()?;
+            self.seal_buffered()?;
         }
         let chunks = u64::from(self.index);
         let tags_sm3 = *std::mem::replace(&mut self.tags, Sm3Hasher::new()).finish().as_bytes();
@@ -57,13 +57,30 @@ impl SegmentWriter {
         Ok(Sealed { digest: digest(&self.header, &trailer), file_bytes })
     }
 
-    fn seal_chunk(&mut self) -> Result<(), VaultError> {
-        // The trailer needs an index too, so the last number stays free.
-        let next = self.index.checked_add(1).ok_or(VaultError::SegmentTooLong)?;
+    /// Seals what was buffered, where it is, and writes it.
+    fn seal_buffered(&mut self) -> Result<(), VaultError> {
+        let next = self.next_index()?;
         self.plain_bytes += self.buffer.len() as u64;
         self.sealer.seal(self.index, false, &mut self.buffer)?;
-        let tag_at = self.buffer.len().saturating_sub(TAG_BYTES);
-        self.tags.update(self.buffer.get(tag_at..).unwrap_or_default());
+        self.write_sealed(next)
+    }
+
+    /// Seals a chunk from where the caller has it; nothing is buffered yet.
+    fn seal_given(&mut self, chunk: &[u8]) -> Result<(), VaultError> {
+        let next = self.next_index()?;
+        self.plain_bytes += chunk.len() as u64;
+        self.buffer.resize(chunk.len() + TAG_BYTES, 0);
+        self.sealer.seal_into(self.index, chunk, &mut self.buffer)?;
+        self.write_sealed(next)
+    }
+
+    /// The trailer needs an index too, so the last number stays free.
+    fn next_index(&self) -> Result<u32, VaultError> {
+        self.index.checked_add(1).ok_or(VaultError::SegmentTooLong)
+    }
+
+    fn write_sealed(&mut self, next: u32) -> Result<(), VaultError> {
+        self.tags.update(self.buffer.last_chunk::<TAG_BYTES>().ok_or(VaultError::Cryptography)?);
         self.file.write_all(&self.buffer)?;
         self.buffer.clear();
         self.index = next;
@@ -73,11 +90,15 @@ impl SegmentWriter {
 
 impl Write for SegmentWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = CHUNK_BYTES - self.buffer.len();
+        if let Some(chunk) = bytes.get(..CHUNK_BYTES).filter(|_| self.buffer.is_empty()) {
+            self.seal_given(chunk).map_err(VaultError::into_io)?;
+            return Ok(CHUNK_BYTES);
+        }
+        let room = CHUNK_BYTES.saturating_sub(self.buffer.len());
         let taken = bytes.get(..room.min(bytes.len())).unwrap_or(bytes);
         self.buffer.extend_from_slice(taken);
         if self.buffer.len() == CHUNK_BYTES {
-            self.seal_chunk().map_err(VaultError::into_io)?;
+            self.seal_buffered().map_err(VaultError::into_io)?;
         }
         Ok(taken.len())
     }
