@@ -23,10 +23,26 @@ pub enum GmError {
         length_bytes: usize,
     },
     /// A message is longer than the mode allows.
-    #[error("SM4-GCM takes messages of less than 64 GiB; split the message")]
+    #[error("the message is too long: SM4-GCM takes less than 64 GiB, SM4-CCM less than 16 MiB; split the message")]
     TooLong,
+    /// A buffer to write to has the wrong length.
+    #[error("expected a buffer of {expected_bytes} bytes to write to, got {length_bytes}")]
+    BufferLength {
+        /// Length expected.
+        expected_bytes: usize,
+        /// Length given.
+        length_bytes: usize,
+    },
+    /// A kernel of SM4 was asked for by name that this CPU does not run.
+    #[error("this CPU does not run the SM4 kernel `{kernel}`: it lacks {missing}; take `Kernel::best()`")]
+    Kernel {
+        /// Name of the kernel.
+        kernel: &'static str,
+        /// The CPU features that are not there.
+        missing: String,
+    },
     /// Ciphertext, associated data, nonce or key is not what was sealed.
-    #[error("SM4-GCM authentication failed: the data was changed, or key, nonce or associated data is another")]
+    #[error("SM4 authentication failed: the data was changed, or key, nonce or associated data is another")]
     Authentication,
     /// Not an SM2 private key.
     #[error("expected an SM2 private key as unencrypted PKCS #8 in PEM")]

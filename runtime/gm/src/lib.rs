@@ -32,4 +32,4 @@ pub use kdf::{hkdf_sm3_128, hkdf_sm3_256, hmac_sm3, hmac_sm3_many, passphrase_ke
 pub use key::{Key128, Key256};
 pub use sm2::{Signature, SigningKey, VerifyingKey};
 pub use sm3::{Sm3Hasher, sm3, sm3_many};
-pub use sm4::{NONCE_LENGTH_BYTES, Sm4Gcm, TAG_LENGTH_BYTES};
+pub use sm4::{Kernel, NONCE_LENGTH_BYTES, Sm4Ccm, Sm4Ctr, Sm4Gcm, TAG_LENGTH_BYTES};
