@@ -62,7 +62,25 @@ pub enum GmError {
         /// What was expected.
         what: &'static str,
     },
-    /// The certificate library refused.
-    #[error("certificate: {0}")]
-    Issuing(#[from] rcgen::Error),
+    /// A certificate or revocation list could not be encoded.
+    #[error("certificate: it can't be written as DER; ask for other names or times")]
+    Issuing,
+    /// A key file is not what was expected, or its passphrase is another.
+    #[error("key file: {what}")]
+    KeyFile {
+        /// What was expected.
+        what: &'static str,
+    },
+}
+
+impl From<x509_cert::builder::Error> for GmError {
+    fn from(_: x509_cert::builder::Error) -> Self {
+        Self::Issuing
+    }
+}
+
+impl From<x509_cert::der::Error> for GmError {
+    fn from(_: x509_cert::der::Error) -> Self {
+        Self::Issuing
+    }
 }

@@ -21,6 +21,7 @@ mod error;
 mod hex;
 mod kdf;
 mod key;
+pub mod key_file;
 pub mod pki;
 mod sm2;
 mod sm3;

@@ -47,6 +47,22 @@ impl SigningKey {
         Self::new(SecretKey::from_pkcs8_pem(pem).map_err(|_| GmError::PrivateKey)?)
     }
 
+    /// Reads PKCS #8 in DER.
+    ///
+    /// # Errors
+    /// [`GmError::PrivateKey`] when the bytes are not an SM2 key in that form.
+    pub fn from_pkcs8_der(der: &[u8]) -> Result<Self, GmError> {
+        Self::new(SecretKey::from_pkcs8_der(der).map_err(|_| GmError::PrivateKey)?)
+    }
+
+    /// The key as PKCS #8 in DER, unencrypted: whoever stores it protects it.
+    ///
+    /// # Errors
+    /// [`GmError::PrivateKey`] when encoding fails.
+    pub fn to_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, GmError> {
+        Ok(self.secret.to_pkcs8_der().map_err(|_| GmError::PrivateKey)?.to_bytes())
+    }
+
     /// The key as PKCS #8 in PEM, unencrypted: whoever stores it protects it.
     ///
     /// # Errors

@@ -1,5 +1,23 @@
 //! With which algorithm a certificate is signed.
 
+use const_oid::ObjectIdentifier;
+use p256::pkcs8::PrivateKeyInfoRef;
+use x509_cert::spki::AlgorithmIdentifierRef;
+
+use super::identity::parse;
+use crate::GmError;
+
+/// id-ecPublicKey (RFC 5480, section 2.1.1): both algorithms; the curve tells them apart.
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+/// The curve of SM2 (GB/T 33560-2017, appendix A).
+const CURVE_SM2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301");
+/// secp256r1 (RFC 5480, section 2.1.1.1).
+const CURVE_P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+/// SM2 signature with SM3 (GB/T 33560-2017, appendix A).
+const SM2_WITH_SM3: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.501");
+/// ecdsa-with-SHA256 (RFC 5758, section 3.2).
+const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+
 /// What an authority signs with, and of which kind the keys are that it certifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
@@ -19,6 +37,43 @@ impl Algorithm {
         match self {
             Self::Sm2 => "sm2",
             Self::P256 => "p256",
+        }
+    }
+
+    /// Of which algorithm the key in a certificate is, given in DER.
+    ///
+    /// # Errors
+    /// [`GmError::Certificate`] when the bytes are no certificate, or its key is on neither curve.
+    pub fn of_certificate(der: &[u8]) -> Result<Self, GmError> {
+        let certificate = parse(der)?;
+        let key = certificate.tbs_certificate().subject_public_key_info();
+        let curve = key.algorithm.parameters.as_ref().and_then(|curve| curve.decode_as::<ObjectIdentifier>().ok());
+        Self::of_key(key.algorithm.oid, curve)
+            .ok_or(GmError::Certificate { what: "expected a key on the curve of SM2 or on P-256" })
+    }
+
+    /// The same of a private key, PKCS #8 in DER.
+    pub(super) fn of_private_key(der: &[u8]) -> Result<Self, GmError> {
+        let fault = |what| GmError::KeyFile { what };
+        let key = PrivateKeyInfoRef::try_from(der).map_err(|_| fault("expected a private key as PKCS #8"))?;
+        let AlgorithmIdentifierRef { oid, parameters } = key.algorithm;
+        let curve = parameters.and_then(|curve| curve.decode_as::<ObjectIdentifier>().ok());
+        Self::of_key(oid, curve).ok_or(fault("expected a key on the curve of SM2 or on P-256"))
+    }
+
+    /// How its signatures are named in certificates and lists.
+    pub(super) fn signature_oid(self) -> ObjectIdentifier {
+        match self {
+            Self::Sm2 => SM2_WITH_SM3,
+            Self::P256 => ECDSA_WITH_SHA256,
+        }
+    }
+
+    fn of_key(oid: ObjectIdentifier, curve: Option<ObjectIdentifier>) -> Option<Self> {
+        match curve? {
+            CURVE_SM2 if oid == EC_PUBLIC_KEY => Some(Self::Sm2),
+            CURVE_P256 if oid == EC_PUBLIC_KEY => Some(Self::P256),
+            _ => None,
         }
     }
 }

@@ -1,101 +1,31 @@
 //! The authority of a zone: issues certificates for clients and servers, and revokes them.
 
-use std::time::Duration;
-
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData, RevokedCertParams,
-    SerialNumber, date_time_ymd,
+use x509_cert::Certificate;
+use x509_cert::builder::{Builder as _, CertificateBuilder};
+use x509_cert::crl::{CertificateList, RevokedCert, TbsCertList};
+use x509_cert::der::asn1::OctetString;
+use x509_cert::der::pem::LineEnding;
+use x509_cert::der::{Decode as _, Encode as _, EncodePem as _};
+use x509_cert::ext::pkix::{BasicConstraints, CrlNumber, SubjectKeyIdentifier};
+use x509_cert::name::Name;
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::spki::{
+    DynSignatureAlgorithmIdentifier as _, SignatureBitStringEncoding as _, SubjectPublicKeyInfoOwned,
 };
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
-use zeroize::Zeroizing;
 
-use super::identity::parse;
-use super::{Algorithm, ROLE_SEPARATOR};
-use crate::{GmError, hex};
-
-/// Longest CN, O and OU (X.520, upper bounds).
-const NAME_LENGTH_MAX: usize = 64;
-/// Length of a serial number, in bytes: 126 random bits.
-const SERIAL_LENGTH_BYTES: usize = 16;
-const DAY_MS: i64 = 86_400_000;
-/// 9999-12-31T23:59:59Z, the last moment that X.509 can write.
-const TIME_MAX_UNIX_MS: i64 = 253_402_300_799_000;
-
-/// For whom a certificate is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// A principal who calls.
-    Client,
-    /// A server under these DNS names and IP addresses.
-    Server {
-        /// DNS names and IP addresses, at least one.
-        names: Vec<String>,
-    },
-}
-
-/// What to certify.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// CN: the principal's id, or the server's name.
-    pub common_name: String,
-    /// O: the organisation's id.
-    pub organisation: String,
-    /// OU: the roles, each `[a-z-]+`; none for a server.
-    pub roles: Vec<String>,
-    /// For whom.
-    pub kind: Kind,
-    /// Start of validity, milliseconds since the Unix epoch.
-    pub valid_from_unix_ms: i64,
-    /// Length of validity, in days.
-    pub days: u32,
-}
-
-/// A certificate with its private key.
-#[derive(Debug)]
-pub struct Issued {
-    /// The certificate, PEM.
-    pub cert_pem: String,
-    /// The private key, PKCS #8 in PEM, unencrypted.
-    pub key_pem: SecretPem,
-    /// Serial number, lower-case hexadecimal; what [`Authority::crl`] revokes.
-    pub serial_hex: String,
-    /// End of validity, milliseconds since the Unix epoch.
-    pub not_after_unix_ms: i64,
-}
-
-/// A private key in PEM: wiped when dropped, hidden from `Debug`.
-pub struct SecretPem(Zeroizing<String>);
-
-impl SecretPem {
-    /// The PEM text. Named so that every use stands out.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for SecretPem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SecretPem(secret)")
-    }
-}
-
-/// A certificate that no longer holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revoked {
-    /// Its serial number, lower-case hexadecimal.
-    pub serial_hex: String,
-    /// When it was revoked, milliseconds since the Unix epoch.
-    pub at_unix_ms: i64,
-}
+use super::certificate::{self, Profile, SERIAL_LENGTH_BYTES};
+use super::identity::parse_pem;
+use super::private_key::{DerSignature, PrivateKey, Signer};
+use super::{Algorithm, Issued, Request, Revoked, SecretPem};
+use crate::{GmError, hex, key_file};
 
 /// The root of trust of a zone, with its private key.
 pub struct Authority {
     cert_pem: String,
     key_pem: SecretPem,
-    issuer: Issuer<'static, KeyPair>,
+    key: PrivateKey,
+    name: Name,
+    key_id: OctetString,
     not_after_unix_ms: i64,
 }
 
@@ -105,48 +35,57 @@ impl Authority {
     /// # Errors
     /// [`GmError::Certificate`] for a name or time that X.509 can't write, [`GmError::Issuing`] from the library.
     pub fn create(algorithm: Algorithm, name: &str, valid_from_unix_ms: i64, days: u32) -> Result<Self, GmError> {
-        if algorithm == Algorithm::Sm2 {
-            return Err(GmError::Certificate { what: "SM2 authorities are not to be had yet" });
-        }
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::default();
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, checked_name(name)?);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.serial_number = Some(random_serial()?.1);
-        let not_after_unix_ms = set_validity(&mut params, valid_from_unix_ms, days)?;
-        let cert_pem = params.self_signed(&key)?.pem();
-        let key_pem = secret_pem(&key);
-        Ok(Self { cert_pem, key_pem, issuer: Issuer::new(params, key), not_after_unix_ms })
+        let name = certificate::root_name(name)?;
+        let (validity, not_after_unix_ms) = certificate::validity(valid_from_unix_ms, days)?;
+        let key = PrivateKey::generate(algorithm)?;
+        let public_key = public_key(&key)?;
+        let key_id = certificate::key_id(&public_key)?;
+        let extensions = certificate::root_extensions(&name, &key_id)?;
+        let profile = Profile { issuer: name.clone(), subject: name.clone(), extensions };
+        let (_, serial) = certificate::random_serial()?;
+        let builder = CertificateBuilder::new(profile, serial, validity, public_key)?;
+        let cert_pem = signed_pem(builder, &key)?;
+        Ok(Self { cert_pem, key_pem: key.to_pem()?, key, name, key_id, not_after_unix_ms })
     }
 
-    /// Takes up an authority from its certificate and private key, both PEM.
+    /// Takes up an authority from its certificate and private key, both PEM; its algorithm is that of the certificate.
     ///
     /// # Errors
-    /// [`GmError::Certificate`] when the certificate is not an authority's, or the key is not the certificate's.
+    /// [`GmError::Certificate`] when the certificate is not an authority's, or the key is not the certificate's;
+    /// [`GmError::KeyFile`] when the key is none, or encrypted.
     pub fn from_pem(cert_pem: &str, key_pem: &str) -> Result<Self, GmError> {
         let fault = |what| GmError::Certificate { what };
-        let der = CertificateDer::from_pem_slice(cert_pem.as_bytes())
-            .map_err(|_| fault("expected the authority's certificate in PEM"))?;
-        let key = KeyPair::from_pem(key_pem).map_err(|_| fault("expected the authority's private key in PEM"))?;
-        let certificate = parse(&der)?;
-        if !certificate.is_ca() {
+        let key = PrivateKey::from_pkcs8_der(&key_file::read(key_pem, None)?)?;
+        let certificate = parse_pem(cert_pem)?;
+        let certificate = certificate.tbs_certificate();
+        if !matches!(certificate.get_extension::<BasicConstraints>(), Ok(Some((_, BasicConstraints { ca: true, .. }))))
+        {
             return Err(fault("expected the certificate of an authority, got one of a client or server"));
         }
-        if certificate.public_key().raw != key.subject_public_key_info() {
+        let public_key = certificate.subject_public_key_info();
+        if public_key.to_der().ok() != Some(key.public_key_der()?) {
             return Err(fault("the private key is not the one of the authority's certificate"));
         }
-        let not_after_unix_ms = certificate.validity().not_after.timestamp().saturating_mul(1000);
-        let key_pem = secret_pem(&key);
-        let issuer = Issuer::from_ca_cert_der(&der, key)?;
-        Ok(Self { cert_pem: cert_pem.to_owned(), key_pem, issuer, not_after_unix_ms })
+        let key_id = match certificate.get_extension::<SubjectKeyIdentifier>() {
+            Ok(Some((_, id))) => id.0,
+            Ok(None) => certificate::key_id(public_key)?,
+            Err(_) => return Err(fault("the authority's key identifier can't be read")),
+        };
+        let not_after_s = certificate.validity().not_after.to_unix_duration().as_secs();
+        Ok(Self {
+            cert_pem: cert_pem.to_owned(),
+            key_pem: key.to_pem()?,
+            name: certificate.subject().clone(),
+            key_id,
+            not_after_unix_ms: i64::try_from(not_after_s).unwrap_or(i64::MAX).saturating_mul(1000),
+            key,
+        })
     }
 
     /// What it signs with.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
-        Algorithm::P256
+        self.key.algorithm()
     }
 
     /// The root certificate, PEM.
@@ -161,46 +100,33 @@ impl Authority {
         &self.key_pem
     }
 
-    /// Certifies a fresh key.
+    /// Certifies a fresh key of the authority's own algorithm.
     ///
     /// # Errors
     /// [`GmError::Certificate`] for names or times that can't be certified, or an end after the authority's own;
     /// [`GmError::Issuing`] from the library.
     pub fn issue(&self, request: &Request) -> Result<Issued, GmError> {
-        let names = match &request.kind {
-            Kind::Client => Vec::new(),
-            Kind::Server { names } if names.is_empty() => {
-                return Err(GmError::Certificate {
-                    what: "expected at least one DNS name or IP address of the server",
-                });
-            }
-            Kind::Server { names } => names.clone(),
-        };
-        let mut params = CertificateParams::new(names)?;
-        params.distinguished_name = subject(request)?;
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![match request.kind {
-            Kind::Client => ExtendedKeyUsagePurpose::ClientAuth,
-            Kind::Server { .. } => ExtendedKeyUsagePurpose::ServerAuth,
-        }];
-        params.use_authority_key_identifier_extension = true;
-        let (serial_hex, serial) = random_serial()?;
-        params.serial_number = Some(serial);
-        let not_after_unix_ms = set_validity(&mut params, request.valid_from_unix_ms, request.days)?;
+        let subject = certificate::subject(request)?;
+        let (validity, not_after_unix_ms) = certificate::validity(request.valid_from_unix_ms, request.days)?;
         if not_after_unix_ms > self.not_after_unix_ms {
             return Err(GmError::Certificate { what: "it would outlive the authority; ask for fewer days" });
         }
-        let key = KeyPair::generate()?;
-        let cert_pem = params.signed_by(&key, &self.issuer)?.pem();
-        Ok(Issued { cert_pem, key_pem: secret_pem(&key), serial_hex, not_after_unix_ms })
+        let key = PrivateKey::generate(self.algorithm())?;
+        let public_key = public_key(&key)?;
+        let key_id = certificate::key_id(&public_key)?;
+        let extensions = certificate::leaf_extensions(&subject, &request.kind, &self.key_id, &key_id)?;
+        let (serial_hex, serial) = certificate::random_serial()?;
+        let profile = Profile { issuer: self.name.clone(), subject, extensions };
+        let builder = CertificateBuilder::new(profile, serial, validity, public_key)?;
+        let cert_pem = signed_pem(builder, &self.key)?;
+        Ok(Issued { cert_pem, key_pem: key.to_pem()?, serial_hex, not_after_unix_ms })
     }
 
     /// A revocation list, PEM. `number` rises with every list; whoever checks it refuses it after `next_update`.
     ///
     /// # Errors
-    /// [`GmError::Certificate`] for a serial number or time that can't be written, [`GmError::Issuing`] when
-    /// `next_update_unix_ms` is not after `this_update_unix_ms`.
+    /// [`GmError::Certificate`] for a serial number or time that can't be written, or when `next_update_unix_ms` is
+    /// not after `this_update_unix_ms`; [`GmError::Issuing`] from the library.
     pub fn crl(
         &self,
         revoked: &[Revoked],
@@ -208,16 +134,30 @@ impl Authority {
         this_update_unix_ms: i64,
         next_update_unix_ms: i64,
     ) -> Result<String, GmError> {
-        let revoked_certs = revoked.iter().map(revoked_params).collect::<Result<Vec<_>, _>>()?;
-        let list = CertificateRevocationListParams {
-            this_update: date_time_ymd(1970, 1, 1) + since_epoch(this_update_unix_ms)?,
-            next_update: date_time_ymd(1970, 1, 1) + since_epoch(next_update_unix_ms)?,
-            crl_number: SerialNumber::from(number),
-            issuing_distribution_point: None,
-            revoked_certs,
-            key_identifier_method: KeyIdMethod::Sha256,
+        if next_update_unix_ms / 1000 <= this_update_unix_ms / 1000 {
+            return Err(GmError::Certificate { what: "expected a revocation list to end after its start" });
+        }
+        let revoked = revoked.iter().map(revoked_cert).collect::<Result<Vec<_>, _>>()?;
+        let signer = Signer(&self.key);
+        // Not by the library's builder: that one takes the SHA-1 of the key for its identifier, whatever the
+        // authority's certificate says.
+        let list = TbsCertList {
+            version: x509_cert::Version::V2,
+            signature: signer.signature_algorithm_identifier().map_err(|_| GmError::Issuing)?,
+            issuer: self.name.clone(),
+            this_update: certificate::time(this_update_unix_ms)?,
+            next_update: Some(certificate::time(next_update_unix_ms)?),
+            revoked_certificates: Some(revoked).filter(|revoked| !revoked.is_empty()),
+            crl_extensions: Some(vec![
+                certificate::extension(&self.name, &certificate::authority_key_id(&self.key_id))?,
+                certificate::extension(&self.name, &CrlNumber::try_from(number).map_err(|_| GmError::Issuing)?)?,
+            ]),
         };
-        Ok(list.signed_by(&self.issuer)?.pem()?)
+        let signature: DerSignature =
+            p256::ecdsa::signature::Signer::try_sign(&signer, &list.to_der()?).map_err(|_| GmError::Signing)?;
+        let signature_algorithm = list.signature.clone();
+        let list = CertificateList { tbs_cert_list: list, signature_algorithm, signature: signature.to_bitstring()? };
+        Ok(list.to_pem(LineEnding::LF)?)
     }
 }
 
@@ -227,67 +167,20 @@ impl std::fmt::Debug for Authority {
     }
 }
 
-fn subject(request: &Request) -> Result<DistinguishedName, GmError> {
-    let mut subject = DistinguishedName::new();
-    subject.push(DnType::CommonName, checked_name(&request.common_name)?);
-    subject.push(DnType::OrganizationName, checked_name(&request.organisation)?);
-    let role_holds = |role: &String| !role.is_empty() && role.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-    if !request.roles.iter().all(role_holds) {
-        return Err(GmError::Certificate { what: "expected roles of lower-case letters and `-`" });
-    }
-    if !request.roles.is_empty() {
-        let roles = request.roles.join(&ROLE_SEPARATOR.to_string());
-        subject.push(DnType::OrganizationalUnitName, checked_name(&roles)?);
-    }
-    Ok(subject)
+fn public_key(key: &PrivateKey) -> Result<SubjectPublicKeyInfoOwned, GmError> {
+    SubjectPublicKeyInfoOwned::from_der(&key.public_key_der()?).map_err(|_| GmError::PublicKey)
 }
 
-fn checked_name(name: &str) -> Result<&str, GmError> {
-    if name.is_empty() || name.chars().count() > NAME_LENGTH_MAX || name.chars().any(char::is_control) {
-        return Err(GmError::Certificate { what: "expected names of 1 to 64 printable characters" });
-    }
-    Ok(name)
+fn signed_pem(builder: CertificateBuilder<Profile>, key: &PrivateKey) -> Result<String, GmError> {
+    let certificate: Certificate = builder.build::<_, DerSignature>(&Signer(key))?;
+    Ok(certificate.to_pem(LineEnding::LF)?)
 }
 
-/// Sets start and end, and returns the end as it stands in the certificate: in whole seconds.
-fn set_validity(params: &mut CertificateParams, from_unix_ms: i64, days: u32) -> Result<i64, GmError> {
-    let until_unix_ms = from_unix_ms.saturating_add(i64::from(days).saturating_mul(DAY_MS));
-    params.not_before = date_time_ymd(1970, 1, 1) + since_epoch(from_unix_ms)?;
-    params.not_after = date_time_ymd(1970, 1, 1) + since_epoch(until_unix_ms)?;
-    if days == 0 {
-        return Err(GmError::Certificate { what: "expected a validity of at least one day" });
-    }
-    Ok(until_unix_ms / 1000 * 1000)
-}
-
-/// Whole seconds since the Unix epoch; added to `date_time_ymd(1970, 1, 1)` they are the library's time.
-fn since_epoch(unix_ms: i64) -> Result<Duration, GmError> {
-    match u64::try_from(unix_ms) {
-        Ok(since_epoch_ms) if unix_ms <= TIME_MAX_UNIX_MS => Ok(Duration::from_secs(since_epoch_ms / 1000)),
-        _ => Err(GmError::Certificate { what: "expected times from 1970 to 9999" }),
-    }
-}
-
-fn random_serial() -> Result<(String, SerialNumber), GmError> {
-    let mut bytes = [0; SERIAL_LENGTH_BYTES];
-    getrandom::fill(&mut bytes).map_err(|_| GmError::Randomness)?;
-    // Positive and of full length (RFC 5280, section 4.1.2.2), so that number and text are the same everywhere.
-    if let Some(first) = bytes.first_mut() {
-        *first = (*first & 0x3f) | 0x40;
-    }
-    Ok((hex::encode(&bytes), SerialNumber::from_slice(&bytes)))
-}
-
-fn revoked_params(revoked: &Revoked) -> Result<RevokedCertParams, GmError> {
+fn revoked_cert(revoked: &Revoked) -> Result<RevokedCert, GmError> {
     let serial = hex::decode::<SERIAL_LENGTH_BYTES>(&revoked.serial_hex)?;
-    Ok(RevokedCertParams {
-        serial_number: SerialNumber::from_slice(&serial),
-        revocation_time: date_time_ymd(1970, 1, 1) + since_epoch(revoked.at_unix_ms)?,
-        reason_code: None,
-        invalidity_date: None,
+    Ok(RevokedCert {
+        serial_number: SerialNumber::new(&serial).map_err(|_| GmError::Issuing)?,
+        revocation_date: certificate::time(revoked.at_unix_ms)?,
+        crl_entry_extensions: None,
     })
-}
-
-fn secret_pem(key: &KeyPair) -> SecretPem {
-    SecretPem(Zeroizing::new(key.serialize_pem()))
 }

@@ -1,9 +1,21 @@
 //! What is certified, what is refused, and what is read back.
 
-use rcgen::{CertificateParams, CustomExtension, DistinguishedName, DnType, KeyPair};
-use rustls_pki_types::CertificateDer;
+use const_oid::ObjectIdentifier;
+use p256::pkcs8::DecodePublicKey as _;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
+use sm2::dsa::signature::Verifier as _;
+use x509_cert::builder::{Builder as _, CertificateBuilder};
+use x509_cert::crl::CertificateList;
+use x509_cert::der::{Decode as _, Encode as _};
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, CrlNumber, ExtendedKeyUsage, KeyUsage, SubjectAltName,
+    SubjectKeyIdentifier,
+};
+use x509_cert::name::Name;
+use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
+use super::private_key::{DerSignature, Signer};
 use super::*;
 use crate::GmError;
 
@@ -12,7 +24,11 @@ const DAY_MS: i64 = 86_400_000;
 const START_MS: i64 = 1_767_225_600_000;
 
 fn authority() -> Authority {
-    Authority::create(Algorithm::P256, "Zone 深圳", START_MS, 3650).unwrap()
+    authority_of(Algorithm::Sm2)
+}
+
+fn authority_of(algorithm: Algorithm) -> Authority {
+    Authority::create(algorithm, "Zone 深圳", START_MS, 3650).unwrap()
 }
 
 fn request() -> Request {
@@ -32,19 +48,21 @@ fn der(pem: &str) -> CertificateDer<'static> {
 
 #[test]
 fn the_subject_is_read_back() {
-    let issued = authority().issue(&request()).unwrap();
-    let der = der(&issued.cert_pem);
-    let expected = Identity {
-        common_name: "lin.wei".into(),
-        organisation: "hospital-a".into(),
-        roles: vec!["supplier".into(), "reviewer".into()],
-        serial_hex: issued.serial_hex.clone(),
-        fingerprint: crate::sm3(&der),
-        not_after_unix_ms: START_MS + 30 * DAY_MS,
-    };
-    assert_eq!(Identity::from_der(&der), Ok(expected));
-    assert_eq!(issued.not_after_unix_ms, START_MS + 30 * DAY_MS);
-    assert_eq!(issued.serial_hex.len(), 32);
+    for algorithm in Algorithm::ALL {
+        let issued = authority_of(algorithm).issue(&request()).unwrap();
+        let der = der(&issued.cert_pem);
+        let expected = Identity {
+            common_name: "lin.wei".into(),
+            organisation: "hospital-a".into(),
+            roles: vec!["supplier".into(), "reviewer".into()],
+            serial_hex: issued.serial_hex.clone(),
+            fingerprint: crate::sm3(&der),
+            not_after_unix_ms: START_MS + 30 * DAY_MS,
+        };
+        assert_eq!(Identity::from_der(&der), Ok(expected));
+        assert_eq!(issued.not_after_unix_ms, START_MS + 30 * DAY_MS);
+        assert_eq!(issued.serial_hex.len(), 32);
+    }
 }
 
 #[test]
@@ -95,58 +113,174 @@ fn an_authority_is_taken_up_again_with_its_own_key_only() {
     let client = one.issue(&request()).unwrap();
     assert!(fault(&client.cert_pem, client.key_pem.expose()));
     assert!(fault("", one.key_pem().expose()));
-    assert!(fault(one.cert_pem(), ""));
+    assert!(matches!(Authority::from_pem(one.cert_pem(), ""), Err(GmError::KeyFile { .. })));
 }
 
 #[test]
 fn revocation_lists_name_serials_and_times() {
+    for algorithm in Algorithm::ALL {
+        let authority = authority_of(algorithm);
+        let issued = authority.issue(&request()).unwrap();
+        let revoked = Revoked { serial_hex: issued.serial_hex.clone(), at_unix_ms: START_MS + DAY_MS };
+        let list = list(&authority.crl(&[revoked], 7, START_MS + DAY_MS, START_MS + 2 * DAY_MS).unwrap());
+        let list = list.tbs_cert_list;
+        assert_eq!(list.next_update.unwrap().to_unix_duration().as_secs() as i64, (START_MS + 2 * DAY_MS) / 1000);
+        let [revoked] = &list.revoked_certificates.unwrap()[..] else { panic!("expected one serial number") };
+        assert_eq!(crate::hex::encode(revoked.serial_number.as_bytes()), issued.serial_hex);
+        assert_eq!(revoked.revocation_date.to_unix_duration().as_secs() as i64, (START_MS + DAY_MS) / 1000);
+        let [key_id, number] = &list.crl_extensions.unwrap()[..] else { panic!("expected two extensions") };
+        assert_eq!(CrlNumber::from_der(number.extn_value.as_bytes()).unwrap(), CrlNumber::try_from(7_u64).unwrap());
+        let key_id = AuthorityKeyIdentifier::from_der(key_id.extn_value.as_bytes()).unwrap();
+        let root = identity::parse_pem(authority.cert_pem()).unwrap();
+        let root_id = root.tbs_certificate().get_extension::<SubjectKeyIdentifier>().unwrap().unwrap().1;
+        assert_eq!(key_id.key_identifier, Some(root_id.0));
+    }
+}
+
+#[test]
+fn a_list_of_nothing_has_no_empty_sequence() {
+    let empty = list(&authority().crl(&[], 8, START_MS, START_MS + 1000).unwrap());
+    assert_eq!(empty.tbs_cert_list.revoked_certificates, None, "RFC 5280, section 5.1.2.6");
+}
+
+#[test]
+fn lists_that_can_not_hold_are_refused() {
     let authority = authority();
-    let issued = authority.issue(&request()).unwrap();
-    let revoked = Revoked { serial_hex: issued.serial_hex.clone(), at_unix_ms: START_MS + DAY_MS };
-    let pem = authority.crl(&[revoked], 7, START_MS + DAY_MS, START_MS + 2 * DAY_MS).unwrap();
-    let der = rustls_pki_types::CertificateRevocationListDer::from_pem_slice(pem.as_bytes()).unwrap();
-    let (_, list) = x509_parser::parse_x509_crl(&der).unwrap();
-    assert_eq!(list.crl_number().map(|number| number.to_string()), Some("7".into()));
-    assert_eq!(list.next_update().unwrap().timestamp(), (START_MS + 2 * DAY_MS) / 1000);
-    let serials: Vec<_> = list.iter_revoked_certificates().map(|r| crate::hex::encode(r.raw_serial())).collect();
-    assert_eq!(serials, [issued.serial_hex]);
     assert!(authority.crl(&[], 8, START_MS, START_MS).is_err());
+    assert!(authority.crl(&[], 8, START_MS, START_MS + 999).is_err(), "lists know whole seconds alone");
+    assert!(authority.crl(&[], 8, -1, START_MS).is_err());
     let odd = Revoked { serial_hex: "7".into(), at_unix_ms: START_MS };
     assert!(authority.crl(&[odd], 8, START_MS, START_MS + 1000).is_err());
 }
 
+/// Every extension that a verifier asks for (RFC 5280, section 4.2; the usages of RFC 8446, section 4.4.2).
+#[test]
+fn certificates_say_what_they_are_for() {
+    for algorithm in Algorithm::ALL {
+        let authority = authority_of(algorithm);
+        let root = identity::parse_pem(authority.cert_pem()).unwrap();
+        let root = root.tbs_certificate();
+        let (critical, usage) = root.get_extension::<KeyUsage>().unwrap().unwrap();
+        assert!(critical && usage.key_cert_sign() && usage.crl_sign() && !usage.digital_signature());
+        let constraints = BasicConstraints { ca: true, path_len_constraint: Some(0) };
+        assert_eq!(root.get_extension().unwrap(), Some((true, constraints)));
+        let (_, root_id) = root.get_extension::<SubjectKeyIdentifier>().unwrap().unwrap();
+
+        let server = Kind::Server { names: vec!["enclave.test".into(), "*.test".into(), "::1".into()] };
+        for (kind, purpose) in [(Kind::Client, "1.3.6.1.5.5.7.3.2"), (server, "1.3.6.1.5.5.7.3.1")] {
+            let issued = authority.issue(&Request { kind: kind.clone(), ..request() }).unwrap();
+            let leaf = identity::parse_pem(&issued.cert_pem).unwrap();
+            let leaf = leaf.tbs_certificate();
+            let (critical, usage) = leaf.get_extension::<KeyUsage>().unwrap().unwrap();
+            assert!(critical && usage.digital_signature() && !usage.key_cert_sign());
+            let purpose = ExtendedKeyUsage(vec![ObjectIdentifier::new_unwrap(purpose)]);
+            assert_eq!(leaf.get_extension().unwrap(), Some((false, purpose)));
+            let constraints = BasicConstraints { ca: false, path_len_constraint: None };
+            assert_eq!(leaf.get_extension().unwrap(), Some((true, constraints)));
+            let (_, issuer_id) = leaf.get_extension::<AuthorityKeyIdentifier>().unwrap().unwrap();
+            assert_eq!(issuer_id.key_identifier.as_ref(), Some(&root_id.0));
+            let names =
+                leaf.get_extension::<SubjectAltName>().unwrap().map(|(critical, names)| (critical, names.0.len()));
+            assert_eq!(names, (kind != Kind::Client).then_some((false, 3)));
+        }
+    }
+}
+
+#[test]
+fn the_algorithm_is_read_from_key_and_certificate() {
+    for algorithm in Algorithm::ALL {
+        let authority = authority_of(algorithm);
+        assert_eq!(authority.algorithm(), algorithm);
+        let issued = authority.issue(&request()).unwrap();
+        assert_eq!(Algorithm::of_certificate(&der(&issued.cert_pem)), Ok(algorithm));
+        let again = Authority::from_pem(authority.cert_pem(), authority.key_pem().expose()).unwrap();
+        assert_eq!(again.algorithm(), algorithm);
+        let key = PrivateKey::from_pkcs8_der(&crate::key_file::read(issued.key_pem.expose(), None).unwrap()).unwrap();
+        assert_eq!(key.algorithm(), algorithm);
+        let certificate = identity::parse_pem(&issued.cert_pem).unwrap();
+        let certified = certificate.tbs_certificate().subject_public_key_info().to_der().unwrap();
+        assert_eq!(key.public_key_der().unwrap(), certified);
+    }
+    assert!(Algorithm::of_certificate(b"").is_err());
+}
+
+/// The signatures are over the bytes to be signed, under the default identifier alone (RFC 8998, section 3.2.1).
+#[test]
+fn sm2_certificates_and_lists_verify_under_the_default_id() {
+    let authority = authority();
+    let root = identity::parse_pem(authority.cert_pem()).unwrap();
+    let public = root.tbs_certificate().subject_public_key_info().to_der().unwrap();
+    let public = sm2::PublicKey::from_public_key_der(&public).unwrap();
+    let issued = authority.issue(&request()).unwrap();
+    let leaf = identity::parse_pem(&issued.cert_pem).unwrap();
+    let list = list(&authority.crl(&[], 1, START_MS, START_MS + DAY_MS).unwrap());
+    for (signed, signature, algorithm) in [
+        (root.tbs_certificate().to_der().unwrap(), root.signature(), root.signature_algorithm()),
+        (leaf.tbs_certificate().to_der().unwrap(), leaf.signature(), leaf.signature_algorithm()),
+        (list.tbs_cert_list.to_der().unwrap(), &list.signature, &list.signature_algorithm),
+    ] {
+        assert_eq!((algorithm.oid.to_string().as_str(), &algorithm.parameters), ("1.2.156.10197.1.501", &None));
+        let signature = sm2::dsa::Signature::from_der(signature.raw_bytes()).unwrap();
+        let verifies = |id: &str| sm2::dsa::VerifyingKey::new(id, public).unwrap().verify(&signed, &signature).is_ok();
+        assert!(verifies("1234567812345678"));
+        assert!(!verifies("TLSv1.3+GM+Cipher+Suite") && !verifies(""));
+    }
+}
+
+#[test]
+fn an_authority_does_not_take_the_key_of_the_other_algorithm() {
+    let (sm2, p256) = (authority_of(Algorithm::Sm2), authority_of(Algorithm::P256));
+    assert!(Authority::from_pem(sm2.cert_pem(), p256.key_pem().expose()).is_err());
+    assert!(Authority::from_pem(p256.cert_pem(), sm2.key_pem().expose()).is_err());
+}
+
 #[test]
 fn two_names_in_a_subject_are_refused() {
-    let issue = |extra: &[(DnType, &str)]| {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, "lin.wei");
-        for (kind, value) in extra {
-            params.distinguished_name.push(kind.clone(), *value);
-        }
-        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
-    };
-    let organisation = (DnType::OrganizationName, "hospital-a");
-    let second = |id: u64| (DnType::CustomDnType(vec![2, 5, 4, id]), "operator-b");
-    assert!(Identity::from_der(&issue(std::slice::from_ref(&organisation))).is_ok());
-    assert!(Identity::from_der(&issue(&[])).is_err());
-    assert!(Identity::from_der(&issue(&[organisation.clone(), second(3)])).is_err());
-    assert!(Identity::from_der(&issue(&[organisation.clone(), second(10)])).is_err());
-    let units = issue(&[organisation, (DnType::OrganizationalUnitName, "supplier"), second(11)]);
-    assert_eq!(Identity::from_der(&units).unwrap().roles, ["supplier", "operator-b"], "an OU a role is read too");
+    assert!(Identity::from_der(&issued_to("CN=lin.wei,O=hospital-a")).is_ok());
+    assert!(Identity::from_der(&issued_to("CN=lin.wei")).is_err());
+    assert!(Identity::from_der(&issued_to("O=hospital-a")).is_err());
+    assert!(Identity::from_der(&issued_to("CN=lin.wei,O=hospital-a,CN=operator-b")).is_err());
+    assert!(Identity::from_der(&issued_to("CN=lin.wei,O=hospital-a,O=operator-b")).is_err());
+    // Two in one RDN are two all the same.
+    assert!(Identity::from_der(&issued_to("CN=lin.wei+CN=operator-b,O=hospital-a")).is_err());
+    let units = issued_to("CN=lin.wei,O=hospital-a,OU=supplier,OU=reviewer");
+    let mut roles = Identity::from_der(&units).unwrap().roles;
+    roles.sort();
+    assert_eq!(roles, ["reviewer", "supplier"], "an OU a role is read too");
+}
+
+/// A certificate of another authority's making.
+fn issued_to(subject: &str) -> Vec<u8> {
+    let key = PrivateKey::generate(Algorithm::P256).unwrap();
+    let public = SubjectPublicKeyInfoOwned::from_der(&key.public_key_der().unwrap()).unwrap();
+    let name: Name = subject.parse().unwrap();
+    let profile = certificate::Profile { issuer: name.clone(), subject: name, extensions: vec![] };
+    let (_, serial) = certificate::random_serial().unwrap();
+    let (validity, _) = certificate::validity(START_MS, 1).unwrap();
+    let builder = CertificateBuilder::new(profile, serial, validity, public).unwrap();
+    builder.build::<_, DerSignature>(&Signer(&key)).unwrap().to_der().unwrap()
 }
 
 #[test]
 fn broken_certificates_are_refused_not_panicked_on() {
-    let mut params = CertificateParams::default();
-    params.custom_extensions.push(CustomExtension::from_oid_content(&[1, 2, 3], vec![0xff; 8]));
-    let odd = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-    assert!(Identity::from_der(odd.der()).is_err());
-    let good = der(&authority().issue(&request()).unwrap().cert_pem);
-    for length in 0..good.len() {
-        assert!(Identity::from_der(&good[..length]).is_err(), "{length}");
+    for algorithm in Algorithm::ALL {
+        let good = der(&authority_of(algorithm).issue(&request()).unwrap().cert_pem);
+        for length in 0..good.len() {
+            assert!(Identity::from_der(&good[..length]).is_err(), "{length}");
+        }
+        assert!(Identity::from_der(&[&good[..], &[0]].concat()).is_err());
+        for byte in 0..good.len() {
+            let mut changed = good.to_vec();
+            changed[byte] ^= 0x81;
+            // Whatever it then says, it is not taken for the same certificate.
+            assert!(Identity::from_der(&changed).is_ok_and(|i| i.fingerprint == crate::sm3(&good)) == false);
+            let _ = Algorithm::of_certificate(&changed);
+        }
     }
-    assert!(Identity::from_der(&[&good[..], &[0]].concat()).is_err());
+}
+
+fn list(pem: &str) -> CertificateList {
+    CertificateList::from_der(&CertificateRevocationListDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap()
 }
 
 #[test]
