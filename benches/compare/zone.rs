@@ -12,7 +12,7 @@ use glovebox_catalog::{
 use glovebox_client::{Access, Client, Retries};
 use glovebox_engine::{Bootstrap, Config, Engine};
 use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, Request};
-use glovebox_server::{Server, TlsFiles};
+use glovebox_server::{Server, Tls, TlsFiles};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -83,6 +83,8 @@ impl Zone {
             authority_pem: self.authority.cert_pem().to_owned(),
             certificate_pem: issued.cert_pem.clone(),
             key_pem: issued.key_pem.expose().to_owned(),
+            key_passphrase: None,
+            tls: None,
         };
         Ok(Client::connect(access)?.with_retries(Retries::NONE))
     }
@@ -133,7 +135,7 @@ impl Zone {
 }
 
 /// The server's certificate and key, the authority and its empty list of revocations, in `folder`.
-fn tls_files(folder: &std::path::Path, authority: &Authority) -> Result<TlsFiles> {
+fn tls_files(folder: &std::path::Path, authority: &Authority) -> Result<Tls> {
     let path = |name: &str| folder.join(name);
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let issued = issue(authority, "enclave", "zone-ops", &[], Kind::Server { names })?;
@@ -142,7 +144,8 @@ fn tls_files(folder: &std::path::Path, authority: &Authority) -> Result<TlsFiles
     std::fs::write(path("server.pem"), &issued.cert_pem)?;
     std::fs::write(path("server.key"), issued.key_pem.expose())?;
     std::fs::write(path("revoked.pem"), authority.crl(&[], 1, now - 1000, now + DAY_MS)?)?;
-    Ok(TlsFiles::new(path("server.pem"), path("server.key"), path("ca.pem"), path("revoked.pem")))
+    let files = TlsFiles::new(path("server.pem"), path("server.key"), path("ca.pem"), path("revoked.pem"));
+    Ok(Tls::new(None, Some(files)))
 }
 
 fn issue(authority: &Authority, name: &str, organisation: &str, roles: &[&str], kind: Kind) -> Result<Issued> {

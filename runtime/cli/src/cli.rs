@@ -85,7 +85,7 @@ impl Command {
     pub(crate) async fn run(self, global: &Global, output: &Output) -> anyhow::Result<()> {
         match self {
             Self::Demo(command) => command.run(output).await,
-            Self::Serve(command) => command.run(output).await,
+            Self::Serve(command) => command.run(global, output).await,
             Self::Init(command) => command.run(output),
             Self::Pki(command) => command.run(output),
             Self::Whoami(command) => command.run(global, output).await,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use clap::Args;
-use glovebox_client::{Access, Client};
+use clap::{Args, ValueEnum};
+use glovebox_client::{Access, Client, Suites};
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 /// Options of every command.
 #[derive(Args)]
@@ -15,13 +16,20 @@ pub(crate) struct Global {
     /// Where the enclave is, e.g. https://127.0.0.1:8443
     #[arg(long, global = true, env = "GLOVEBOX_SERVER", hide_env_values = true, value_name = "URL")]
     pub(crate) server: Option<String>,
-    /// Your certificate: a folder with cert.pem and key.pem, or one PEM file with both
+    /// Your certificate: a folder with cert.pem and key.pem, and gm/ with SM2 ones; or one PEM file with both
     #[arg(long, global = true, env = "GLOVEBOX_IDENTITY", hide_env_values = true, value_name = "PATH")]
     pub(crate) identity: Option<PathBuf>,
-    /// Certificate of the zone's authority; ca.pem beside the identity unless given
+    /// File whose first line is the passphrase of your private key, if that is encrypted
+    #[arg(long, global = true, env = "GLOVEBOX_IDENTITY_PASSPHRASE_FILE", hide_env_values = true, value_name = "FILE")]
+    pub(crate) identity_passphrase_file: Option<PathBuf>,
+    /// What connections speak: `gm` RFC 8998 with SM2 certificates, `standard` TLS 1.3 with P-256 ones. `auto`, the
+    /// default, is gm where the identity has an SM2 certificate; for `serve`, all that the server has certificates for
+    #[arg(long, global = true, env = "GLOVEBOX_TLS", hide_env_values = true, value_enum, value_name = "SUITES")]
+    pub(crate) tls: Option<TlsChoice>,
+    /// Certificate of the zone's authority; ca.pem beside the certificate unless given
     #[arg(long, global = true, env = "GLOVEBOX_CA", hide_env_values = true, value_name = "PEM")]
     pub(crate) ca: Option<PathBuf>,
-    /// Section of the profile file to take server, identity and ca from; `default` unless given
+    /// Section of the profile file to take the options above from; `default` unless given
     #[arg(long, global = true, env = "GLOVEBOX_PROFILE", hide_env_values = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// The profile file; ~/.config/glovebox/profiles.toml unless given
@@ -32,12 +40,43 @@ pub(crate) struct Global {
     pub(crate) json: bool,
 }
 
+/// Which suites may be spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TlsChoice {
+    /// Whatever there are certificates for; RFC 8998 where both sides can
+    #[default]
+    Auto,
+    /// RFC 8998 alone: SM2, SM3, SM4
+    Gm,
+    /// The standard suites of TLS 1.3 alone
+    Standard,
+}
+
+impl TlsChoice {
+    /// Whether it leaves these suites open.
+    pub(crate) fn allows(self, suites: Suites) -> bool {
+        self.only().is_none_or(|only| only == suites)
+    }
+
+    /// The suites that it insists on.
+    fn only(self) -> Option<Suites> {
+        match self {
+            Self::Auto => None,
+            Self::Gm => Some(Suites::Gm),
+            Self::Standard => Some(Suites::Standard),
+        }
+    }
+}
+
 /// One section of the profile file. Paths are relative to the file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Profile {
     server: Option<String>,
     identity: Option<PathBuf>,
+    identity_passphrase_file: Option<PathBuf>,
+    tls: Option<TlsChoice>,
     ca: Option<PathBuf>,
 }
 
@@ -55,18 +94,18 @@ impl Global {
         let identity = self.identity.clone().or(profile.identity).context(
             "no identity: give `--identity FOLDER` with cert.pem and key.pem, set GLOVEBOX_IDENTITY, or use a profile",
         )?;
-        let folder = if identity.is_dir() { identity.as_path() } else { identity.parent().unwrap_or(Path::new(".")) };
-        let (certificate, key) = if identity.is_dir() {
-            (identity.join("cert.pem"), identity.join("key.pem"))
-        } else {
-            (identity.clone(), identity.clone())
-        };
-        let authority = self.ca.clone().or(profile.ca).unwrap_or_else(|| folder.join("ca.pem"));
+        let tls = self.tls.or(profile.tls).unwrap_or_default();
+        let (certificate, key) = identity_files(&identity, tls)?;
+        let beside = || certificate.parent().unwrap_or(Path::new(".")).join("ca.pem");
+        let authority = self.ca.clone().or(profile.ca).unwrap_or_else(beside);
+        let passphrase = self.identity_passphrase_file.clone().or(profile.identity_passphrase_file);
         Ok(Access {
             server,
             authority_pem: read(&authority)?,
             certificate_pem: read(&certificate)?,
             key_pem: read(&key)?,
+            key_passphrase: passphrase.as_deref().map(first_line).transpose()?,
+            tls: tls.only(),
         })
     }
 
@@ -90,10 +129,25 @@ impl Global {
             bail!("`{}` has no profile `{name}`; it has: {}", path.display(), known.join(", "));
         };
         let folder = path.parent().unwrap_or(Path::new("."));
-        for file in [&mut profile.identity, &mut profile.ca].into_iter().flatten() {
+        let Profile { identity, identity_passphrase_file, ca, .. } = &mut profile;
+        for file in [identity, identity_passphrase_file, ca].into_iter().flatten() {
             *file = folder.join(&*file);
         }
         Ok(profile)
+    }
+}
+
+/// Certificate and key of an identity. It is settled here, before anything is sent, what a connection speaks; one that
+/// fails is never tried again with the other suites.
+fn identity_files(identity: &Path, tls: TlsChoice) -> anyhow::Result<(PathBuf, PathBuf)> {
+    if !identity.is_dir() {
+        return Ok((identity.to_owned(), identity.to_owned()));
+    }
+    let files = |folder: &Path| (folder.join("cert.pem"), folder.join("key.pem"));
+    let gm = identity.join("gm");
+    match tls {
+        TlsChoice::Auto | TlsChoice::Gm if gm.join("cert.pem").exists() => Ok(files(&gm)),
+        _ => Ok(files(identity)),
     }
 }
 
@@ -113,6 +167,13 @@ pub(crate) fn read_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("can't read `{}`", path.display()))
 }
 
+/// The first line of a file with a passphrase.
+fn first_line(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let bytes = Zeroizing::new(read_bytes(path)?);
+    let line = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    Ok(Zeroizing::new(line.to_vec()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +182,8 @@ mod tests {
         Global {
             server: None,
             identity: None,
+            identity_passphrase_file: None,
+            tls: None,
             ca: None,
             profile: profile.map(str::to_owned),
             profiles: Some(profiles.to_owned()),

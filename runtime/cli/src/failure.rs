@@ -86,10 +86,11 @@ impl Told {
             }
             match cause.downcast_ref::<ClientError>() {
                 Some(ClientError::Problem(problem)) => return Self::of_problem(problem),
-                Some(ClientError::Connection { .. }) => {
-                    let hint = "is the server running, and does it accept this certificate? \
-                                `glovebox serve` says where it listens";
-                    return Self { hint: Some(hint.to_owned()), ..plain(NO_CONNECTION) };
+                Some(ClientError::Connection { remedy, .. }) => {
+                    let unknown = "is the server running, and does it accept this certificate? \
+                                   `glovebox serve` says where it listens";
+                    let hint = remedy.clone().unwrap_or_else(|| unknown.to_owned());
+                    return Self { hint: Some(hint), ..plain(NO_CONNECTION) };
                 }
                 Some(ClientError::Access { .. }) => return plain(NO_CONNECTION),
                 Some(ClientError::Verify(_) | ClientError::Key { .. }) => return plain(DOES_NOT_VERIFY),
@@ -172,7 +173,7 @@ mod tests {
     #[test]
     fn exit_codes_tell_who_is_at_fault() {
         let code = |error: anyhow::Error| Told::of(&error).exit_code;
-        assert_eq!(code(ClientError::Connection { detail: "refused".into() }.into()), 3);
+        assert_eq!(code(ClientError::Connection { detail: "refused".into(), remedy: None }.into()), 3);
         assert_eq!(code(VerifyError::OtherOutput.into()), 4);
         assert_eq!(code(anyhow::anyhow!("no such file").context("receipt.json")), 1);
     }

@@ -10,6 +10,7 @@ mod output;
 mod released;
 mod screen;
 mod text;
+mod tls_files;
 mod zone;
 
 use std::process::ExitCode;

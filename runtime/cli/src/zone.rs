@@ -8,12 +8,13 @@ use glovebox_api::{EnclaveKey, NewPrincipal};
 use glovebox_catalog::{Organisation, OrganisationId, OrganisationKind, PrincipalId, Role};
 use glovebox_client::{Access, Client};
 use glovebox_engine::{Bootstrap, Config as EngineConfig, Engine};
-use glovebox_server::{Config, Server, ServerError, TlsFiles};
+use glovebox_server::{Config, Server, ServerError};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::authority::{AuthorityFolder, Subject, write_secret};
-use crate::connection::read;
+use crate::connection::{TlsChoice, read};
+use crate::tls_files::Sources;
 
 /// Days that a trial lasts at most.
 const DAYS: u32 = 30;
@@ -78,12 +79,7 @@ impl Zone {
         let engine =
             tokio::task::spawn_blocking(move || Engine::create(config, secret.as_bytes(), bootstrap)).await??;
         let key = engine.key()?;
-        let tls = TlsFiles::new(
-            pki.join("server/cert.pem"),
-            pki.join("server/key.pem"),
-            pki.join("ca.pem"),
-            pki.join("revoked.pem"),
-        );
+        let tls = Sources::folder(&pki).tls(TlsChoice::Auto)?;
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let server = Server::bind(Config::new(free, free, tls), engine).await?;
         let (address, admin) = (server.address(), server.admin_address());
@@ -106,6 +102,8 @@ impl Zone {
             authority_pem: pem("ca.pem")?,
             certificate_pem: pem("cert.pem")?,
             key_pem: pem("key.pem")?,
+            key_passphrase: None,
+            tls: None,
         })?)
     }
 

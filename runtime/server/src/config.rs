@@ -12,28 +12,40 @@ pub struct Config {
     /// Where metrics and health are served, over plain HTTP. Only a loopback address is accepted.
     pub admin: SocketAddr,
     /// Certificates and keys.
-    pub tls: TlsFiles,
+    pub tls: Tls,
     /// What one peer, one request and all of them may take.
     pub limits: Limits,
     /// Time that requests and jobs in progress get to end once shutdown was asked for.
     pub shutdown_grace: Duration,
 }
 
-/// PEM files of the TLS side. All are read again when one of them changes; a set that can't be used is reported in
-/// the log and the one before stays in force.
+/// What the REST interface speaks. Each set stands by itself and shares nothing with the other; the ClientHello of a
+/// connection chooses between them. At least one is given; a server without one of them refuses whoever asks for it.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// For the suites of RFC 8998: certificates and keys are SM2.
+    pub gm: Option<TlsFiles>,
+    /// For the standard suites of TLS 1.3: certificates and keys are P-256.
+    pub standard: Option<TlsFiles>,
+    /// How often the files are looked at. A revoked certificate is refused on open connections after at most this.
+    pub poll_interval: Duration,
+}
+
+/// PEM files of one set. All are read again when one of them changes; a set that can't be used is reported in the log
+/// and the one before stays in force.
 #[derive(Debug, Clone)]
 pub struct TlsFiles {
     /// The server's certificate, followed by intermediates if there are any.
     pub certificate: PathBuf,
     /// Its private key, PKCS#8.
     pub key: PathBuf,
+    /// File whose first line is the passphrase of an encrypted private key.
+    pub key_passphrase: Option<PathBuf>,
     /// The authority (or authorities) whose certificates clients must present.
     pub client_authority: PathBuf,
     /// Certificates of that authority that are revoked. Required: an enclave without revocation is misconfigured;
     /// `glovebox pki init` writes an empty list.
     pub client_revocations: PathBuf,
-    /// How often the files are looked at. A revoked certificate is refused on open connections after at most this.
-    pub poll_interval: Duration,
 }
 
 /// Bounds on what peers can make the server hold or wait for. [`Limits::default`] lists the values.
@@ -72,13 +84,21 @@ pub struct Limits {
 impl Config {
     /// A server on `listen` with the default [`Limits`], 30 seconds of grace, and metrics on `admin`.
     #[must_use]
-    pub fn new(listen: SocketAddr, admin: SocketAddr, tls: TlsFiles) -> Self {
+    pub fn new(listen: SocketAddr, admin: SocketAddr, tls: Tls) -> Self {
         Self { listen, admin, tls, limits: Limits::default(), shutdown_grace: Duration::from_secs(30) }
     }
 }
 
+impl Tls {
+    /// These sets, looked at every second.
+    #[must_use]
+    pub fn new(gm: Option<TlsFiles>, standard: Option<TlsFiles>) -> Self {
+        Self { gm, standard, poll_interval: Duration::from_secs(1) }
+    }
+}
+
 impl TlsFiles {
-    /// The four files, looked at every second.
+    /// The four files; the private key is not encrypted.
     #[must_use]
     pub fn new(
         certificate: impl Into<PathBuf>,
@@ -89,9 +109,9 @@ impl TlsFiles {
         Self {
             certificate: certificate.into(),
             key: key.into(),
+            key_passphrase: None,
             client_authority: client_authority.into(),
             client_revocations: client_revocations.into(),
-            poll_interval: Duration::from_secs(1),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use glovebox_tls::{Suites, TlsError};
 use thiserror::Error;
 
 /// Why the server can't start or go on.
@@ -16,20 +17,29 @@ pub enum ServerError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A TLS file does not hold what it should.
-    #[error("`{}` does not hold {expected}", path.display())]
-    Pem {
+    /// A TLS file can't be used.
+    #[error("can't use `{}`: {source}", path.display())]
+    Unusable {
         /// The file.
         path: PathBuf,
-        /// What was expected.
-        expected: &'static str,
+        /// Why.
+        source: TlsError,
     },
-    /// The files don't fit together.
-    #[error("the TLS files don't fit together: {detail}")]
-    Tls {
-        /// What rustls said.
-        detail: String,
+    /// The server's certificate is of the other suites.
+    #[error(
+        "`{}` is no certificate for {suites} suites; give {} one (`glovebox pki issue --for-server`)",
+        path.display(),
+        match suites { Suites::Gm => "an SM2", Suites::Standard => "a P-256" }
+    )]
+    OtherSuites {
+        /// The file.
+        path: PathBuf,
+        /// The suites of its set.
+        suites: Suites,
     },
+    /// There is neither an SM2 nor a P-256 set of files.
+    #[error("no TLS files: give certificates for the suites of RFC 8998, for the standard ones, or both")]
+    NoTls,
     /// An address can't be listened on.
     #[error("can't listen on {address}: {source}")]
     Listen {

@@ -7,6 +7,7 @@ mod admin;
 mod app;
 mod config;
 mod error;
+mod handshake;
 mod idempotency;
 mod input;
 mod listener;
@@ -23,7 +24,7 @@ mod tls;
 mod trial;
 mod upload;
 
-pub use config::{Config, Limits, TlsFiles};
+pub use config::{Config, Limits, Tls, TlsFiles};
 pub use error::ServerError;
 pub use resource::document::openapi;
 pub use routes::{ROUTES, Route};

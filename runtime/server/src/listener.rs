@@ -19,12 +19,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
 use crate::config::Limits;
 use crate::error::ServerError;
+use crate::handshake::{Handshake, Met, Outcome, RefusalLog};
 use crate::metrics::Metrics;
 use crate::peer::Peer;
 use crate::shutdown::Shutdown;
@@ -68,6 +67,7 @@ impl Listener {
     /// waits for them.
     pub(crate) async fn serve(self, door: Door, app: Router, shutdown: Shutdown) {
         let slots = Slots::new(&self.limits);
+        let refusals = Arc::new(RefusalLog::default());
         loop {
             let Some(slot) = shutdown.unless_asked(slots.free()).await else { break };
             let Some(accepted) = shutdown.unless_asked(self.socket.accept()).await else { break };
@@ -81,7 +81,8 @@ impl Listener {
                 }
             };
             let Some(slot) = slots.of_address(slot, peer.ip()) else {
-                self.metrics.handshake("too-many-of-address");
+                let outcome = "too-many-of-address";
+                self.metrics.handshake(Outcome { suites: None, session: "none", outcome });
                 continue;
             };
             let connection = Connection {
@@ -89,6 +90,7 @@ impl Listener {
                 metrics: self.metrics.clone(),
                 app: app.clone(),
                 shutdown: shutdown.clone(),
+                refusals: refusals.clone(),
                 address: peer.ip(),
             };
             let door = door.clone();
@@ -106,6 +108,7 @@ struct Connection {
     metrics: Arc<Metrics>,
     app: Router,
     shutdown: Shutdown,
+    refusals: Arc<RefusalLog>,
     address: IpAddr,
 }
 
@@ -124,31 +127,11 @@ impl Connection {
         }
     }
 
-    async fn shake_hands(
-        &self,
-        stream: TcpStream,
-        trust: &watch::Receiver<Arc<Trust>>,
-    ) -> Option<(TlsStream<TcpStream>, Arc<Peer>)> {
-        let trust = trust.borrow().clone();
-        let handshake = TlsAcceptor::from(trust.acceptor.clone()).accept(stream);
-        let timed = tokio::time::timeout(self.limits.handshake_timeout, handshake);
-        let outcome = match self.shutdown.unless_asked(timed).await? {
-            Err(_) => "timed-out",
-            Ok(Err(error)) => {
-                tracing::debug!(address = %self.address, %error, "TLS handshake failed");
-                handshake_fault(&error)
-            }
-            Ok(Ok(stream)) => {
-                let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-                if let Some(peer) = Peer::new(chain, self.address, &trust) {
-                    self.metrics.handshake("accepted");
-                    return Some((stream, peer));
-                }
-                "unreadable-subject"
-            }
-        };
+    async fn shake_hands(&self, stream: TcpStream, trust: &watch::Receiver<Arc<Trust>>) -> Option<Met> {
+        let handshake = Handshake::new(trust, self.address, &self.refusals);
+        let (met, outcome) = self.shutdown.unless_asked(handshake.run(stream, self.limits.handshake_timeout)).await?;
         self.metrics.handshake(outcome);
-        None
+        met
     }
 
     async fn answer<S>(&self, stream: S, peer: Option<Arc<Peer>>)
@@ -174,22 +157,6 @@ impl Connection {
             connection.as_mut().graceful_shutdown();
             let _ = self.shutdown.unless_forced(connection).await;
         }
-    }
-}
-
-fn handshake_fault(error: &std::io::Error) -> &'static str {
-    use rustls::{CertificateError, Error};
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(Error::NoCertificatesPresented) => "no-certificate",
-        Some(Error::InvalidCertificate(fault)) => match fault {
-            CertificateError::Revoked => "revoked",
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "expired",
-            CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
-                "revocations-expired"
-            }
-            _ => "bad-certificate",
-        },
-        _ => "failed",
     }
 }
 

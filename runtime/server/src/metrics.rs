@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use glovebox_engine::{BudgetLeft, Engine, Figures};
+use glovebox_tls::Suites;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -14,6 +15,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::handshake::Outcome;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
@@ -28,7 +31,15 @@ struct Route {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
+struct HandshakeLabels {
+    suites: &'static str,
+    session: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    suites: &'static str,
     outcome: &'static str,
 }
 
@@ -40,8 +51,8 @@ pub(crate) struct Metrics {
     request_seconds: Family<Route, Histogram, fn() -> Histogram>,
     requests_in_flight: Gauge,
     connections: Gauge,
-    handshakes: Family<Outcome, Counter>,
-    tls_reloads: Family<Outcome, Counter>,
+    handshakes: Family<HandshakeLabels, Counter>,
+    tls_reloads: Family<ReloadLabels, Counter>,
     upload_bytes: Counter,
     streams: Gauge,
 }
@@ -68,8 +79,8 @@ impl Metrics {
         registry.register("http_requests_in_flight", "Requests being answered", requests_in_flight.clone());
         registry.register("http_streams", "Event streams open", metrics.streams.clone());
         registry.register("connections", "Connections open", connections.clone());
-        registry.register("tls_handshakes", "TLS handshakes by outcome", handshakes.clone());
-        registry.register("tls_reloads", "Changes of the TLS files by outcome", metrics.tls_reloads.clone());
+        registry.register("tls_handshakes", "TLS handshakes by suites, session and outcome", handshakes.clone());
+        registry.register("tls_reloads", "Changes of the TLS files by suites and outcome", metrics.tls_reloads.clone());
         registry.register("upload_bytes", "Bytes of rows received", metrics.upload_bytes.clone());
         if let Some(engine) = engine {
             registry.register_collector(Box::new(EngineFigures(engine)));
@@ -93,13 +104,15 @@ impl Metrics {
         self.request_seconds.get_or_create(&Route { route: route.to_owned() }).observe(time.as_secs_f64());
     }
 
-    pub(crate) fn handshake(&self, outcome: &'static str) {
-        self.handshakes.get_or_create(&Outcome { outcome }).inc();
+    pub(crate) fn handshake(&self, ended: Outcome) {
+        let suites = ended.suites.map_or("none", Suites::as_str);
+        let labels = HandshakeLabels { suites, session: ended.session, outcome: ended.outcome };
+        self.handshakes.get_or_create(&labels).inc();
     }
 
-    pub(crate) fn tls_reload(&self, in_use: bool) {
+    pub(crate) fn tls_reload(&self, suites: Suites, in_use: bool) {
         let outcome = if in_use { "in-use" } else { "rejected" };
-        self.tls_reloads.get_or_create(&Outcome { outcome }).inc();
+        self.tls_reloads.get_or_create(&ReloadLabels { suites: suites.as_str(), outcome }).inc();
     }
 
     pub(crate) fn uploaded(&self, bytes: u64) {
@@ -221,12 +234,15 @@ mod tests {
         let held = metrics.connection();
         metrics.answered("GET", "/v1/jobs/{id}", 200, Duration::from_millis(3));
         metrics.answered("GET", "/v1/jobs/{id}", 200, Duration::from_millis(5));
-        metrics.handshake("no-certificate");
+        metrics.handshake(Outcome { suites: Some(Suites::Gm), session: "full", outcome: "no-certificate" });
         let text = metrics.text();
         let line = r#"glovebox_http_requests_total{method="GET",route="/v1/jobs/{id}",status="200"} 2"#;
         assert!(text.contains(line), "{text}");
         assert!(text.contains("glovebox_connections 1\n"), "{text}");
-        assert!(text.contains(r#"glovebox_tls_handshakes_total{outcome="no-certificate"} 1"#), "{text}");
+        assert!(
+            text.contains(r#"glovebox_tls_handshakes_total{suites="gm",session="full",outcome="no-certificate"} 1"#),
+            "{text}"
+        );
         assert!(text.contains(r#"glovebox_http_request_seconds_count{route="/v1/jobs/{id}"} 2"#), "{text}");
         assert!(text.ends_with("# EOF\n"));
         drop(held);

@@ -1,105 +1,150 @@
 //! The TLS side: what the server presents, whom it trusts, and what changes when the files change.
 //!
-//! TLS 1.3 alone. No session tickets: every connection proves its certificate anew, so that a revoked one never
-//! gets in by resumption; a full handshake costs about a millisecond.
+//! Up to two sets, for the suites of RFC 8998 and for the standard ones, which share nothing: key, authority, revocation
+//! list, sessions. TLS 1.3 alone. Sessions are resumed, but a resumed connection shows the certificate of the one
+//! before, so it is checked again before anything is served; a reload forgets the sessions of its set.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::RootCertStore;
+use glovebox_tls::{Authorities, Credentials, Suites, TlsError, client_verifier, server_config};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, ServerConfig, WebPkiClientVerifier};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
+use rustls::server::{ClientHello, ServerConfig};
+use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
-use crate::config::TlsFiles;
+use crate::config::{Tls, TlsFiles};
 use crate::error::ServerError;
 use crate::metrics::Metrics;
 
-/// One state of the TLS files, in use until the next.
+/// The sets in use; at least one.
+#[derive(Debug, Clone)]
 pub(crate) struct Trust {
+    gm: Option<Arc<TrustSet>>,
+    standard: Option<Arc<TrustSet>>,
+}
+
+/// One state of the files of a set, in use until the next.
+pub(crate) struct TrustSet {
+    /// What it speaks.
+    pub(crate) suites: Suites,
     /// For the acceptor.
-    pub(crate) acceptor: Arc<ServerConfig>,
+    pub(crate) config: Arc<ServerConfig>,
     /// Counts the states, so that a connection knows when its certificate has to be checked again.
     pub(crate) generation: u64,
     verifier: Arc<dyn ClientCertVerifier>,
 }
 
-impl std::fmt::Debug for Trust {
+impl std::fmt::Debug for TrustSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trust").field("generation", &self.generation).finish_non_exhaustive()
+        f.debug_struct("TrustSet")
+            .field("suites", &self.suites)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
     }
 }
 
 impl Trust {
+    /// Reads the files of every set that is given.
+    fn load(tls: &Tls) -> Result<Self, ServerError> {
+        let load = |suites, files: &Option<TlsFiles>| {
+            files.as_ref().map(|files| TrustSet::load(suites, files, 0).map(Arc::new)).transpose()
+        };
+        let trust = Self { gm: load(Suites::Gm, &tls.gm)?, standard: load(Suites::Standard, &tls.standard)? };
+        if trust.gm.is_none() && trust.standard.is_none() { Err(ServerError::NoTls) } else { Ok(trust) }
+    }
+
+    /// The set for these suites, where the server has one.
+    pub(crate) fn of(&self, suites: Suites) -> Option<&Arc<TrustSet>> {
+        match suites {
+            Suites::Gm => self.gm.as_ref(),
+            Suites::Standard => self.standard.as_ref(),
+        }
+    }
+
+    /// The set that answers a hello: the one it asks for. Where there is none the other one answers, which refuses with
+    /// an alert a hello that offers nothing of it.
+    pub(crate) fn answer(&self, hello: &ClientHello<'_>) -> Option<&Arc<TrustSet>> {
+        self.of(Suites::of_hello(hello)).or(self.gm.as_ref()).or(self.standard.as_ref())
+    }
+
+    fn put(&mut self, set: TrustSet) {
+        match set.suites {
+            Suites::Gm => self.gm = Some(Arc::new(set)),
+            Suites::Standard => self.standard = Some(Arc::new(set)),
+        }
+    }
+}
+
+impl TrustSet {
     /// Reads the files and checks that they fit together.
     ///
     /// # Errors
     /// [`ServerError`] names the file at fault.
-    pub(crate) fn load(files: &TlsFiles, generation: u64) -> Result<Self, ServerError> {
-        let chain = certificates(&files.certificate)?;
-        let key_pem = read(&files.key)?;
-        let key = PrivateKeyDer::from_pem_slice(&key_pem)
-            .map_err(|_| ServerError::Pem { path: files.key.clone(), expected: "a private key (PKCS#8 PEM)" })?;
-        let verifier = client_verifier(files)?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(unfit)?
-            .with_client_cert_verifier(verifier.clone())
-            .with_single_cert(chain, key)
-            .map_err(unfit)?;
+    pub(crate) fn load(suites: Suites, files: &TlsFiles, generation: u64) -> Result<Self, ServerError> {
+        let passphrase = files.key_passphrase.as_deref().map(first_line).transpose()?;
+        let (certificate, key) = (read(&files.certificate)?, read(&files.key)?);
+        let credentials = Credentials::from_pem(&certificate, &key, passphrase.as_deref().map(Vec::as_slice))
+            .map_err(|source| unusable(if is_of_key(&source) { &files.key } else { &files.certificate }, source))?;
+        if credentials.suites() != suites {
+            return Err(ServerError::OtherSuites { path: files.certificate.clone(), suites });
+        }
+        let authorities = Authorities::from_pem(&read(&files.client_authority)?, suites)
+            .map_err(|source| unusable(&files.client_authority, source))?;
+        let verifier = client_verifier(suites, &authorities, &read(&files.client_revocations)?)
+            .map_err(|source| unusable(&files.client_revocations, source))?;
+        let mut config =
+            server_config(&credentials, verifier.clone()).map_err(|source| unusable(&files.certificate, source))?;
         // HTTP/2 is not offered: the listener does not speak it.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config.send_tls13_tickets = 0;
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(Self { acceptor: Arc::new(config), generation, verifier })
+        Ok(Self { suites, config: Arc::new(config), generation, verifier })
     }
 
     /// Whether a chain presented earlier would still be accepted: authority, term and revocation, as of now.
     ///
     /// # Errors
     /// What the verifier said.
-    pub(crate) fn check(&self, chain: &[CertificateDer<'static>]) -> Result<(), rustls::Error> {
+    pub(crate) fn check(&self, chain: &[CertificateDer<'_>]) -> Result<(), rustls::Error> {
         let (end_entity, intermediates) = chain.split_first().ok_or(rustls::Error::NoCertificatesPresented)?;
         self.verifier.verify_client_cert(end_entity, intermediates, UnixTime::now()).map(|_| ())
     }
 }
 
-/// Loads the files now, and again whenever one of them changes, until `stop`.
+/// Loads the files now, and those of a set again whenever one of them changes, until `stop`.
 ///
 /// # Errors
 /// [`ServerError`] when they can't be used at the start. Later faults are logged and the state before stays.
 pub(crate) fn watch_files(
-    files: TlsFiles,
+    tls: Tls,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) -> Result<watch::Receiver<Arc<Trust>>, ServerError> {
-    let mut seen = Stamps::of(&files);
-    let (sender, receiver) = watch::channel(Arc::new(Trust::load(&files, 0)?));
+    let poll_interval = tls.poll_interval;
+    // Before the files are read: what changes in between is then read twice rather than never.
+    let given = [(Suites::Gm, tls.gm.clone()), (Suites::Standard, tls.standard.clone())];
+    let mut watched: Vec<_> =
+        given.into_iter().filter_map(|(suites, files)| Some(Watched::new(suites, Arc::new(files?)))).collect();
+    let (sender, receiver) = watch::channel(Arc::new(Trust::load(&tls)?));
     tokio::spawn(async move {
-        let mut generation = 0;
-        let mut ticks = tokio::time::interval(files.poll_interval);
+        let mut ticks = tokio::time::interval(poll_interval);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let now = Stamps::of(&files);
-            if now == seen {
-                continue;
-            }
-            generation += 1;
-            match Trust::load(&files, generation) {
-                Ok(trust) => {
-                    // Only what was used counts as seen: a half-written set is tried again at the next tick.
-                    seen = now;
-                    tracing::info!(generation, "TLS files changed and are in use");
-                    metrics.tls_reload(true);
-                    sender.send_replace(Arc::new(trust));
-                }
-                Err(error) => {
-                    tracing::error!(%error, "TLS files changed but can't be used; those before stay in use");
-                    metrics.tls_reload(false);
+            for set in &mut watched {
+                match set.reload().await {
+                    None => {}
+                    Some(Ok(trust)) => {
+                        let (suites, generation) = (trust.suites, trust.generation);
+                        tracing::info!(%suites, generation, "TLS files changed and are in use");
+                        metrics.tls_reload(suites, true);
+                        sender.send_modify(|trusted| Arc::make_mut(trusted).put(trust));
+                    }
+                    Some(Err(error)) => {
+                        let suites = set.suites;
+                        tracing::error!(%suites, %error, "TLS files changed but can't be used; those before stay in use");
+                        metrics.tls_reload(suites, false);
+                    }
                 }
             }
         }
@@ -107,57 +152,72 @@ pub(crate) fn watch_files(
     Ok(receiver)
 }
 
-fn client_verifier(files: &TlsFiles) -> Result<Arc<dyn ClientCertVerifier>, ServerError> {
-    let mut roots = RootCertStore::empty();
-    for authority in certificates(&files.client_authority)? {
-        roots.add(authority).map_err(unfit)?;
+/// Files of a set and the state in which they were last used.
+struct Watched {
+    suites: Suites,
+    files: Arc<TlsFiles>,
+    seen: Stamps,
+    generation: u64,
+}
+
+impl Watched {
+    fn new(suites: Suites, files: Arc<TlsFiles>) -> Self {
+        let seen = Stamps::of(&files);
+        Self { suites, files, seen, generation: 0 }
     }
-    let lists = CertificateRevocationListDer::pem_slice_iter(&read(&files.client_revocations)?)
-        .collect::<Result<Vec<_>, _>>()
-        .ok()
-        .filter(|lists| !lists.is_empty())
-        .ok_or_else(|| ServerError::Pem {
-            path: files.client_revocations.clone(),
-            expected: "a certificate revocation list (PEM)",
-        })?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .with_crls(lists)
-        // A list past its next update says nothing about today; whoever withholds a newer one must not win by it.
-        .enforce_revocation_expiration()
-        .build()
-        .map_err(unfit)
+
+    /// What the files hold now, if that is not what is in use.
+    async fn reload(&mut self) -> Option<Result<TrustSet, ServerError>> {
+        let now = Stamps::of(&self.files);
+        if now == self.seen {
+            return None;
+        }
+        self.generation += 1;
+        let (suites, files, generation) = (self.suites, self.files.clone(), self.generation);
+        // A key under a passphrase is opened slowly, on purpose.
+        let load = move || TrustSet::load(suites, &files, generation);
+        let loaded = tokio::task::spawn_blocking(load).await.ok()?;
+        if loaded.is_ok() {
+            // Only what was used counts as seen: a half-written set is tried again at the next tick.
+            self.seen = now;
+        }
+        Some(loaded)
+    }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ServerError> {
-    CertificateDer::pem_slice_iter(&read(path)?)
-        .collect::<Result<Vec<_>, _>>()
-        .ok()
-        .filter(|chain| !chain.is_empty())
-        .ok_or_else(|| ServerError::Pem { path: path.to_owned(), expected: "a certificate (PEM)" })
+fn read(path: &Path) -> Result<Zeroizing<String>, ServerError> {
+    std::fs::read_to_string(path)
+        .map(Zeroizing::new)
+        .map_err(|source| ServerError::File { path: path.to_owned(), source })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ServerError> {
-    std::fs::read(path).map_err(|source| ServerError::File { path: path.to_owned(), source })
+fn first_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, ServerError> {
+    let text = read(path)?;
+    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().as_bytes().to_vec()))
 }
 
-fn unfit(error: impl std::fmt::Display) -> ServerError {
-    ServerError::Tls { detail: error.to_string() }
+fn is_of_key(error: &TlsError) -> bool {
+    matches!(error, TlsError::Key(_) | TlsError::KeyKind | TlsError::KeyOfAnother)
+}
+
+fn unusable(path: &Path, source: TlsError) -> ServerError {
+    ServerError::Unusable { path: path.to_owned(), source }
 }
 
 /// What tells that a file changed: time and length of each.
 #[derive(PartialEq)]
-struct Stamps([Option<(SystemTime, u64)>; 4]);
+struct Stamps([Option<(SystemTime, u64)>; 5]);
 
 impl Stamps {
     fn of(files: &TlsFiles) -> Self {
-        let stamp = |path: &PathBuf| {
+        let stamp = |path: &Path| {
             let data = std::fs::metadata(path).ok()?;
             Some((data.modified().ok()?, data.len()))
         };
         Self([
             stamp(&files.certificate),
             stamp(&files.key),
+            files.key_passphrase.as_deref().and_then(stamp),
             stamp(&files.client_authority),
             stamp(&files.client_revocations),
         ])

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use glovebox_tls::{Authorities, Credentials, Suites, client_config};
+use rustls::ClientConfig;
+use zeroize::Zeroizing;
 
 use crate::ClientError;
 
@@ -15,10 +15,15 @@ pub struct Access {
     pub server: String,
     /// Certificate of the zone's authority, PEM. No other authority is trusted.
     pub authority_pem: String,
-    /// The caller's certificate, PEM.
+    /// The caller's certificate, PEM. An SM2 one speaks RFC 8998, a P-256 one the standard suites.
     pub certificate_pem: String,
     /// Its private key, PKCS#8 PEM.
     pub key_pem: String,
+    /// Passphrase of the private key, if that is encrypted.
+    pub key_passphrase: Option<Zeroizing<Vec<u8>>>,
+    /// Suites that the caller insists on; unless given, whatever the certificate speaks. There is no falling back from
+    /// one to the other: whoever can break a connection could then choose.
+    pub tls: Option<Suites>,
 }
 
 impl std::fmt::Debug for Access {
@@ -27,30 +32,39 @@ impl std::fmt::Debug for Access {
     }
 }
 
-impl Access {
-    /// TLS 1.3 with the caller's certificate.
-    pub(crate) fn tls(&self) -> Result<ClientConfig, ClientError> {
-        let mut roots = RootCertStore::empty();
-        for authority in certificates("the authority's certificate", &self.authority_pem)? {
-            roots.add(authority).map_err(|error| unusable("the authority's certificate", error))?;
-        }
-        let chain = certificates("the certificate", &self.certificate_pem)?;
-        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes())
-            .map_err(|error| unusable("the private key", error))?;
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(|error| unusable("TLS 1.3", error))?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(chain, key)
-            .map_err(|error| unusable("certificate and private key together", error))
-    }
+/// A TLS configuration and what it speaks.
+#[derive(Debug, Clone)]
+pub(crate) struct Tls {
+    pub(crate) suites: Suites,
+    pub(crate) config: Arc<ClientConfig>,
 }
 
-fn certificates(what: &'static str, pem: &str) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
-        .collect::<Result<_, _>>()
-        .map_err(|error| unusable(what, error))?;
-    if chain.is_empty() { Err(unusable(what, "the PEM text holds none")) } else { Ok(chain) }
+impl Access {
+    /// TLS 1.3 with the caller's certificate.
+    pub(crate) fn tls(&self) -> Result<Tls, ClientError> {
+        let passphrase = self.key_passphrase.as_deref().map(Vec::as_slice);
+        let credentials = Credentials::from_pem(&self.certificate_pem, &self.key_pem, passphrase)
+            .map_err(|error| unusable("certificate and private key", error))?;
+        let suites = credentials.suites();
+        match (self.tls, suites) {
+            (Some(Suites::Gm), Suites::Standard) => {
+                let detail = "it is no SM2 certificate, and only such speak RFC 8998; give an SM2 one, or choose \
+                              standard TLS";
+                return Err(unusable("the certificate", detail));
+            }
+            (Some(Suites::Standard), Suites::Gm) => {
+                let detail = "it is an SM2 certificate, which standard TLS does not know; give a P-256 one, or choose \
+                              RFC 8998";
+                return Err(unusable("the certificate", detail));
+            }
+            _ => {}
+        }
+        let authorities = Authorities::from_pem(&self.authority_pem, suites)
+            .map_err(|error| unusable("the authority's certificate", error))?;
+        let config = client_config(&credentials, &authorities)
+            .map_err(|error| unusable("certificate and authority together", error))?;
+        Ok(Tls { suites, config: Arc::new(config) })
+    }
 }
 
 fn unusable(what: &'static str, detail: impl std::fmt::Display) -> ClientError {

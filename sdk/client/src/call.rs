@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use glovebox_api::{EnclaveKey, PROBLEM_CONTENT_TYPE, Problem, WhoAmI};
+use glovebox_tls::Suites;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use rustls::ClientConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::access::Tls;
+use crate::error::tls_fault;
 use crate::{Access, ClientError};
 
 /// Time for a call that carries little either way.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Below the server's 30 s for an idle connection, so that it is not used in the moment when the server closes it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -42,7 +46,8 @@ impl Retries {
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
-    server: Url,
+    pub(crate) tls: Tls,
+    pub(crate) server: Url,
     retries: Retries,
 }
 
@@ -66,8 +71,9 @@ impl Client {
         if server.scheme() != "https" || server.cannot_be_a_base() {
             return Err(unusable("expected `https://name:port`".into()));
         }
+        let tls = access.tls()?;
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(access.tls()?)
+            .tls_backend_preconfigured(ClientConfig::clone(&tls.config))
             .https_only(true)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -75,8 +81,15 @@ impl Client {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .tcp_nodelay(true)
             .user_agent(concat!("glovebox-client/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { http, server, retries: Retries::default() })
+            .build()
+            .map_err(|error| ClientError::of_transport(&error, tls.suites))?;
+        Ok(Self { http, tls, server, retries: Retries::default() })
+    }
+
+    /// What it speaks: RFC 8998 or the standard suites, and never the other.
+    #[must_use]
+    pub fn suites(&self) -> Suites {
+        self.tls.suites
     }
 
     /// The same client with other repetitions.
@@ -179,6 +192,11 @@ impl Client {
         self.http.request(method, url)
     }
 
+    /// Sends once.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        request.send().await.map_err(|error| ClientError::of_transport(&error, self.tls.suites))
+    }
+
     /// Sends until there is an answer worth keeping. Only for requests that may be sent twice.
     async fn repeat(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, ClientError> {
         let mut pause = Duration::from_millis(100);
@@ -190,7 +208,10 @@ impl Client {
                     // A conflict without Retry-After is final: it takes another state, not another moment.
                     _ => return check_status(response).await,
                 },
-                Err(error) if left == 0 || error.is_builder() => return Err(error.into()),
+                // A peer that refuses TLS does so for a reason that stays.
+                Err(error) if left == 0 || error.is_builder() || tls_fault(&error).is_some() => {
+                    return Err(ClientError::of_transport(&error, self.tls.suites));
+                }
                 Err(_) => {}
             }
             tokio::time::sleep(pause.min(self.retries.pause_max)).await;

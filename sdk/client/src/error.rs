@@ -1,7 +1,11 @@
 //! Why a call did not give what it should.
 
+use std::error::Error as StdError;
+
 use glovebox_api::Problem;
 use glovebox_audit::VerifyError;
+use glovebox_tls::{Suites, explain};
+use rustls::AlertDescription;
 use thiserror::Error;
 
 /// Why a call did not give what it should.
@@ -23,6 +27,8 @@ pub enum ClientError {
     Connection {
         /// What happened, outermost first.
         detail: String,
+        /// What helps, where that is known.
+        remedy: Option<String>,
     },
     /// The server answered something that this client does not understand; their versions may differ.
     #[error("can't read the server's answer (status {status}): {detail}")]
@@ -67,18 +73,61 @@ impl ClientError {
     }
 }
 
+impl ClientError {
+    /// Of a connection that spoke `suites`.
+    pub(crate) fn of_transport(error: &(dyn StdError + 'static), suites: Suites) -> Self {
+        let refused = matches!(
+            tls_fault(error),
+            Some(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion))
+        );
+        let remedy = match suites {
+            _ if !refused => tls_fault(error).map(explain),
+            Suites::Gm => Some(
+                "the server may not speak RFC 8998: its operator adds an SM2 certificate, or connect with a P-256 one \
+                 over standard TLS"
+                    .to_owned(),
+            ),
+            Suites::Standard => Some(
+                "the server may speak RFC 8998 alone: connect with an SM2 certificate, or its operator adds a P-256 one"
+                    .to_owned(),
+            ),
+        };
+        Self::Connection { detail: chain(error), remedy }
+    }
+}
+
 impl From<reqwest::Error> for ClientError {
     fn from(error: reqwest::Error) -> Self {
-        // The chain names the cause (a TLS alert, mostly); the outermost text only says that sending failed.
-        let mut texts = vec![error.to_string()];
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            if texts.last() != Some(&text) {
-                texts.push(text);
-            }
-            source = cause.source();
-        }
-        Self::Connection { detail: texts.join(": ") }
+        Self::Connection { detail: chain(&error), remedy: tls_fault(&error).map(explain) }
     }
+}
+
+/// The chain names the cause (a TLS alert, mostly); the outermost text only says that sending failed.
+fn chain(error: &dyn StdError) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if texts.last() != Some(&text) {
+            texts.push(text);
+        }
+        source = cause.source();
+    }
+    texts.join(": ")
+}
+
+/// What went wrong in TLS, if that is where it went wrong. An I/O error holds it without naming it as its source.
+pub(crate) fn tls_fault<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(fault) = error.downcast_ref() {
+            return Some(fault);
+        }
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
 }

@@ -76,7 +76,8 @@ impl<T: DeserializeOwned + PartialEq + Clone> Watch<T> {
             Ok(Some(_)) => Ok(None),
             Ok(None) => {
                 self.connection = None;
-                self.pause(ClientError::Connection { detail: "the event stream ended early".into() }).await?;
+                self.pause(ClientError::Connection { detail: "the event stream ended early".into(), remedy: None })
+                    .await?;
                 Ok(None)
             }
             Err(error @ ClientError::Connection { .. }) => {
@@ -135,7 +136,9 @@ impl Connection {
                     Some(chunk) => self.parser.feed(&chunk)?,
                     None => return Ok(None),
                 },
-                Err(_) => return Err(ClientError::Connection { detail: "the server fell silent".into() }),
+                Err(_) => {
+                    return Err(ClientError::Connection { detail: "the server fell silent".into(), remedy: None });
+                }
             }
         }
     }

@@ -10,6 +10,8 @@
 //!     authority_pem: pem("authority"),
 //!     certificate_pem: pem("certificate"),
 //!     key_pem: pem("key"),
+//!     key_passphrase: None,
+//!     tls: None,
 //! })?;
 //! for dataset in client.datasets(&Default::default()).await?.items {
 //!     println!("{}: {}", dataset.id, dataset.title);
@@ -27,6 +29,7 @@ mod catalogue;
 mod error;
 mod events;
 mod grants;
+mod handshake;
 mod jobs;
 mod meters;
 mod page;
@@ -39,6 +42,7 @@ pub use access::Access;
 pub use call::{Client, Retries};
 pub use error::ClientError;
 pub use events::Watch;
+pub use glovebox_tls::Suites;
 pub use page::{Paging, every};
 pub use receipt::{verify_receipt, verify_release};
 pub use releases::ReleaseFormat;

@@ -48,7 +48,7 @@ impl Client {
         if let Some(length_bytes) = length_bytes {
             request = request.header(CONTENT_LENGTH, length_bytes);
         }
-        read_json(check_status(request.send().await?).await?).await
+        read_json(check_status(self.send(request).await?).await?).await
     }
 
     /// Uploads a file of rows; see [`Client::ingest`].

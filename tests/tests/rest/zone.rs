@@ -12,7 +12,7 @@ use glovebox_catalog::{
 use glovebox_client::{Access, Client, Retries};
 use glovebox_engine::{Bootstrap, Config, Engine};
 use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, Request, Revoked};
-use glovebox_server::{Limits, Server, TlsFiles};
+use glovebox_server::{Limits, Server, Tls, TlsFiles};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -88,7 +88,8 @@ impl Zone {
         let issued = self.issue("enclave", "zone-ops", &[], Kind::Server { names }, 1, 30);
         std::fs::write(path("server.pem"), &issued.cert_pem).unwrap();
         std::fs::write(path("server.key"), issued.key_pem.expose()).unwrap();
-        let mut tls = TlsFiles::new(path("server.pem"), path("server.key"), path("ca.pem"), path("revoked.pem"));
+        let files = TlsFiles::new(path("server.pem"), path("server.key"), path("ca.pem"), path("revoked.pem"));
+        let mut tls = Tls::new(None, Some(files));
         tls.poll_interval = Duration::from_millis(50);
         let any = "127.0.0.1:0".parse().unwrap();
         let mut config = glovebox_server::Config::new(any, any, tls);
@@ -180,6 +181,8 @@ impl Zone {
             authority_pem: self.authority.cert_pem().to_owned(),
             certificate_pem: issued.cert_pem.clone(),
             key_pem: issued.key_pem.expose().to_owned(),
+            key_passphrase: None,
+            tls: None,
         };
         Client::connect(access).unwrap().with_retries(Retries::NONE)
     }

@@ -7,23 +7,27 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 use glovebox_engine::{Config as EngineConfig, Engine};
-use glovebox_server::{Config, Server, TlsFiles};
+use glovebox_server::{Config, Server};
 use serde::Deserialize;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::command::init::{First, read_passphrase};
-use crate::connection::read;
+use crate::connection::{Global, TlsChoice, read};
 use crate::output::Output;
+use crate::tls_files::{Named, Sources};
 
 /// Run the server of an enclave.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     glovebox serve --state enclave --passphrase-file passphrase --pki pki\n  \
     glovebox serve --config glovebox.toml --listen 10.0.0.5:8443\n  \
+    glovebox serve --state enclave --passphrase-file passphrase --pki pki --tls gm\n  \
     glovebox serve --state new --passphrase-file passphrase --pki pki \\\n      \
       --organisation zone-operator --security-officer wang.min\n\n\
-    The last makes the enclave first if the folder holds none. Options win over the file. SIGINT and SIGTERM end it in\n\
+    One port serves RFC 8998 (SM2, SM3, SM4) and standard TLS 1.3, as far as there are certificates for each: a client's\n\
+    hello chooses. `--tls gm` serves RFC 8998 alone.\n\
+    The last example makes the enclave first if the folder holds none. Options win over the file. SIGINT and SIGTERM end it in\n\
     order: running jobs get the grace, waiting ones are kept. RUST_LOG sets what is logged, e.g. RUST_LOG=warn.")]
 pub(crate) struct Serve {
     /// TOML file with the settings below, named with `_` for `-`
@@ -60,21 +64,39 @@ struct Settings {
     /// Loopback address of metrics and health; 127.0.0.1:9464 unless given
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
-    /// Folder of `glovebox pki`; stands for the four files below
+    /// Folder of `glovebox pki`; stands for the eight files below, as far as it has them
     #[arg(long, value_name = "FOLDER")]
     pki: Option<PathBuf>,
-    /// The server's certificate
+    /// The server's P-256 certificate, for standard TLS
     #[arg(long, value_name = "PEM")]
     certificate: Option<PathBuf>,
     /// Its private key
     #[arg(long, value_name = "PEM")]
     private_key: Option<PathBuf>,
-    /// Authority whose certificates clients present
+    /// Authority whose P-256 certificates clients present
     #[arg(long, value_name = "PEM")]
     client_authority: Option<PathBuf>,
     /// Its revocation list
     #[arg(long, value_name = "PEM")]
     client_revocations: Option<PathBuf>,
+    /// The server's SM2 certificate, for RFC 8998
+    #[arg(long, value_name = "PEM")]
+    gm_certificate: Option<PathBuf>,
+    /// Its private key
+    #[arg(long, value_name = "PEM")]
+    gm_private_key: Option<PathBuf>,
+    /// Authority whose SM2 certificates clients present
+    #[arg(long, value_name = "PEM")]
+    gm_client_authority: Option<PathBuf>,
+    /// Its revocation list
+    #[arg(long, value_name = "PEM")]
+    gm_client_revocations: Option<PathBuf>,
+    /// File whose first line is the passphrase of the server's private keys, where they are encrypted
+    #[arg(long, value_name = "FILE")]
+    key_passphrase_file: Option<PathBuf>,
+    /// The same as `--tls`
+    #[arg(skip)]
+    tls: Option<TlsChoice>,
     /// Jobs that run at once; one a core but one unless given
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
@@ -108,8 +130,8 @@ struct Settings {
 }
 
 impl Serve {
-    pub(crate) async fn run(self, output: &Output) -> anyhow::Result<()> {
-        let settings = match &self.config {
+    pub(crate) async fn run(self, global: &Global, output: &Output) -> anyhow::Result<()> {
+        let mut settings = match &self.config {
             Some(path) => {
                 let file: Settings =
                     toml::from_str(&read(path)?).with_context(|| format!("read `{}`", path.display()))?;
@@ -117,6 +139,7 @@ impl Serve {
             }
             None => self.settings,
         };
+        settings.tls = global.tls.or(settings.tls);
         start_log(self.log);
         let engine_config = settings.engine()?;
         let server_config = settings.server()?;
@@ -177,6 +200,12 @@ impl Settings {
             private_key: self.private_key.or(other.private_key),
             client_authority: self.client_authority.or(other.client_authority),
             client_revocations: self.client_revocations.or(other.client_revocations),
+            gm_certificate: self.gm_certificate.or(other.gm_certificate),
+            gm_private_key: self.gm_private_key.or(other.gm_private_key),
+            gm_client_authority: self.gm_client_authority.or(other.gm_client_authority),
+            gm_client_revocations: self.gm_client_revocations.or(other.gm_client_revocations),
+            key_passphrase_file: self.key_passphrase_file.or(other.key_passphrase_file),
+            tls: self.tls.or(other.tls),
             workers: self.workers.or(other.workers),
             queue_jobs_max: self.queue_jobs_max.or(other.queue_jobs_max),
             queue_jobs_per_organisation_max: self
@@ -209,18 +238,24 @@ impl Settings {
         Ok(config)
     }
 
-    fn server(&self) -> anyhow::Result<Config> {
-        let file = |own: &Option<PathBuf>, option: &str, in_pki: &str| match (own, &self.pki) {
-            (Some(path), _) => Ok(path.clone()),
-            (None, Some(pki)) => Ok(pki.join(in_pki)),
-            (None, None) => bail!("give `--pki FOLDER` (see `glovebox pki init`) or `--{option} PEM`"),
+    fn tls_sources(&self) -> Sources {
+        let standard = Named {
+            certificate: self.certificate.clone(),
+            private_key: self.private_key.clone(),
+            client_authority: self.client_authority.clone(),
+            client_revocations: self.client_revocations.clone(),
         };
-        let tls = TlsFiles::new(
-            file(&self.certificate, "certificate", "server/cert.pem")?,
-            file(&self.private_key, "private-key", "server/key.pem")?,
-            file(&self.client_authority, "client-authority", "ca.pem")?,
-            file(&self.client_revocations, "client-revocations", "revoked.pem")?,
-        );
+        let gm = Named {
+            certificate: self.gm_certificate.clone(),
+            private_key: self.gm_private_key.clone(),
+            client_authority: self.gm_client_authority.clone(),
+            client_revocations: self.gm_client_revocations.clone(),
+        };
+        Sources { pki: self.pki.clone(), standard, gm, key_passphrase: self.key_passphrase_file.clone() }
+    }
+
+    fn server(&self) -> anyhow::Result<Config> {
+        let tls = self.tls_sources().tls(self.tls.unwrap_or_default())?;
         let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8443)));
         let admin = self.admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9464)));
         let mut config = Config::new(listen, admin, tls);

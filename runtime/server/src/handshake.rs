@@ -1,0 +1,156 @@
+//! The handshake of a connection. The hello is read first and chooses the set that answers; whoever resumes a session
+//! is checked again, since TLS itself takes the certificate of the connection before for granted.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use glovebox_tls::{Suites, explain, negotiated};
+use rustls::server::Acceptor;
+use rustls::{CertificateError, Error, HandshakeKind};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::peer::Peer;
+use crate::tls::{Trust, TrustSet};
+
+/// A peer that got through, and its stream.
+pub(crate) type Met = (TlsStream<TcpStream>, Arc<Peer>);
+
+/// How a handshake went, as the metrics count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// The suites of the set that answered; none before the hello was read.
+    pub(crate) suites: Option<Suites>,
+    /// `full` or `resumed`, once that is settled.
+    pub(crate) session: &'static str,
+    /// `accepted`, or what was in the way.
+    pub(crate) outcome: &'static str,
+}
+
+/// A handshake in progress.
+pub(crate) struct Handshake<'a> {
+    trust: &'a watch::Receiver<Arc<Trust>>,
+    address: IpAddr,
+    log: &'a RefusalLog,
+    so_far: Outcome,
+}
+
+impl<'a> Handshake<'a> {
+    pub(crate) fn new(trust: &'a watch::Receiver<Arc<Trust>>, address: IpAddr, log: &'a RefusalLog) -> Self {
+        Self { trust, address, log, so_far: Outcome { suites: None, session: "none", outcome: "failed" } }
+    }
+
+    /// Shakes hands within `time`. The outcome is for the metrics either way.
+    pub(crate) async fn run(mut self, stream: TcpStream, time: Duration) -> (Option<Met>, Outcome) {
+        match timeout_at(Instant::now() + time, self.steps(stream)).await {
+            Ok(Ok(met)) => (Some(met), Outcome { outcome: "accepted", ..self.so_far }),
+            Ok(Err(outcome)) => (None, Outcome { outcome, ..self.so_far }),
+            Err(_) => (None, Outcome { outcome: "timed-out", ..self.so_far }),
+        }
+    }
+
+    async fn steps(&mut self, stream: TcpStream) -> Result<Met, &'static str> {
+        let start = match LazyConfigAcceptor::new(Acceptor::default(), stream).await {
+            Ok(start) => start,
+            Err(error) => return Err(self.refuse(&error, None)),
+        };
+        let hello = start.client_hello();
+        let trust = self.trust.borrow().clone();
+        let set = trust.answer(&hello).ok_or("failed")?;
+        let lacking = Some(Suites::of_hello(&hello)).filter(|asked| *asked != set.suites);
+        self.so_far.suites = Some(set.suites);
+        let stream = match start.into_stream(set.config.clone()).await {
+            Ok(stream) => stream,
+            Err(error) => return Err(self.refuse(&error, lacking)),
+        };
+        self.greet(stream, set)
+    }
+
+    /// The end of the handshake: the certificate as of now, and whom it names.
+    fn greet(&mut self, stream: TlsStream<TcpStream>, set: &TrustSet) -> Result<Met, &'static str> {
+        let tls = stream.get_ref().1;
+        let chain = tls.peer_certificates().unwrap_or_default();
+        let is_resumed =
+            !matches!(tls.handshake_kind(), Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest));
+        self.so_far.session = if is_resumed { "resumed" } else { "full" };
+        // Not what was in force when the hello came: a reload in between counts.
+        let trust = self.trust.borrow().clone();
+        let now = trust.of(set.suites).ok_or("failed")?;
+        if is_resumed || now.generation != set.generation {
+            now.check(chain).map_err(|error| self.refuse(&std::io::Error::other(error), None))?;
+        }
+        let peer = Peer::new(chain, self.address, now).ok_or("unreadable-subject")?;
+        tracing::debug!(address = %self.address, tls = negotiated(tls), "connected");
+        Ok((stream, peer))
+    }
+
+    /// Tells the operator, and says what to count.
+    fn refuse(&self, error: &std::io::Error, lacking: Option<Suites>) -> &'static str {
+        let Some(fault) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
+            // The peer hung up.
+            tracing::debug!(address = %self.address, %error, "TLS handshake broken off");
+            return "failed";
+        };
+        let suites = self.so_far.suites.map_or("none", Suites::as_str);
+        let reason = match (lacking, fault) {
+            (Some(Suites::Gm), Error::PeerIncompatible(_)) => {
+                "the client asks for RFC 8998 and this server has no SM2 certificate: make one \
+                 (`glovebox pki init --algorithm sm2`), or let the client use `--tls standard`"
+                    .to_owned()
+            }
+            (Some(Suites::Standard), Error::PeerIncompatible(_)) => {
+                "this server speaks RFC 8998 alone and the client does not offer it whole (an SM4 suite, curveSM2, \
+                 sm2sig_sm3): let the client use `--tls gm`, or serve a P-256 certificate, too"
+                    .to_owned()
+            }
+            _ => explain(fault),
+        };
+        if self.log.has_room() {
+            tracing::info!(address = %self.address, suites, session = self.so_far.session, "TLS handshake refused: {reason}");
+        } else {
+            tracing::debug!(address = %self.address, suites, "TLS handshake refused: {reason}");
+        }
+        outcome_of(fault, lacking)
+    }
+}
+
+fn outcome_of(fault: &Error, lacking: Option<Suites>) -> &'static str {
+    match fault {
+        Error::NoCertificatesPresented => "no-certificate",
+        Error::InvalidCertificate(fault) => match fault {
+            CertificateError::Revoked => "revoked",
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "expired",
+            CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
+                "revocations-expired"
+            }
+            _ => "bad-certificate",
+        },
+        Error::PeerIncompatible(_) if lacking.is_some() => "suites-not-served",
+        Error::PeerIncompatible(_) => "nothing-in-common",
+        Error::PeerMisbehaved(_)
+        | Error::InvalidMessage(_)
+        | Error::InappropriateMessage { .. }
+        | Error::InappropriateHandshakeMessage { .. }
+        | Error::DecryptError => "misbehaved",
+        Error::AlertReceived(_) => "refused-by-peer",
+        _ => "failed",
+    }
+}
+
+/// Lets one line a second into the log: nobody who may not come in gets to fill the operator's disk.
+#[derive(Debug, Default)]
+pub(crate) struct RefusalLog {
+    last_unix_seconds: AtomicU64,
+}
+
+impl RefusalLog {
+    fn has_room(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.last_unix_seconds.swap(now, Ordering::Relaxed) != now
+    }
+}
