@@ -4,7 +4,7 @@ use ::sm3::Sm3;
 use hmac::{Hmac, KeyInit, Mac};
 use zeroize::Zeroizing;
 
-use crate::{Key128, Key256, sm3};
+use crate::{Key128, Key256, Sm3Hasher, sm3};
 
 /// Block length of SM3, in bytes.
 const BLOCK_LENGTH_BYTES: usize = 64;
@@ -20,7 +20,16 @@ pub fn hmac_sm3(key: &Key256, data: &[u8]) -> [u8; 32] {
 /// Equal to [`hmac_sm3`] of each. Messages may differ in length.
 #[must_use]
 pub fn hmac_sm3_many<T: AsRef<[u8]>>(key: &Key256, messages: &[T]) -> Vec<[u8; 32]> {
-    messages.iter().map(|message| hmac_sm3(key, message.as_ref())).collect()
+    // RFC 2104: H((K ⊕ opad) ‖ H((K ⊕ ipad) ‖ text)). Both pads fill a block, so each is hashed once for all messages.
+    let padded = |pad: u8| {
+        let mut block = Zeroizing::new([pad; BLOCK_LENGTH_BYTES]);
+        block.iter_mut().zip(key.expose()).for_each(|(to, from)| *to ^= from);
+        let mut hasher = Sm3Hasher::new();
+        hasher.update(block.as_slice());
+        hasher
+    };
+    let inner = padded(0x36).finish_each(messages);
+    padded(0x5c).finish_each(&inner).iter().map(|tag| *tag.as_bytes()).collect()
 }
 
 /// HKDF-SM3 to a 128-bit key. `salt` may be public; `info` keeps the uses of one `key` apart.
@@ -103,6 +112,19 @@ mod tests {
         assert_eq!(hmac_sm3(&key(7), b"text"), hmac_by_definition(&[7; 32], b"text"));
     }
 
+    #[test]
+    fn hmac_of_many_is_hmac_of_each() {
+        for secret in [[0; 32], [7; 32], std::array::from_fn(|i| (i as u8).wrapping_mul(9))] {
+            let key = Key256::from_slice(&secret).unwrap();
+            for size in [0, 1, 2, 3, 7, 16, 17, 100] {
+                let messages: Vec<Vec<u8>> = (0..size).map(|i| vec![i as u8; i * 13 % 180]).collect();
+                let expected: Vec<[u8; 32]> =
+                    messages.iter().map(|message| hmac_by_definition(&secret, message)).collect();
+                assert_eq!(hmac_sm3_many(&key, &messages), expected, "{size}");
+            }
+        }
+    }
+
     /// GM/T 0042-2015, appendix D.3, example 1.
     #[test]
     fn hmac_vector_of_gmt_0042() {
@@ -110,6 +132,7 @@ mod tests {
         let text = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq".repeat(2);
         let tag = hmac_sm3(&Key256::from_slice(&secret).unwrap(), text.as_bytes());
         assert_eq!(hex::encode(&tag), "ca05e144ed05d1857840d1f318a4a8669e559fc8391f414485bfdf7bb408963a");
+        assert_eq!(hmac_sm3_many(&Key256::from_slice(&secret).unwrap(), &vec![text; 20]), [tag; 20]);
     }
 
     #[test]

@@ -32,5 +32,5 @@ pub use error::GmError;
 pub use kdf::{hkdf_sm3_128, hkdf_sm3_256, hmac_sm3, hmac_sm3_many, passphrase_key};
 pub use key::{Key128, Key256};
 pub use sm2::{Signature, SigningKey, VerifyingKey};
-pub use sm3::{Sm3Hasher, sm3, sm3_many};
+pub use sm3::{Sm3Hasher, Sm3Lanes, sm3, sm3_many};
 pub use sm4::{Kernel, NONCE_LENGTH_BYTES, Sm4Ccm, Sm4Ctr, Sm4Gcm, TAG_LENGTH_BYTES};

@@ -1,13 +1,32 @@
-//! SM3, the hash function of GB/T 32905-2016.
+//! SM3, the hash function of GB/T 32905-2016: of one message, and of many at once.
+//!
+//! One message is bound by the latency of its rounds, which no wider register shortens. Many messages are not: they are
+//! laid beside each other, one in each lane of a vector register ([`Sm3Lanes`]). Nothing here looks at the data to decide
+//! what to do next, so time depends on lengths alone.
 
-use ::sm3::{Digest as _, Sm3};
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod batch;
+mod kernel;
+mod round;
+mod scalar;
+#[cfg(test)]
+mod tests;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::Digest;
+
+pub use kernel::Sm3Lanes;
+
+const BLOCK_LENGTH_BYTES: usize = 64;
 
 /// SM3 of `data`.
 #[must_use]
 pub fn sm3(data: &[u8]) -> Digest {
-    Digest::from_bytes(Sm3::digest(data).into())
+    Sm3Hasher::new().finish_with(data)
 }
 
 /// SM3 of each of `messages`, in their order; where the CPU allows, many at once.
@@ -15,54 +34,118 @@ pub fn sm3(data: &[u8]) -> Digest {
 /// Equal to [`sm3`] of each. Messages may differ in length.
 #[must_use]
 pub fn sm3_many<T: AsRef<[u8]>>(messages: &[T]) -> Vec<Digest> {
-    messages.iter().map(|message| sm3(message.as_ref())).collect()
+    Sm3Hasher::new().finish_each(messages)
 }
 
-/// SM3 of data that comes in pieces.
-#[derive(Clone, Default)]
-pub struct Sm3Hasher(Sm3);
+/// SM3 of data that comes in pieces. Wiped when dropped, as it may have seen a key.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Sm3Hasher {
+    /// After the whole blocks seen.
+    state: [u32; 8],
+    /// Begins with what came after them: `length_bytes % 64` bytes.
+    pending: [u8; BLOCK_LENGTH_BYTES],
+    length_bytes: u64,
+}
 
 impl Sm3Hasher {
     /// A hasher that has seen nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self { state: round::INITIAL, pending: [0; BLOCK_LENGTH_BYTES], length_bytes: 0 }
     }
 
     /// Goes on with `data`.
-    pub fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
+    pub fn update(&mut self, mut data: &[u8]) {
+        let filled = self.pending().len();
+        self.length_bytes += data.len() as u64;
+        if filled > 0 {
+            let free = self.pending.get_mut(filled..).unwrap_or_default();
+            let (now, later) = data.split_at(free.len().min(data.len()));
+            copy(free, now);
+            if now.len() < free.len() {
+                return;
+            }
+            scalar::update(&mut self.state, std::slice::from_ref(&self.pending));
+            data = later;
+        }
+        let (blocks, rest) = data.as_chunks();
+        scalar::update(&mut self.state, blocks);
+        copy(&mut self.pending, rest);
     }
 
     /// The digest of everything seen.
     #[must_use]
-    pub fn finish(self) -> Digest {
-        Digest::from_bytes(self.0.finalize().into())
+    pub fn finish(mut self) -> Digest {
+        let mut tail = [[0; BLOCK_LENGTH_BYTES]; 2];
+        let blocks = pad(&mut tail, self.pending(), &[], self.length_bytes);
+        scalar::update(&mut self.state, tail.get(blocks..).unwrap_or_default());
+        tail.zeroize();
+        digest(self.state)
+    }
+
+    /// For each of `messages`, in their order: the digest of everything seen followed by the message. Where the CPU
+    /// allows, many at once.
+    ///
+    /// Equal to a clone that is given the message and finished, for each. What begins all messages (a key that fills a
+    /// block, the prefix of a Merkle leaf) is so hashed once.
+    #[must_use]
+    pub fn finish_each<T: AsRef<[u8]>>(&self, messages: &[T]) -> Vec<Digest> {
+        self.finish_each_with(Sm3Lanes::best(), messages)
+    }
+
+    /// [`Self::finish_each`] with the lanes that are asked for, to compare them.
+    #[must_use]
+    pub fn finish_each_with<T: AsRef<[u8]>>(&self, lanes: Sm3Lanes, messages: &[T]) -> Vec<Digest> {
+        let messages: Vec<&[u8]> = messages.iter().map(AsRef::as_ref).collect();
+        lanes.finish_each(self, &messages)
+    }
+
+    fn finish_with(mut self, data: &[u8]) -> Digest {
+        self.update(data);
+        self.finish()
+    }
+
+    fn pending(&self) -> &[u8] {
+        let filled = (self.length_bytes % BLOCK_LENGTH_BYTES as u64) as usize;
+        self.pending.get(..filled).unwrap_or_default()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// GB/T 32905-2016, appendix A: examples 1 and 2.
-    #[test]
-    fn standard_vectors() {
-        assert_eq!(sm3(b"abc").to_string(), "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0");
-        assert_eq!(
-            sm3(&b"abcd".repeat(16)).to_string(),
-            "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732"
-        );
+impl Default for Sm3Hasher {
+    fn default() -> Self {
+        Self::new()
     }
+}
 
-    #[test]
-    fn pieces_make_the_whole() {
-        let data: Vec<u8> = (0..=255).collect();
-        for cut in 0..data.len() {
-            let mut hasher = Sm3Hasher::new();
-            hasher.update(&data[..cut]);
-            hasher.update(&data[cut..]);
-            assert_eq!(hasher.finish(), sm3(&data));
-        }
+/// Puts the end of a message into the last one or two blocks of `tail`: `start ‖ end`, less than a block, then the
+/// padding of section 5.2. Says at which block they begin.
+fn pad(tail: &mut [[u8; BLOCK_LENGTH_BYTES]; 2], start: &[u8], end: &[u8], length_bytes: u64) -> usize {
+    let filled = start.len() + end.len();
+    // The bit 1 and the length have to fit in, too.
+    let first = usize::from(filled + 1 + size_of::<u64>() <= BLOCK_LENGTH_BYTES);
+    *tail = [[0; BLOCK_LENGTH_BYTES]; 2];
+    let free = tail.as_flattened_mut().get_mut(first * BLOCK_LENGTH_BYTES..).unwrap_or_default();
+    copy(free, start);
+    copy(free.get_mut(start.len()..).unwrap_or_default(), end);
+    copy(free.get_mut(filled..).unwrap_or_default(), &[0x80]);
+    if let Some(length_bits) = free.last_chunk_mut() {
+        *length_bits = (length_bytes * 8).to_be_bytes();
     }
+    first
+}
+
+/// Copies `from` to the beginning of `to`, as far as there is room.
+fn copy(to: &mut [u8], from: &[u8]) {
+    let length = to.len().min(from.len());
+    if let (Some(to), Some(from)) = (to.get_mut(..length), from.get(..length)) {
+        to.copy_from_slice(from);
+    }
+}
+
+fn digest(state: [u32; 8]) -> Digest {
+    let mut bytes = [0; 32];
+    for (to, word) in bytes.as_chunks_mut().0.iter_mut().zip(state) {
+        *to = word.to_be_bytes();
+    }
+    Digest::from_bytes(bytes)
 }
