@@ -35,9 +35,7 @@ impl Vault {
         let (cipher, nonce) = cipher(&key, &salt);
         sealed.resize(HEAD_BYTES + plaintext.len() + TAG_BYTES, 0);
         let body = sealed.get_mut(HEAD_BYTES..).unwrap_or_default();
-        let (body, tag) = body.split_last_chunk_mut().ok_or(VaultError::Cryptography)?;
-        body.copy_from_slice(plaintext);
-        *tag = cipher.seal_detached(&nonce, &associated, body).map_err(|_| VaultError::Cryptography)?;
+        cipher.seal_into(&nonce, &associated, plaintext, body).map_err(|_| VaultError::Cryptography)?;
         Ok(sealed)
     }
 
@@ -62,9 +60,7 @@ impl Vault {
         let (cipher, nonce) = cipher(&key, salt);
         let associated = associated(head, dataset, label, id);
         let mut plaintext = vec![0; body.len().checked_sub(TAG_BYTES).ok_or_else(damaged)?];
-        let (body, tag) = body.split_last_chunk().ok_or_else(damaged)?;
-        plaintext.copy_from_slice(body);
-        cipher.open_detached(&nonce, &associated, &mut plaintext, tag).map_err(|_| damaged())?;
+        cipher.open_into(&nonce, &associated, body, &mut plaintext).map_err(|_| damaged())?;
         Ok(plaintext)
     }
 

@@ -105,19 +105,14 @@ impl Sealer {
     /// Seals `plain` into `sealed`, which is longer by the tag.
     fn seal_into(&self, index: u32, plain: &[u8], sealed: &mut [u8]) -> Result<(), VaultError> {
         let (nonce, associated) = self.frame(index, false);
-        let (body, tag) = sealed.split_last_chunk_mut().ok_or(VaultError::Cryptography)?;
-        body.copy_from_slice(plain);
-        *tag = self.cipher.seal_detached(&nonce, &associated, body).map_err(|_| VaultError::Cryptography)?;
-        Ok(())
+        self.cipher.seal_into(&nonce, &associated, plain, sealed).map_err(|_| VaultError::Cryptography)
     }
 
     /// Opens `sealed` into `plain`, which is shorter by the tag. After an error `plain` is zero.
     fn open_into(&self, index: u32, is_trailer: bool, sealed: &[u8], plain: &mut [u8]) -> Result<(), Fault> {
         let (nonce, associated) = self.frame(index, is_trailer);
         let fault = if is_trailer { Fault::Trailer } else { Fault::Chunk { index } };
-        let (body, tag) = sealed.split_last_chunk().ok_or(fault)?;
-        plain.copy_from_slice(body);
-        self.cipher.open_detached(&nonce, &associated, plain, tag).map_err(|_| fault)
+        self.cipher.open_into(&nonce, &associated, sealed, plain).map_err(|_| fault)
     }
 }
 
