@@ -10,8 +10,12 @@ use zeroize::Zeroizing;
 
 use crate::{Digest, GmError, hex, sm3};
 
-/// The identifier that enters every signature when parties agreed on no other (GB/T 35276-2017, section 10).
-const DEFAULT_ID: &str = "1234567812345678";
+/// The distinguishing identifier that enters every signature when parties agreed on no other (GB/T 35276-2017,
+/// section 10): what certificates and receipts are signed with.
+pub const SM2_DEFAULT_ID: &str = "1234567812345678";
+
+/// Length of an uncompressed point, in bytes.
+pub const POINT_LENGTH_BYTES: usize = 65;
 
 /// How often a random number may fall outside the group before the generator is taken for broken. Once has a chance
 /// of 2⁻³².
@@ -29,14 +33,7 @@ impl SigningKey {
     /// # Errors
     /// [`GmError::Randomness`] when the operating system gives none.
     pub fn generate() -> Result<Self, GmError> {
-        for _ in 0..KEY_ATTEMPTS_MAX {
-            let mut bytes = Zeroizing::new([0; 32]);
-            getrandom::fill(bytes.as_mut_slice()).map_err(|_| GmError::Randomness)?;
-            if let Ok(secret) = SecretKey::from_slice(bytes.as_slice()) {
-                return Self::new(secret);
-            }
-        }
-        Err(GmError::Randomness)
+        Self::new(random_scalar()?)
     }
 
     /// Reads PKCS #8 in PEM.
@@ -77,13 +74,23 @@ impl SigningKey {
         &self.verifying
     }
 
-    /// Signs `message`. Deterministic (RFC 6979 over SM3): no bad randomness can give the key away.
+    /// Signs `message` with the default identifier. Deterministic (RFC 6979 over SM3): no bad randomness can give the
+    /// key away.
     ///
     /// # Errors
     /// [`GmError::Signing`] with a chance of about 2⁻²⁵⁶.
     pub fn sign(&self, message: &[u8]) -> Result<Signature, GmError> {
+        self.sign_as(SM2_DEFAULT_ID, message)
+    }
+
+    /// Signs `message` under the distinguishing identifier `id`, as [`SigningKey::sign`] otherwise. A signature under
+    /// one identifier does not verify under another, which keeps the uses of a key apart.
+    ///
+    /// # Errors
+    /// [`GmError::Signing`] with a chance of about 2⁻²⁵⁶, or for an identifier of 8 KiB and more.
+    pub fn sign_as(&self, id: &str, message: &[u8]) -> Result<Signature, GmError> {
         // The library's signing key does not wipe itself, so it lives for one signature only.
-        let signer = dsa::SigningKey::new(DEFAULT_ID, &self.secret).map_err(|_| GmError::Signing)?;
+        let signer = dsa::SigningKey::new(id, &self.secret).map_err(|_| GmError::Signing)?;
         let signature: dsa::Signature = signer.try_sign(message).map_err(|_| GmError::Signing)?;
         Ok(Signature(signature.to_bytes().into()))
     }
@@ -128,6 +135,14 @@ impl VerifyingKey {
         Self::new(PublicKey::from_public_key_der(der).map_err(|_| GmError::PublicKey)?)
     }
 
+    /// Reads a point as TLS and certificates write it: `04 ‖ x ‖ y`, 65 bytes.
+    ///
+    /// # Errors
+    /// [`GmError::PublicKey`] for another form or length, a point off the curve, or the one at infinity.
+    pub fn from_point(point: &[u8]) -> Result<Self, GmError> {
+        Self::new(read_point(point)?)
+    }
+
     /// The key as SubjectPublicKeyInfo in PEM.
     ///
     /// # Errors
@@ -157,9 +172,19 @@ impl VerifyingKey {
         self.key.verify(message, &signature).map_err(|_| GmError::Signature)
     }
 
+    /// Checks that the private half signed `message` under the distinguishing identifier `id`.
+    ///
+    /// # Errors
+    /// [`GmError::Signature`] when it did not.
+    pub fn verify_as(&self, id: &str, message: &[u8], signature: &Signature) -> Result<(), GmError> {
+        let signature = dsa::Signature::from_slice(&signature.0).map_err(|_| GmError::Signature)?;
+        let key = dsa::VerifyingKey::new(id, PublicKey::from(&self.key)).map_err(|_| GmError::Signature)?;
+        key.verify(message, &signature).map_err(|_| GmError::Signature)
+    }
+
     fn new(key: PublicKey) -> Result<Self, GmError> {
         let der = key.to_public_key_der().map_err(|_| GmError::PublicKey)?.as_bytes().to_vec();
-        let key = dsa::VerifyingKey::new(DEFAULT_ID, key).map_err(|_| GmError::PublicKey)?;
+        let key = dsa::VerifyingKey::new(SM2_DEFAULT_ID, key).map_err(|_| GmError::PublicKey)?;
         Ok(Self { key, der })
     }
 }
@@ -196,6 +221,46 @@ impl Signature {
     pub fn as_bytes(&self) -> &[u8; 64] {
         &self.0
     }
+
+    /// Reads `SEQUENCE { r INTEGER, s INTEGER }` in DER (GM/T 0009-2012), as certificates and TLS carry it.
+    ///
+    /// # Errors
+    /// [`GmError::Signature`] for anything else: another encoding of the same numbers, numbers outside the group,
+    /// bytes after the end.
+    pub fn from_der(der: &[u8]) -> Result<Self, GmError> {
+        let signature = dsa::Signature::from_der(der).map_err(|_| GmError::Signature)?;
+        Ok(Self(signature.to_bytes().into()))
+    }
+
+    /// The signature as `SEQUENCE { r INTEGER, s INTEGER }` in DER.
+    ///
+    /// # Errors
+    /// [`GmError::Signature`] when the bytes are no numbers of the group.
+    pub fn to_der(&self) -> Result<Vec<u8>, GmError> {
+        let signature = dsa::Signature::from_slice(&self.0).map_err(|_| GmError::Signature)?;
+        Ok(signature.to_der().as_bytes().to_vec())
+    }
+}
+
+/// A random number in 1 to n − 1, uniform, from the operating system's generator.
+pub(crate) fn random_scalar() -> Result<SecretKey, GmError> {
+    for _ in 0..KEY_ATTEMPTS_MAX {
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(bytes.as_mut_slice()).map_err(|_| GmError::Randomness)?;
+        if let Ok(secret) = SecretKey::from_slice(bytes.as_slice()) {
+            return Ok(secret);
+        }
+    }
+    Err(GmError::Randomness)
+}
+
+/// Reads an uncompressed point of the curve that is not the one at infinity.
+pub(crate) fn read_point(point: &[u8]) -> Result<PublicKey, GmError> {
+    // The library reads compressed and hybrid forms and a lone zero byte too; TLS 1.3 knows the one form.
+    if point.len() != POINT_LENGTH_BYTES || point.first() != Some(&0x04) {
+        return Err(GmError::PublicKey);
+    }
+    PublicKey::from_sec1_bytes(point).map_err(|_| GmError::PublicKey)
 }
 
 impl std::fmt::Display for Signature {
@@ -295,9 +360,10 @@ mod tests {
 
     #[test]
     fn foreign_and_broken_keys_are_refused() {
-        let p256 = rcgen::KeyPair::generate().unwrap();
-        assert_eq!(SigningKey::from_pkcs8_pem(&p256.serialize_pem()).err(), Some(GmError::PrivateKey));
-        assert_eq!(VerifyingKey::from_pem(&p256.public_key_pem()).err(), Some(GmError::PublicKey));
+        let p256 = p256::SecretKey::from_slice(&[7; 32]).unwrap();
+        let (private, public) = (p256.to_pkcs8_pem(LineEnding::LF), p256.public_key().to_public_key_pem(LineEnding::LF));
+        assert_eq!(SigningKey::from_pkcs8_pem(&private.unwrap()).err(), Some(GmError::PrivateKey));
+        assert_eq!(VerifyingKey::from_pem(&public.unwrap()).err(), Some(GmError::PublicKey));
         let pem = standard_key().to_pkcs8_pem().unwrap();
         assert!(SigningKey::from_pkcs8_pem(&pem[..pem.len() / 2]).is_err());
         let mut off_curve = standard_key().verifying_key().to_der().to_vec();

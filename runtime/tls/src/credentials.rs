@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use rustls::InconsistentKeys;
-use rustls::sign::CertifiedKey;
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
+use glovebox_gm::key_file;
+use rustls::Error;
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::sign::{CertifiedKey, SigningKey};
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::error::TlsError;
-use crate::suites::{Suites, provider};
+use crate::gm;
+use crate::suites::Suites;
 use crate::trust::{certificates, unfit};
 
 /// A certificate, those between it and its authority, and its private key. `Debug` shows the kind alone.
@@ -27,12 +29,10 @@ impl Credentials {
         let chain = certificates(cert_pem, "a certificate")?;
         let leaf = chain.first().ok_or(TlsError::Pem { expected: "a certificate" })?;
         let suites = Suites::of_certificate(leaf)?;
-        let _ = passphrase;
-        let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())
-            .map_err(|_| TlsError::Pem { expected: "a private key (PKCS #8)" })?;
-        let certified = CertifiedKey::from_der(chain, key, &provider(suites)).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::KeyOfAnother,
-            rustls::Error::General(_) => TlsError::KeyKind,
+        let key = read_key(suites, key_pem, passphrase)?;
+        let certified = CertifiedKey::new(chain, key);
+        certified.keys_match().map_err(|error| match error {
+            Error::InconsistentKeys(_) => TlsError::KeyOfAnother,
             error => unfit("certificate and private key", &error),
         })?;
         Ok(Self { suites, certified: Arc::new(certified) })
@@ -47,6 +47,15 @@ impl Credentials {
     pub(crate) fn certified(&self) -> Arc<CertifiedKey> {
         self.certified.clone()
     }
+}
+
+fn read_key(suites: Suites, pem: &str, passphrase: Option<&[u8]>) -> Result<Arc<dyn SigningKey>, TlsError> {
+    let pkcs8 = key_file::read(pem, passphrase)?;
+    if suites == Suites::Gm {
+        return gm::signing_key(&pkcs8).map_err(|_| TlsError::KeyOfAnother);
+    }
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.as_slice()));
+    any_supported_type(&key).map_err(|_| TlsError::KeyKind)
 }
 
 impl std::fmt::Debug for Credentials {

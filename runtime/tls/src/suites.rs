@@ -37,7 +37,7 @@ impl Suites {
     /// transcript, and the handshake fails; a server that must not speak the other kind refuses it by itself.
     #[must_use]
     pub fn of_hello(hello: &ClientHello<'_>) -> Self {
-        let suite = hello.cipher_suites().iter().any(|suite| gm::CIPHER_SUITES.contains(suite));
+        let suite = hello.cipher_suites().iter().any(|suite| gm::suite_name(*suite).is_some());
         let group = hello.named_groups().is_some_and(|groups: &[NamedGroup]| groups.contains(&gm::CURVE_SM2));
         let signature = hello.signature_schemes().contains(&gm::SM2SIG_SM3);
         if suite && group && signature { Self::Gm } else { Self::Standard }

@@ -1,0 +1,165 @@
+//! The two hellos as fields, so that a test changes one and leaves the rest as a real peer wrote it.
+
+use super::wire::Record;
+
+pub const KEY_SHARE: u16 = 51;
+pub const SUPPORTED_VERSIONS: u16 = 43;
+pub const SUPPORTED_GROUPS: u16 = 10;
+pub const SIGNATURE_ALGORITHMS: u16 = 13;
+pub const PRE_SHARED_KEY: u16 = 41;
+pub const EARLY_DATA: u16 = 42;
+pub const COOKIE: u16 = 44;
+
+pub const TLS_SM4_GCM_SM3: u16 = 0x00c6;
+pub const TLS_SM4_CCM_SM3: u16 = 0x00c7;
+pub const TLS_AES_128_GCM_SHA256: u16 = 0x1301;
+pub const CURVE_SM2: u16 = 41;
+pub const X25519: u16 = 29;
+pub const SECP256R1: u16 = 23;
+pub const SM2SIG_SM3: u16 = 0x0708;
+pub const ECDSA_SECP256R1_SHA256: u16 = 0x0403;
+
+const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
+const HANDSHAKE: u8 = 22;
+
+/// What both hellos have. A ServerHello has one suite, and one compression method without a length before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hello {
+    pub is_client: bool,
+    pub version: u16,
+    pub random: [u8; 32],
+    pub session_id: Vec<u8>,
+    pub suites: Vec<u16>,
+    pub compression: Vec<u8>,
+    pub extensions: Vec<(u16, Vec<u8>)>,
+}
+
+impl Hello {
+    /// Reads the first handshake message of a record.
+    pub fn read(record: &Record) -> Option<Self> {
+        let kind = *record.body.first()?;
+        if record.kind != HANDSHAKE || ![CLIENT_HELLO, SERVER_HELLO].contains(&kind) {
+            return None;
+        }
+        let is_client = kind == CLIENT_HELLO;
+        let mut rest = &record.body[4..];
+        let version = take_u16(&mut rest);
+        let random = take(&mut rest, 32).try_into().unwrap();
+        let session_id = take_vec8(&mut rest);
+        let suites = if is_client { u16s(&take_vec16(&mut rest)) } else { vec![take_u16(&mut rest)] };
+        let compression = if is_client { take_vec8(&mut rest) } else { take(&mut rest, 1).to_vec() };
+        let mut extensions = Vec::new();
+        let block = take_vec16(&mut rest);
+        let mut block = &block[..];
+        while !block.is_empty() {
+            let kind = take_u16(&mut block);
+            extensions.push((kind, take_vec16(&mut block)));
+        }
+        Some(Self { is_client, version, random, session_id, suites, compression, extensions })
+    }
+
+    /// The handshake message in a record of its own.
+    pub fn record(&self) -> Record {
+        Record { kind: HANDSHAKE, version: 0x0303, body: self.message() }
+    }
+
+    /// The handshake message.
+    pub fn message(&self) -> Vec<u8> {
+        let mut body = self.version.to_be_bytes().to_vec();
+        body.extend(self.random);
+        body.extend(vec8(&self.session_id));
+        let suites = from_u16s(&self.suites);
+        if self.is_client {
+            body.extend(vec16(&suites));
+            body.extend(vec8(&self.compression));
+        } else {
+            body.extend(suites);
+            body.extend(&self.compression);
+        }
+        let block: Vec<u8> =
+            self.extensions.iter().flat_map(|(kind, body)| [&kind.to_be_bytes()[..], &vec16(body)].concat()).collect();
+        body.extend(vec16(&block));
+        handshake(if self.is_client { CLIENT_HELLO } else { SERVER_HELLO }, &body)
+    }
+
+    pub fn extension(&mut self, kind: u16) -> &mut Vec<u8> {
+        &mut self.extensions.iter_mut().find(|(found, _)| *found == kind).expect("the extension is there").1
+    }
+
+    /// Puts `body` in the place of the extension, or adds it as the last one.
+    pub fn set(&mut self, kind: u16, body: Vec<u8>) {
+        match self.extensions.iter_mut().find(|(found, _)| *found == kind) {
+            Some((_, old)) => *old = body,
+            None => self.extensions.push((kind, body)),
+        }
+    }
+
+    pub fn remove(&mut self, kind: u16) {
+        self.extensions.retain(|(found, _)| *found != kind);
+    }
+
+    /// Offers these groups, with these shares.
+    pub fn offer_groups(&mut self, groups: &[u16], shares: &[(u16, Vec<u8>)]) {
+        self.set(SUPPORTED_GROUPS, vec16(&from_u16s(groups)));
+        let shares: Vec<u8> = shares.iter().flat_map(|(group, share)| key_share(*group, share)).collect();
+        self.set(KEY_SHARE, vec16(&shares));
+    }
+
+    /// Offers these signatures.
+    pub fn offer_signatures(&mut self, schemes: &[u16]) {
+        self.set(SIGNATURE_ALGORITHMS, vec16(&from_u16s(schemes)));
+    }
+
+    /// The point of the first share, as it stands in the hello.
+    pub fn share(&mut self) -> Vec<u8> {
+        let start = if self.is_client { 2 } else { 0 };
+        self.extension(KEY_SHARE)[start + 4..].to_vec()
+    }
+}
+
+/// One entry of a key share extension.
+pub fn key_share(group: u16, share: &[u8]) -> Vec<u8> {
+    [&group.to_be_bytes()[..], &vec16(share)].concat()
+}
+
+/// A handshake message of this kind.
+pub fn handshake(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind], &(body.len() as u32).to_be_bytes()[1..], body].concat()
+}
+
+pub fn vec8(bytes: &[u8]) -> Vec<u8> {
+    [&[bytes.len() as u8], bytes].concat()
+}
+
+pub fn vec16(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat()
+}
+
+pub fn from_u16s(values: &[u16]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_be_bytes()).collect()
+}
+
+fn u16s(bytes: &[u8]) -> Vec<u16> {
+    bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
+}
+
+fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
+    let (head, tail) = rest.split_at(length);
+    *rest = tail;
+    head
+}
+
+fn take_u16(rest: &mut &[u8]) -> u16 {
+    u16::from_be_bytes(take(rest, 2).try_into().unwrap())
+}
+
+fn take_vec8(rest: &mut &[u8]) -> Vec<u8> {
+    let length = take(rest, 1)[0];
+    take(rest, usize::from(length)).to_vec()
+}
+
+fn take_vec16(rest: &mut &[u8]) -> Vec<u8> {
+    let length = take_u16(rest);
+    take(rest, usize::from(length)).to_vec()
+}
