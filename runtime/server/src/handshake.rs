@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use glovebox_tls::{Suites, explain, negotiated};
 use rustls::server::Acceptor;
 use rustls::{CertificateError, Error, HandshakeKind};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -55,9 +56,13 @@ impl<'a> Handshake<'a> {
     }
 
     async fn steps(&mut self, stream: TcpStream) -> Result<Met, &'static str> {
-        let start = match LazyConfigAcceptor::new(Acceptor::default(), stream).await {
+        let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
+        let start = match (&mut acceptor).await {
             Ok(start) => start,
-            Err(error) => return Err(self.refuse(&error, None)),
+            Err(error) => {
+                alert_what_rustls_leaves_out(&error, acceptor.take_io()).await;
+                return Err(self.refuse(&error, None));
+            }
         };
         let hello = start.client_hello();
         let trust = self.trust.borrow().clone();
@@ -116,6 +121,19 @@ impl<'a> Handshake<'a> {
             tracing::debug!(address = %self.address, suites, "TLS handshake refused: {reason}");
         }
         outcome_of(fault, lacking)
+    }
+}
+
+/// Where a hello is expected and another message comes, the acceptor of rustls hangs up without a word.
+async fn alert_what_rustls_leaves_out(error: &std::io::Error, stream: Option<TcpStream>) {
+    /// A record of one alert: fatal, unexpected_message (RFC 8446, sections 5.1 and 6).
+    const UNEXPECTED_MESSAGE: [u8; 7] = [21, 3, 3, 0, 2, 2, 10];
+    let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    let is_unexpected =
+        matches!(fault, Some(Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. }));
+    if let Some(mut stream) = stream.filter(|_| is_unexpected) {
+        // Who does not read it loses nothing.
+        let _ = stream.write_all(&UNEXPECTED_MESSAGE).await;
     }
 }
 
