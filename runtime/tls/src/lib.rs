@@ -22,3 +22,6 @@ pub use error::TlsError;
 pub use explain::{explain, negotiated};
 pub use suites::{Suites, provider};
 pub use trust::{Authorities, client_verifier};
+
+#[cfg(test)]
+mod tests;
