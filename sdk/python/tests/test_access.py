@@ -1,6 +1,7 @@
 """Where the server is and who we are: arguments before environment before profile file."""
 
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,47 @@ def test_a_profile_fills_the_rest_with_paths_relative_to_the_file(tmp_path: Path
     file.write_text("[default")
     with pytest.raises(ConfigurationError, match="can't read the profile file"):
         Access.find(environment=environment)
+
+
+def test_other_suites_are_never_spoken_instead(tmp_path: Path) -> None:
+    folder = identity(tmp_path / ".config/glovebox/lin")
+    file = folder.parent / "profiles.toml"
+    environment = {"HOME": str(tmp_path)}
+    for tls in ("gm", "GM", ""):
+        file.write_text(f'[default]\nserver = "https://a:1"\nidentity = "lin"\ntls = "{tls}"\n')
+        if tls:
+            with pytest.raises(ConfigurationError, match="standard suites alone"):
+                Access.find(environment=environment)
+        assert Access.find(environment={**environment, "GLOVEBOX_TLS": "standard"}).server == "https://a:1"
+    with pytest.raises(ConfigurationError, match="standard suites alone"):
+        Access.find("https://a:1", folder, environment={**environment, "GLOVEBOX_TLS": "gm"})
+
+
+def test_an_encrypted_key_takes_its_passphrase_from_a_file(tmp_path: Path, authority: Path) -> None:
+    encrypted = tmp_path / "key.pem"
+    command = [
+        "openssl",
+        "pkey",
+        "-aes256",
+        "-passout",
+        "pass:secret one",
+        "-in",
+        authority / "key.pem",
+        "-out",
+        encrypted,
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    (tmp_path / "passphrase").write_text("secret one\n")
+    (tmp_path / "wrong").write_text("secret two\n")
+    environment = {"HOME": str(tmp_path), "GLOVEBOX_CA": str(authority / "cert.pem")}
+    for name, opens in (("passphrase", True), ("wrong", False), (None, False)):
+        named = {"GLOVEBOX_IDENTITY_PASSPHRASE_FILE": str(tmp_path / name)} if name else {}
+        access = Access.find("https://a:1", (authority / "cert.pem", encrypted), environment=environment | named)
+        if opens:
+            access.tls()
+        else:
+            with pytest.raises(ConfigurationError, match="with private key"):
+                access.tls()
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:

@@ -14,6 +14,10 @@ from glovebox.errors import ConfigurationError
 
 StrPath = str | os.PathLike[str]
 
+# What a profile holds.
+_WORDS = {"server", "tls"}
+_PATHS = {"ca", "identity", "identity_passphrase_file"}
+
 
 @dataclass(frozen=True)
 class Access:
@@ -23,6 +27,7 @@ class Access:
     certificate: Path
     key: Path
     authority: Path
+    key_passphrase: Path | None = None
 
     @classmethod
     def find(
@@ -42,6 +47,13 @@ class Access:
             )
         if not _is_address(server):
             raise ConfigurationError(f"can't use the server's address `{server}`: expected `https://name:port`")
+        # Never in place of what was asked for: whoever wants RFC 8998 is not served by other suites.
+        tls = environment.get("GLOVEBOX_TLS") or section.get("tls") or "auto"
+        if tls not in ("auto", "standard"):
+            raise ConfigurationError(
+                f"`tls` is `{tls}`, and Python's ssl speaks the standard suites alone: choose `standard` or `auto` "
+                "with a P-256 identity, or use the command line"
+            )
         found = identity or environment.get("GLOVEBOX_IDENTITY") or section.get("identity")
         if not found:
             raise ConfigurationError(
@@ -50,7 +62,14 @@ class Access:
             )
         certificate, key = _pair(found)
         authority = ca or environment.get("GLOVEBOX_CA") or section.get("ca") or certificate.parent / "ca.pem"
-        return cls(server.rstrip("/"), certificate, key, Path(authority).expanduser())
+        passphrase = environment.get("GLOVEBOX_IDENTITY_PASSPHRASE_FILE") or section.get("identity_passphrase_file")
+        return cls(
+            server.rstrip("/"),
+            certificate,
+            key,
+            Path(authority).expanduser(),
+            Path(passphrase).expanduser() if passphrase else None,
+        )
 
     def tls(self) -> ssl.SSLContext:
         """TLS 1.3 with the caller's certificate."""
@@ -64,13 +83,18 @@ class Access:
         except ssl.SSLError as error:
             raise ConfigurationError(f"can't use the authority's certificate `{self.authority}`: {error}") from error
         try:
-            # No password: a prompt would hang a notebook.
-            context.load_cert_chain(self.certificate, self.key, password=lambda: "")
+            # Never none: a prompt would hang a notebook.
+            context.load_cert_chain(self.certificate, self.key, password=self._password)
         except ssl.SSLError as error:
             raise ConfigurationError(
                 f"can't use certificate `{self.certificate}` with private key `{self.key}`: {error}"
             ) from error
         return context
+
+    def _password(self) -> bytes:
+        """The first line of the file with the private key's passphrase."""
+        lines = self.key_passphrase.read_bytes().splitlines() if self.key_passphrase else []
+        return lines[0] if lines else b""
 
 
 def _is_address(server: str) -> bool:
@@ -108,6 +132,7 @@ def _profile(wanted: str | None, environment: Mapping[str, str]) -> dict[str, st
     if wanted and wanted not in sections:
         raise ConfigurationError(f"`{path}` has no profile `{wanted}`; it has: {', '.join(sections) or 'none'}")
     section = sections.get(wanted or "default", {})
-    if not isinstance(section, dict) or not section.keys() <= {"server", "identity", "ca"}:
-        raise ConfigurationError(f"`{path}`: a profile has `server`, `identity` and `ca`, and nothing else")
-    return {name: value if name == "server" else str(path.parent / value) for name, value in section.items()}
+    if not isinstance(section, dict) or not section.keys() <= _WORDS | _PATHS:
+        known = ", ".join(f"`{name}`" for name in sorted(_WORDS | _PATHS))
+        raise ConfigurationError(f"`{path}`: a profile has {known}, and nothing else")
+    return {name: str(path.parent / value) if name in _PATHS else value for name, value in section.items()}
