@@ -6,7 +6,7 @@ use glovebox_catalog::Timestamp;
 use glovebox_gm::VerifyingKey;
 use serde::Deserialize;
 
-use crate::{Event, Log, Outcome, SignedTreeHead, TreeHead, VerifyError};
+use crate::{Event, Log, LogBuilder, Outcome, SignedTreeHead, TreeHead, VerifyError};
 
 /// Longest line that is read, in bytes; far above any event. Keeps a forged export from filling memory.
 const LINE_LENGTH_MAX_BYTES: u64 = 1 << 20;
@@ -37,7 +37,7 @@ pub fn verify_export(
     expected: Option<&SignedTreeHead>,
 ) -> Result<ExportSummary, VerifyError> {
     let mut reader = ExportReader { lines, line: 0 };
-    let mut log = Log::new("");
+    let mut log = LogBuilder::new("");
     let (mut refused, mut first_at, mut last_at) = (0, None, None);
     let head = loop {
         match reader.next_line()? {
@@ -58,6 +58,7 @@ pub fn verify_export(
     }
     head.verify(key)?;
     let head = head.head;
+    let log = log.finish();
     if head.size != log.size() {
         return Err(VerifyError::Size { expected: head.size, found: log.size() });
     }

@@ -10,6 +10,7 @@ mod export;
 mod head;
 mod log;
 mod proof;
+mod rebuild;
 mod receipt;
 #[cfg(test)]
 mod samples;
@@ -23,6 +24,7 @@ pub use export::{ExportSummary, verify_export};
 pub use head::{SignedTreeHead, TreeHead};
 pub use log::Log;
 pub use proof::{ConsistencyProof, InclusionProof};
+pub use rebuild::LogBuilder;
 pub use receipt::{RECEIPT_VERSION, Receipt, STATEMENT_DETAIL, Statement};
 
 /// The snippets of docs/receipts.md, run as tests.

@@ -44,7 +44,7 @@ impl Log {
         self.append_leaf(event.sequence, &event.leaf())
     }
 
-    /// Appends an event that is at hand as its leaf, as when the log is read back from disk.
+    /// Appends an event that is at hand as its leaf. For many of them there is [`crate::LogBuilder`].
     ///
     /// # Errors
     /// [`AuditError::Sequence`] unless `sequence` is [`Log::size`].
@@ -52,20 +52,27 @@ impl Log {
         if sequence != self.size() {
             return Err(AuditError::Sequence { expected: self.size(), found: sequence });
         }
-        let mut node = hash_leaf(leaf);
-        for level in 0.. {
-            let Some(nodes) = self.levels.get_mut(level) else {
-                self.levels.push(vec![node]);
-                break;
-            };
-            nodes.push(node);
-            // An even count means that the last two are the halves of a subtree that is now complete.
-            match nodes.last_chunk() {
-                Some([left, right]) if nodes.len() % 2 == 0 => node = hash_parent(left, right),
-                _ => break,
-            }
-        }
+        self.extend(&[leaf]);
         Ok(())
+    }
+
+    /// Appends `leaves` in their order. On every level, all new nodes are hashed beside each other.
+    pub(crate) fn extend(&mut self, leaves: &[&[u8]]) {
+        let mut new = prefixed(LEAF).finish_each(leaves);
+        let mut level = 0;
+        while !new.is_empty() {
+            if level == self.levels.len() {
+                self.levels.push(Vec::new());
+            }
+            let Some(nodes) = self.levels.get_mut(level) else { return };
+            // All nodes before this one have their parent: the last of an odd number waits for its other half.
+            let without_parent = nodes.len() - nodes.len() % 2;
+            nodes.append(&mut new);
+            let (pairs, _) = nodes.get(without_parent..).unwrap_or_default().as_chunks();
+            let pairs: Vec<[u8; 64]> = pairs.iter().map(joined).collect();
+            new = prefixed(NODE).finish_each(&pairs);
+            level += 1;
+        }
     }
 
     /// Root of the tree over all events.
@@ -166,21 +173,29 @@ impl Log {
     }
 }
 
-/// Hash of a leaf: SM3(0x00 ‖ leaf).
-fn hash_leaf(leaf: &[u8]) -> Digest {
+/// What begins the text of a leaf's hash: SM3(0x00 ‖ leaf).
+const LEAF: u8 = 0;
+/// What begins the text of an inner node's hash: SM3(0x01 ‖ left ‖ right).
+const NODE: u8 = 1;
+
+fn prefixed(prefix: u8) -> Sm3Hasher {
     let mut hasher = Sm3Hasher::new();
-    hasher.update(&[0]);
-    hasher.update(leaf);
-    hasher.finish()
+    hasher.update(&[prefix]);
+    hasher
 }
 
-/// Hash of a node: SM3(0x01 ‖ left ‖ right).
 fn hash_parent(left: &Digest, right: &Digest) -> Digest {
-    let mut hasher = Sm3Hasher::new();
-    hasher.update(&[1]);
+    let mut hasher = prefixed(NODE);
     hasher.update(left.as_ref());
     hasher.update(right.as_ref());
     hasher.finish()
+}
+
+fn joined([left, right]: &[Digest; 2]) -> [u8; 64] {
+    let mut both = [0; 64];
+    let bytes = left.as_bytes().iter().chain(right.as_bytes());
+    both.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    both
 }
 
 #[cfg(test)]

@@ -7,14 +7,14 @@ use std::cmp::Reverse;
 
 use zeroize::Zeroize;
 
-use super::{BLOCK_LENGTH_BYTES, Sm3Hasher, copy, digest, pad, scalar};
+use super::{BLOCK_LENGTH_BYTES, Sm3Hasher, copy, digest, scalar};
 use crate::Digest;
 
 type Block = [u8; BLOCK_LENGTH_BYTES];
 
 /// Below so many messages, one after the other is faster: a step of all lanes takes as long as two to three blocks
 /// alone, with eight lanes of AVX2 as with sixteen of AVX-512.
-const LANES_WORTH: usize = 3;
+pub(super) const LANES_WORTH: usize = 4;
 
 /// So many messages at the end of a batch are taken longest first, so that the lanes finish at about the same time.
 /// Before that, a lane that finishes early finds other work.
@@ -164,6 +164,23 @@ fn in_order_of_work(messages: &[&[u8]]) -> impl Iterator<Item = usize> {
     let mut last: Vec<usize> = (sorted_from..messages.len()).collect();
     last.sort_by_key(|message| Reverse(messages.get(*message).map(|bytes| bytes.len())));
     (0..sorted_from).chain(last)
+}
+
+/// Puts the end of a message into the last one or two blocks of `tail`: `start ‖ end`, less than a block, then the
+/// padding of section 5.2. Says at which block they begin.
+fn pad(tail: &mut [Block; 2], start: &[u8], end: &[u8], length_bytes: u64) -> usize {
+    let filled = start.len() + end.len();
+    // The bit 1 and the length have to fit in, too.
+    let first = usize::from(filled + 1 + size_of::<u64>() <= BLOCK_LENGTH_BYTES);
+    *tail = [[0; BLOCK_LENGTH_BYTES]; 2];
+    let free = tail.as_flattened_mut().get_mut(first * BLOCK_LENGTH_BYTES..).unwrap_or_default();
+    copy(free, start);
+    copy(free.get_mut(start.len()..).unwrap_or_default(), end);
+    copy(free.get_mut(filled..).unwrap_or_default(), &[0x80]);
+    if let Some(length_bits) = free.last_chunk_mut() {
+        *length_bits = (length_bytes * 8).to_be_bytes();
+    }
+    first
 }
 
 fn column<const L: usize>(state: &[[u32; L]; 8], lane: usize) -> [u32; 8] {

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "the calls past the check of the CPU's features")]
 
 use super::Sm3Hasher;
-use super::batch::Batch;
+use super::batch::{Batch, LANES_WORTH};
 use crate::Digest;
 
 /// How many messages SM3 takes at once. Only what this CPU can do exists as a value.
@@ -65,6 +65,7 @@ impl Sm3Lanes {
 
     pub(super) fn finish_each(self, start: &Sm3Hasher, messages: &[&[u8]]) -> Vec<Digest> {
         match self.0 {
+            _ if messages.len() < LANES_WORTH => one_by_one(start, messages),
             #[cfg(target_arch = "x86_64")]
             Lanes::Avx512 => Batch::new(start).finish_each(messages, |state, runs, blocks| {
                 // SAFETY: the value `Lanes::Avx512` is handed out only after AVX-512 F and BW were found.
@@ -75,7 +76,7 @@ impl Sm3Lanes {
                 // SAFETY: the value `Lanes::Avx2` is handed out only after AVX2 was found.
                 unsafe { super::avx2::update(state, runs, blocks) }
             }),
-            Lanes::One => messages.iter().map(|message| start.clone().finish_with(message)).collect(),
+            Lanes::One => one_by_one(start, messages),
         }
     }
 }
@@ -90,6 +91,10 @@ impl Lanes {
             Self::One => true,
         }
     }
+}
+
+fn one_by_one(start: &Sm3Hasher, messages: &[&[u8]]) -> Vec<Digest> {
+    messages.iter().map(|message| start.clone().finish_with(message)).collect()
 }
 
 impl std::fmt::Display for Sm3Lanes {

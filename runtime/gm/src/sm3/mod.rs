@@ -76,10 +76,20 @@ impl Sm3Hasher {
     /// The digest of everything seen.
     #[must_use]
     pub fn finish(mut self) -> Digest {
-        let mut tail = [[0; BLOCK_LENGTH_BYTES]; 2];
-        let blocks = pad(&mut tail, self.pending(), &[], self.length_bytes);
-        scalar::update(&mut self.state, tail.get(blocks..).unwrap_or_default());
-        tail.zeroize();
+        let filled = self.pending().len();
+        let length_bits = (self.length_bytes * 8).to_be_bytes();
+        // The padding of section 5.2: the bit 1, zeros, the length at the end of a block.
+        let free = self.pending.get_mut(filled..).unwrap_or_default();
+        free.fill(0);
+        copy(free, &[0x80]);
+        if free.len() <= length_bits.len() {
+            scalar::update(&mut self.state, std::slice::from_ref(&self.pending));
+            self.pending.fill(0);
+        }
+        if let Some(end) = self.pending.last_chunk_mut() {
+            *end = length_bits;
+        }
+        scalar::update(&mut self.state, std::slice::from_ref(&self.pending));
         digest(self.state)
     }
 
@@ -115,23 +125,6 @@ impl Default for Sm3Hasher {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Puts the end of a message into the last one or two blocks of `tail`: `start ‖ end`, less than a block, then the
-/// padding of section 5.2. Says at which block they begin.
-fn pad(tail: &mut [[u8; BLOCK_LENGTH_BYTES]; 2], start: &[u8], end: &[u8], length_bytes: u64) -> usize {
-    let filled = start.len() + end.len();
-    // The bit 1 and the length have to fit in, too.
-    let first = usize::from(filled + 1 + size_of::<u64>() <= BLOCK_LENGTH_BYTES);
-    *tail = [[0; BLOCK_LENGTH_BYTES]; 2];
-    let free = tail.as_flattened_mut().get_mut(first * BLOCK_LENGTH_BYTES..).unwrap_or_default();
-    copy(free, start);
-    copy(free.get_mut(start.len()..).unwrap_or_default(), end);
-    copy(free.get_mut(filled..).unwrap_or_default(), &[0x80]);
-    if let Some(length_bits) = free.last_chunk_mut() {
-        *length_bits = (length_bytes * 8).to_be_bytes();
-    }
-    first
 }
 
 /// Copies `from` to the beginning of `to`, as far as there is room.
