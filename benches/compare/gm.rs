@@ -1,4 +1,4 @@
-//! The Chinese algorithms beside their usual counterparts and beside OpenSSL, where it is installed.
+//! SM3 and SM2 beside their usual counterparts and beside OpenSSL, where it is installed; SM4 in a file of its own.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -6,42 +6,25 @@ use std::time::Duration;
 use anyhow::Result;
 use glovebox_benches::clock::cpu_best_of_two;
 use glovebox_benches::figure::Figure;
-use glovebox_gm::{GmError, Key128, SigningKey, Sm4Gcm, sm3};
+use glovebox_gm::{GmError, Key256, SigningKey, Sm3Lanes, hmac_sm3, hmac_sm3_many, sm3, sm3_many};
 use sha2::Digest as _;
 
-use crate::openssl;
+use crate::cipher;
+use crate::openssl::OpenSsl;
 
 const ROUNDS: u32 = 7;
 /// What one chunk of a segment holds.
 const CHUNK_BYTES: usize = 64 << 10;
 const CHUNKS: usize = 32;
 const SIGNATURES: usize = 100;
-const NONCE: [u8; 12] = [1; 12];
-/// OpenSSL 3.0 has GCM for AES alone, and SM4 in counter mode, which is GCM without the tag.
-const CIPHER_PEERS: [(&str, &str); 2] = [("sm4-ctr", "OpenSSL, SM4-CTR"), ("aes-128-gcm", "OpenSSL, AES-128-GCM")];
+/// Messages of a batch: leaves of a log, keys of persons.
+const MESSAGES: usize = 4096;
 
 pub(crate) fn figures() -> Result<Vec<Figure>> {
-    let mut figures = ciphers()?;
+    let mut figures = cipher::figures()?;
     figures.extend(digests()?);
+    figures.extend(batches()?);
     figures.extend(signatures()?);
-    Ok(figures)
-}
-
-fn ciphers() -> Result<Vec<Figure>> {
-    let cipher = Sm4Gcm::new(&Key128::random()?);
-    let mut buffer = vec![0; CHUNK_BYTES];
-    let mut chunk = buffer.clone();
-    let tag = cipher.seal_detached(&NONCE, b"", &mut chunk)?;
-    let seal = || (0..CHUNKS).try_for_each(|_| cipher.seal_detached(&NONCE, b"", &mut buffer).map(drop));
-    // Opening decrypts in place, so every chunk is copied first; that takes below 1 % of the time.
-    let open = || (0..CHUNKS).try_for_each(|_| cipher.open_detached(&NONCE, b"", &mut chunk.clone(), &tag));
-    let (sealed, opened) = cpu_best_of_two(ROUNDS, fallible(seal), fallible(open))?;
-    let seals = Figure::new("SM4-GCM seals 64 KiB", megabytes_per_second(sealed), "MB/s");
-    let mut figures = vec![Figure::new("SM4-GCM opens 64 KiB", megabytes_per_second(opened), "MB/s")];
-    for (algorithm, name) in CIPHER_PEERS {
-        let peer = openssl::megabytes_per_second(algorithm, CHUNK_BYTES);
-        figures.push(peer.map_or(seals.clone(), |theirs| seals.clone().beside(name, theirs)));
-    }
     Ok(figures)
 }
 
@@ -52,8 +35,35 @@ fn digests() -> Result<Vec<Figure>> {
     let (ours, theirs) = cpu_best_of_two(ROUNDS, ours, theirs)?;
     let figure = Figure::new("SM3 of 64 KiB", megabytes_per_second(ours), "MB/s");
     let mut figures = vec![figure.clone().beside("SHA-256 (`sha2`)", megabytes_per_second(theirs))];
-    if let Some(theirs) = openssl::megabytes_per_second("sm3", CHUNK_BYTES) {
-        figures.push(figure.beside("OpenSSL, SM3", theirs));
+    for peer in [OpenSsl::on_path(), OpenSsl::four()].into_iter().flatten() {
+        if let Some(theirs) = peer.megabytes_per_second("sm3", CHUNK_BYTES) {
+            figures.push(figure.clone().beside(format!("{}, SM3", peer.name), theirs));
+        }
+    }
+    Ok(figures)
+}
+
+/// Many short messages at once, beside one by one.
+fn batches() -> Result<Vec<Figure>> {
+    let lanes = Sm3Lanes::best();
+    let key = Key256::random()?;
+    let mut figures = Vec::new();
+    for bytes in [32, 64, 256, 1024] {
+        let messages: Vec<Vec<u8>> = (0..MESSAGES).map(|number| vec![number as u8; bytes]).collect();
+        let rate = |taken: Duration| MESSAGES as f64 / taken.as_secs_f64() / 1e6;
+        let many = || Ok(black_box(sm3_many(&messages)));
+        let each = || Ok(messages.iter().map(|message| sm3(message)).collect::<Vec<_>>());
+        let (ours, theirs) = cpu_best_of_two(ROUNDS, many, each)?;
+        let name =
+            format!("SM3 of {MESSAGES} messages of {bytes} B at once ({} lanes, {})", lanes.count(), lanes.name());
+        figures.push(Figure::new(name, rate(ours), "M/s").beside("one by one", rate(theirs)));
+        if bytes == 32 {
+            let many = || Ok(black_box(hmac_sm3_many(&key, &messages)));
+            let each = || Ok(messages.iter().map(|message| hmac_sm3(&key, message)).collect::<Vec<_>>());
+            let (ours, theirs) = cpu_best_of_two(ROUNDS, many, each)?;
+            let name = format!("HMAC-SM3 of {MESSAGES} messages of {bytes} B at once");
+            figures.push(Figure::new(name, rate(ours), "M/s").beside("one by one", rate(theirs)));
+        }
     }
     Ok(figures)
 }
@@ -68,9 +78,11 @@ fn signatures() -> Result<Vec<Figure>> {
     let rate = |taken: Duration| SIGNATURES as f64 / taken.as_secs_f64();
     let mut signs = Figure::new("SM2 signs", rate(signed), "a second");
     let mut verifies = Figure::new("SM2 verifies", rate(verified), "a second");
-    if let Some((theirs_sign, theirs_verify)) = openssl::sm2_per_second() {
-        signs = signs.beside("OpenSSL", theirs_sign);
-        verifies = verifies.beside("OpenSSL", theirs_verify);
+    if let Some(peer) = OpenSsl::on_path()
+        && let Some((theirs_sign, theirs_verify)) = peer.sm2_per_second()
+    {
+        signs = signs.beside(&peer.name, theirs_sign);
+        verifies = verifies.beside(&peer.name, theirs_verify);
     }
     Ok(vec![signs, verifies])
 }

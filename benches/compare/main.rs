@@ -4,8 +4,10 @@
 //! `--memory-mib N` for the bound of ingestion, `--jobs N` for the number of jobs.
 #![allow(clippy::print_stdout, reason = "the table is what this program is for")]
 
+mod cipher;
 mod duckdb;
 mod gate;
+mod gcrypt;
 mod gm;
 mod guard;
 #[cfg(feature = "enclave")]
@@ -14,6 +16,7 @@ mod ingest;
 mod job;
 mod openssl;
 mod sandbox;
+mod tls;
 #[cfg(feature = "enclave")]
 mod zone;
 
@@ -29,9 +32,9 @@ struct Options {
 }
 
 #[cfg(feature = "enclave")]
-const PARTS: [&str; 6] = ["sandbox", "gate", "guard", "gm", "ingest", "job"];
+const PARTS: [&str; 7] = ["sandbox", "gate", "guard", "gm", "tls", "ingest", "job"];
 #[cfg(not(feature = "enclave"))]
-const PARTS: [&str; 4] = ["sandbox", "gate", "guard", "gm"];
+const PARTS: [&str; 5] = ["sandbox", "gate", "guard", "gm", "tls"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -56,6 +59,7 @@ fn run(part: &str, options: &Options) -> Result<Vec<Figure>> {
         "gate" => gate::figures(),
         "guard" => guard::figures(),
         "gm" => gm::figures(),
+        "tls" => tls::figures(),
         #[cfg(feature = "enclave")]
         "ingest" => ingest::figures(options.persons, options.memory_mib),
         #[cfg(feature = "enclave")]

@@ -30,6 +30,20 @@ pub fn cpu_best_of_two<A, B>(
     Ok(best)
 }
 
+/// What a contestant does for one measurement.
+pub type Work<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
+
+/// The same for any number of contestants, whose times come in their order.
+pub fn cpu_best_of_all(rounds: u32, contestants: &mut [Work<'_>]) -> Result<Vec<Duration>> {
+    let mut best = vec![Duration::MAX; contestants.len()];
+    for _ in 0..rounds {
+        for (best, work) in best.iter_mut().zip(contestants.iter_mut()) {
+            *best = (*best).min(cpu_of(work)?);
+        }
+    }
+    Ok(best)
+}
+
 fn cpu_of<T>(work: &mut impl FnMut() -> Result<T>) -> Result<Duration> {
     let before = now(ClockId::ThreadCPUTime);
     black_box(work()?);
