@@ -129,18 +129,7 @@ fn what_is_no_key_of_ours_is_refused_by_name() {
 
 #[test]
 fn keys_on_other_curves_are_refused() {
-    for pem in [
-        "-----BEGIN PRIVATE KEY-----
-MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgQahGFo1AqA/iBe0bADwd
-jbZl2NDX5ew1mYpnZNwGGf6hRANCAATIQ2pSKApZn/FU/+Olvv7arWWLt3FfdjIg
-zGmNrmVaJrDUXmsXdQQnu3aI60dHIqJAUBg9yLOj78iCZifMX5Wr
------END PRIVATE KEY-----
-",
-        "-----BEGIN PRIVATE KEY-----
-MC4CAQAwBQYDK2VwBCIEINaiMFVo/zesS5kbDTZibTQw7wnMHNdUnxYl/ke6wRn/
------END PRIVATE KEY-----
-",
-    ] {
+    for pem in [include_str!("vectors/k256.pem"), include_str!("vectors/ed25519.pem")] {
         let refused = PrivateKey::from_pem(pem, None).err();
         assert_eq!(refused, Some(fault("expected a key on the curve of SM2 or on P-256")));
         assert_eq!(SigningKey::from_pem(pem, None).err(), Some(GmError::PrivateKey));
