@@ -207,6 +207,38 @@ mod tests {
         assert!(unknown.contains("no profile `c`") && unknown.contains("default"), "{unknown}");
     }
 
+    /// What is spoken is settled by what there is, and by nothing that happens later.
+    #[test]
+    fn the_identity_settles_what_is_spoken() {
+        let folder = tempfile::tempdir().unwrap();
+        let (both, standard) = (folder.path().join("both"), folder.path().join("standard"));
+        for place in [&both, &both.join("gm"), &standard] {
+            std::fs::create_dir_all(place).unwrap();
+            std::fs::write(place.join("cert.pem"), "").unwrap();
+        }
+        let chosen = |identity: &Path, tls| identity_files(identity, tls).unwrap().0;
+        assert_eq!(chosen(&both, TlsChoice::Auto), both.join("gm/cert.pem"));
+        assert_eq!(chosen(&both, TlsChoice::Gm), both.join("gm/cert.pem"));
+        assert_eq!(chosen(&both, TlsChoice::Standard), both.join("cert.pem"));
+        assert_eq!(chosen(&standard, TlsChoice::Auto), standard.join("cert.pem"));
+        // An identity of one kind by itself, which the client refuses if it is the other kind.
+        assert_eq!(chosen(&standard, TlsChoice::Gm), standard.join("cert.pem"));
+        assert_eq!(chosen(&both.join("gm"), TlsChoice::Auto), both.join("gm/cert.pem"));
+        assert_eq!(chosen(&both.join("cert.pem"), TlsChoice::Auto), both.join("cert.pem"));
+    }
+
+    #[test]
+    fn a_profile_chooses_suites() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("profiles.toml");
+        std::fs::write(&file, "[default]\ntls = \"gm\"\nidentity_passphrase_file = \"secret\"\n").unwrap();
+        let profile = global(&file, None).read_profile().unwrap();
+        assert_eq!(profile.tls, Some(TlsChoice::Gm));
+        assert_eq!(profile.identity_passphrase_file, Some(folder.path().join("secret")));
+        std::fs::write(&file, "[default]\ntls = \"sm\"\n").unwrap();
+        assert!(format!("{:#}", global(&file, None).read_profile().unwrap_err()).contains("sm"));
+    }
+
     #[test]
     fn what_is_missing_is_named() {
         let folder = tempfile::tempdir().unwrap();

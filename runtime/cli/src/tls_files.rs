@@ -111,3 +111,59 @@ fn places(suites: Suites) -> (&'static str, &'static str, &'static str, &'static
         Suites::Standard => ("server/cert.pem", "server/key.pem", "ca.pem", "revoked.pem"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pki(files: &[&str]) -> (tempfile::TempDir, Sources) {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let sources = Sources::folder(folder.path());
+        (folder, sources)
+    }
+
+    #[test]
+    fn a_folder_gives_the_sets_that_it_has() {
+        let (folder, both) = pki(&["server/cert.pem", "server/gm/cert.pem"]);
+        let tls = both.tls(TlsChoice::Auto).unwrap();
+        assert_eq!(tls.standard.unwrap().client_revocations, folder.path().join("revoked.pem"));
+        let gm = tls.gm.unwrap();
+        assert_eq!(gm.key, folder.path().join("server/gm/key.pem"));
+        assert_eq!(gm.client_authority, folder.path().join("gm/ca.pem"));
+        assert!(both.tls(TlsChoice::Gm).unwrap().standard.is_none());
+        assert!(both.tls(TlsChoice::Standard).unwrap().gm.is_none());
+
+        let (_folder, standard) = pki(&["server/cert.pem"]);
+        assert!(standard.tls(TlsChoice::Auto).unwrap().gm.is_none());
+        let error = standard.tls(TlsChoice::Gm).unwrap_err().to_string();
+        assert!(error.contains("--algorithm sm2"), "{error}");
+        let (_folder, gm) = pki(&["server/gm/cert.pem"]);
+        assert!(gm.tls(TlsChoice::Auto).unwrap().standard.is_none());
+        assert!(gm.tls(TlsChoice::Standard).unwrap_err().to_string().contains("--algorithm p256"));
+        let (_folder, neither) = pki(&[]);
+        assert!(neither.tls(TlsChoice::Auto).unwrap_err().to_string().contains("glovebox pki init"));
+    }
+
+    #[test]
+    fn files_may_be_named_one_by_one() {
+        let named = Named {
+            certificate: Some("c".into()),
+            private_key: Some("k".into()),
+            client_authority: Some("a".into()),
+            client_revocations: None,
+        };
+        let sources = Sources { gm: named.clone(), ..Sources::default() };
+        let error = sources.tls(TlsChoice::Auto).unwrap_err().to_string();
+        assert!(error.contains("--gm-client-revocations"), "{error}");
+        let gm = Named { client_revocations: Some("r".into()), ..named };
+        let sources = Sources { gm, key_passphrase: Some("p".into()), ..Sources::default() };
+        let tls = sources.tls(TlsChoice::Auto).unwrap();
+        assert!(tls.standard.is_none());
+        assert_eq!(tls.gm.unwrap().key_passphrase, Some("p".into()));
+    }
+}

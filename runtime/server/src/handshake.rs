@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use glovebox_tls::{Suites, explain, negotiated};
 use rustls::server::Acceptor;
-use rustls::{CertificateError, Error, HandshakeKind};
+use rustls::{CertificateError, Error, HandshakeKind, PeerIncompatible};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -102,19 +102,7 @@ impl<'a> Handshake<'a> {
             return "failed";
         };
         let suites = self.so_far.suites.map_or("none", Suites::as_str);
-        let reason = match (lacking, fault) {
-            (Some(Suites::Gm), Error::PeerIncompatible(_)) => {
-                "the client asks for RFC 8998 and this server has no SM2 certificate: make one \
-                 (`glovebox pki init --algorithm sm2`), or let the client use `--tls standard`"
-                    .to_owned()
-            }
-            (Some(Suites::Standard), Error::PeerIncompatible(_)) => {
-                "this server speaks RFC 8998 alone and the client does not offer it whole (an SM4 suite, curveSM2, \
-                 sm2sig_sm3): let the client use `--tls gm`, or serve a P-256 certificate, too"
-                    .to_owned()
-            }
-            _ => explain(fault),
-        };
+        let reason = reason(fault, lacking);
         if self.log.has_room() {
             tracing::info!(address = %self.address, suites, session = self.so_far.session, "TLS handshake refused: {reason}");
         } else {
@@ -137,6 +125,33 @@ async fn alert_what_rustls_leaves_out(error: &std::io::Error, stream: Option<Tcp
     }
 }
 
+/// Whether other suites, and with them another group and signature, would have helped.
+fn is_of_suites(fault: &PeerIncompatible) -> bool {
+    matches!(
+        fault,
+        PeerIncompatible::NoCipherSuitesInCommon
+            | PeerIncompatible::NoKxGroupsInCommon
+            | PeerIncompatible::NamedGroupsExtensionRequired
+            | PeerIncompatible::NoSignatureSchemesInCommon
+    )
+}
+
+/// Why, for the operator; `lacking` is what the client asked for and the server does not have.
+fn reason(fault: &Error, lacking: Option<Suites>) -> String {
+    let text = match (lacking, fault) {
+        (Some(Suites::Gm), Error::PeerIncompatible(fault)) if is_of_suites(fault) => {
+            "the client asks for RFC 8998 and this server has no SM2 certificate: make one \
+             (`glovebox pki init --algorithm sm2`), or let the client use `--tls standard`"
+        }
+        (Some(Suites::Standard), Error::PeerIncompatible(fault)) if is_of_suites(fault) => {
+            "this server speaks RFC 8998 alone and the client does not offer it whole (an SM4 suite, curveSM2, \
+             sm2sig_sm3): let the client use `--tls gm`, or serve a P-256 certificate, too"
+        }
+        _ => return explain(fault),
+    };
+    text.to_owned()
+}
+
 fn outcome_of(fault: &Error, lacking: Option<Suites>) -> &'static str {
     match fault {
         Error::NoCertificatesPresented => "no-certificate",
@@ -148,7 +163,7 @@ fn outcome_of(fault: &Error, lacking: Option<Suites>) -> &'static str {
             }
             _ => "bad-certificate",
         },
-        Error::PeerIncompatible(_) if lacking.is_some() => "suites-not-served",
+        Error::PeerIncompatible(fault) if lacking.is_some() && is_of_suites(fault) => "suites-not-served",
         Error::PeerIncompatible(_) => "nothing-in-common",
         Error::PeerMisbehaved(_)
         | Error::InvalidMessage(_)
@@ -170,5 +185,39 @@ impl RefusalLog {
     fn has_room(&self) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         self.last_unix_seconds.swap(now, Ordering::Relaxed) != now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operator_is_told_what_is_missing() {
+        let fault = Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon);
+        for (lacking, told, counted) in [
+            (Some(Suites::Gm), "no SM2 certificate", "suites-not-served"),
+            (Some(Suites::Standard), "speaks RFC 8998 alone", "suites-not-served"),
+        ] {
+            assert!(reason(&fault, lacking).contains(told), "{lacking:?}");
+            assert_eq!(outcome_of(&fault, lacking), counted);
+        }
+        assert_eq!(outcome_of(&fault, None), "nothing-in-common");
+        assert_eq!(reason(&fault, None), explain(&fault));
+        let old = Error::PeerIncompatible(PeerIncompatible::Tls12NotOfferedOrEnabled);
+        assert_eq!(reason(&old, Some(Suites::Standard)), explain(&old));
+        assert_eq!(outcome_of(&old, Some(Suites::Standard)), "nothing-in-common");
+        // What was missing is not the fault of a certificate that was refused.
+        let revoked = Error::InvalidCertificate(CertificateError::Revoked);
+        assert_eq!(reason(&revoked, Some(Suites::Gm)), explain(&revoked));
+        assert_eq!(outcome_of(&revoked, None), "revoked");
+    }
+
+    #[test]
+    fn refusals_do_not_fill_the_log() {
+        let log = RefusalLog::default();
+        let room = (0..1000).filter(|_| log.has_room()).count();
+        // One, or two where a second ended in between.
+        assert!((1..=2).contains(&room), "{room}");
     }
 }

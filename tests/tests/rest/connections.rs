@@ -1,4 +1,4 @@
-//! Who gets in: certificates and the principals that they name.
+//! Who gets in: certificates and the principals that they name, over both kinds of suites.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -7,26 +7,42 @@ use std::time::{Duration, Instant};
 
 use glovebox_api::{Decision, Problem};
 use glovebox_catalog::PrincipalId;
-use glovebox_client::ClientError;
+use glovebox_client::{ClientError, Suites};
 use glovebox_gm::pki::{Issued, Kind};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use glovebox_server::Limits;
+use rustls::pki_types::ServerName;
 
 use super::zone::Zone;
+
+macro_rules! with_both_suites {
+    ($($name:ident),+ $(,)?) => {
+        mod gm {
+            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::Suites::Gm).await })+
+        }
+        mod standard {
+            $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::Suites::Standard).await })+
+        }
+    };
+}
+
+with_both_suites!(
+    only_valid_certificates_of_people_on_file_get_in,
+    revocation_and_deactivation_bite_on_open_connections,
+    an_event_stream_ends_with_the_standing_of_its_caller,
+    whoever_comes_back_is_looked_at_again,
+);
 
 /// One connection, and no other: what is refused on it is refused without a handshake.
 struct Connection(BufReader<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>);
 
 impl Connection {
     fn open(zone: &Zone, certificate: &Issued) -> Self {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(zone.authority.cert_pem().as_bytes()).unwrap()).unwrap();
-        let chain = CertificateDer::pem_slice_iter(certificate.cert_pem.as_bytes()).map(Result::unwrap).collect();
-        let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.expose().as_bytes()).unwrap();
-        let config = rustls::ClientConfig::builder().with_root_certificates(roots);
-        let config = config.with_client_auth_cert(chain, key).unwrap();
+        Self::over(zone, Arc::new(zone.tls_config(Some(certificate))))
+    }
+
+    fn over(zone: &Zone, config: Arc<rustls::ClientConfig>) -> Self {
         let name = ServerName::try_from("localhost").unwrap();
-        let tls = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+        let tls = rustls::ClientConnection::new(config, name).unwrap();
         let stream = TcpStream::connect(zone.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         Self(BufReader::new(rustls::StreamOwned::new(tls, stream)))
@@ -34,8 +50,11 @@ impl Connection {
 
     /// Sends a request and reads the head of its answer: status, and length of the body where it has one.
     fn send(&mut self, path: &str) -> (u16, usize) {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        self.0.get_mut().write_all(request.as_bytes()).unwrap();
+        self.0.get_mut().write_all(request(path).as_bytes()).unwrap();
+        self.read_head()
+    }
+
+    fn read_head(&mut self) -> (u16, usize) {
         let status = self.line();
         let (mut length, mut header) = (0, self.line());
         while !header.is_empty() {
@@ -48,10 +67,28 @@ impl Connection {
     }
 
     fn ask(&mut self, path: &str) -> (u16, Vec<u8>) {
-        let (status, length) = self.send(path);
+        self.0.get_mut().write_all(request(path).as_bytes()).unwrap();
+        self.read_answer()
+    }
+
+    fn read_answer(&mut self) -> (u16, Vec<u8>) {
+        let (status, length) = self.read_head();
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).unwrap();
         (status, body)
+    }
+
+    /// The same where the server may hang up instead.
+    fn try_ask(&mut self, path: &str) -> std::io::Result<(u16, Vec<u8>)> {
+        self.0.get_mut().write_all(request(path).as_bytes())?;
+        if self.0.fill_buf()?.is_empty() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(self.read_answer())
+    }
+
+    fn is_resumed(&self) -> bool {
+        self.0.get_ref().conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
     }
 
     fn line(&mut self) -> String {
@@ -61,9 +98,12 @@ impl Connection {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn only_valid_certificates_of_people_on_file_get_in() {
-    let zone = Zone::start().await;
+fn request(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+}
+
+async fn only_valid_certificates_of_people_on_file_get_in(suites: Suites) {
+    let zone = Zone::start_over(suites, Limits::default()).await;
     let who = zone.client("developer").whoami().await.unwrap();
     assert_eq!((who.principal.as_str(), who.organisation.as_str()), ("developer", "company-c"));
 
@@ -91,9 +131,8 @@ async fn only_valid_certificates_of_people_on_file_get_in() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn revocation_and_deactivation_bite_on_open_connections() {
-    let zone = Zone::start().await;
+async fn revocation_and_deactivation_bite_on_open_connections(suites: Suites) {
+    let zone = Zone::start_over(suites, Limits::default()).await;
     let certificate = zone.certificate("operator");
     tokio::task::block_in_place(|| {
         let mut connection = Connection::open(&zone, &certificate);
@@ -124,10 +163,9 @@ async fn revocation_and_deactivation_bite_on_open_connections() {
     assert_eq!(developer.whoami().await.unwrap_err().code(), Some("policy.principal-inactive"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_event_stream_ends_with_the_standing_of_its_caller() {
-    let limits = glovebox_server::Limits { keep_alive_interval: Duration::from_millis(200), ..Default::default() };
-    let zone = Zone::start_with(limits, |_| {}).await;
+async fn an_event_stream_ends_with_the_standing_of_its_caller(suites: Suites) {
+    let limits = Limits { keep_alive_interval: Duration::from_millis(200), ..Default::default() };
+    let zone = Zone::start_over(suites, limits).await;
     let certificate = zone.certificate("operator");
     tokio::task::block_in_place(|| {
         let mut connection = Connection::open(&zone, &certificate);
@@ -145,4 +183,54 @@ async fn an_event_stream_ends_with_the_standing_of_its_caller() {
         let _ = connection.0.read_to_string(&mut rest);
         assert!(!rest.contains("data:"), "{rest}");
     });
+}
+
+/// The second connection resumes the session of the first; what changed in between counts.
+async fn whoever_comes_back_is_looked_at_again(suites: Suites) {
+    let zone = Zone::start_over(suites, Limits::default()).await;
+    let certificate = zone.certificate("developer");
+    let config = Arc::new(zone.tls_config(Some(&certificate)));
+    let visit = || {
+        let mut connection = Connection::over(&zone, config.clone());
+        let answer = connection.try_ask("/v1/whoami");
+        (answer, connection.is_resumed())
+    };
+    tokio::task::block_in_place(|| {
+        assert!(matches!(visit(), (Ok((200, _)), false)));
+        assert!(matches!(visit(), (Ok((200, _)), true)));
+    });
+    let id = PrincipalId::new("developer").unwrap();
+    let why = Decision { comment: "left".into() };
+    assert!(!zone.client("officer").deactivate_principal(&id, &why).await.unwrap().active);
+    tokio::task::block_in_place(|| {
+        assert!(matches!(visit(), (Ok((403, _)), true)));
+        zone.revoke(&[&certificate], 2);
+        let start = Instant::now();
+        while visit().0.is_ok() {
+            assert!(start.elapsed() < Duration::from_secs(5), "still let in");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
+}
+
+/// One person with a certificate of each kind is one person; one port serves both.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_port_serves_both_kinds_of_suites() {
+    let zone = Zone::start_over(Suites::Gm, Limits::default()).await;
+    for (authority, suites, agreed) in [
+        (&zone.authority, Suites::Gm, "TLS_SM4_GCM_SM3, curveSM2"),
+        (&zone.other, Suites::Standard, "AES_256_GCM_SHA384"),
+    ] {
+        let client = zone.client_of(authority, &Zone::certificate_of(authority, "developer"));
+        assert_eq!(client.suites(), suites);
+        let handshake = client.handshake().await.unwrap();
+        assert!(handshake.contains(agreed), "{handshake}");
+        assert_eq!(client.whoami().await.unwrap().principal.as_str(), "developer");
+    }
+    let metrics = zone.metrics().await;
+    for suites in Suites::ALL {
+        let line =
+            format!("glovebox_tls_handshakes_total{{suites=\"{suites}\",session=\"full\",outcome=\"accepted\"}}");
+        assert!(metrics.contains(&line), "{line} {metrics}");
+    }
 }

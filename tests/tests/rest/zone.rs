@@ -9,10 +9,14 @@ use glovebox_catalog::{
     Budget, Capacity, Dataset, DatasetId, DatasetScope, Grant, GrantTerms, LegalBasis, Organisation, OrganisationId,
     OrganisationKind, PrincipalId, Purpose, Recipient, Role, Timestamp,
 };
-use glovebox_client::{Access, Client, Retries};
+use glovebox_client::{Access, Client, Retries, Suites};
 use glovebox_engine::{Bootstrap, Config, Engine};
 use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, Request, Revoked};
 use glovebox_server::{Limits, Server, Tls, TlsFiles};
+use glovebox_tls::{Authorities, Credentials, client_config, provider};
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -29,9 +33,15 @@ pub(crate) const PEOPLE: [(&str, &str, OrganisationKind, Role); 6] = [
     ("regulator", "health-office", OrganisationKind::Regulator, Role::Regulator),
 ];
 
+/// Its server speaks both kinds of suites, each with an authority of its own; its people speak one of them.
 pub(crate) struct Zone {
     pub(crate) folder: tempfile::TempDir,
+    /// What people speak, unless a test says otherwise.
+    pub(crate) suites: Suites,
+    /// The authority of these people's certificates.
     pub(crate) authority: Authority,
+    /// The authority of the other suites.
+    pub(crate) other: Authority,
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -47,9 +57,16 @@ pub(crate) fn repository(path: &str) -> PathBuf {
 }
 
 impl Zone {
-    /// One worker, the server's default limits.
+    /// One worker, the server's default limits; people speak the standard suites.
     pub(crate) async fn start() -> Self {
         Self::start_with(Limits::default(), |_| {}).await
+    }
+
+    /// The same for people who speak `suites`.
+    pub(crate) async fn start_over(suites: Suites, limits: Limits) -> Self {
+        let zone = Self::start_empty_over(suites, limits, |_| {}).await;
+        zone.file_people().await;
+        zone
     }
 
     pub(crate) async fn start_with(limits: Limits, change: impl FnOnce(&mut Config)) -> Self {
@@ -60,10 +77,16 @@ impl Zone {
 
     /// With nobody on file but the security officer.
     pub(crate) async fn start_empty(limits: Limits, change: impl FnOnce(&mut Config)) -> Self {
-        // reqwest takes the provider of the process, for connections that are not made by our client.
+        Self::start_empty_over(Suites::Standard, limits, change).await
+    }
+
+    async fn start_empty_over(suites: Suites, limits: Limits, change: impl FnOnce(&mut Config)) -> Self {
+        // reqwest takes the provider of the process, for connections in the clear.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::create(Algorithm::P256, "zone", now_unix_ms() - 30 * DAY_MS, 365).unwrap();
+        let make = |algorithm| Authority::create(algorithm, "zone", now_unix_ms() - 30 * DAY_MS, 365).unwrap();
+        let (gm, standard) = (make(Algorithm::Sm2), make(Algorithm::P256));
+        let (authority, other) = if suites == Suites::Gm { (gm, standard) } else { (standard, gm) };
         let mut config = Config::new(folder.path().join("state"));
         config.workers = 1;
         config.passphrase_iterations = 10_000;
@@ -75,21 +98,22 @@ impl Zone {
             Bootstrap { organisation: organisation_of(organisation, kind), principal: person(id, organisation, role) };
         let engine = tokio::task::spawn_blocking(move || Engine::create(config, PASSPHRASE, bootstrap)).await.unwrap();
         let unset = "127.0.0.1:0".parse().unwrap();
-        let mut zone = Self { folder, authority, address: unset, admin: unset, stop: None, running: None };
-        zone.revoke(&[], 1);
+        let mut zone =
+            Self { folder, suites, authority, other, address: unset, admin: unset, stop: None, running: None };
+        for authority in [&zone.authority, &zone.other] {
+            zone.write_server_files(authority);
+            zone.write_list(authority, &[], 1);
+        }
         zone.serve(engine.unwrap(), limits).await;
         zone
     }
 
     async fn serve(&mut self, engine: Engine, limits: Limits) {
-        let path = |name: &str| self.folder.path().join(name);
-        std::fs::write(path("ca.pem"), self.authority.cert_pem()).unwrap();
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let issued = self.issue("enclave", "zone-ops", &[], Kind::Server { names }, 1, 30);
-        std::fs::write(path("server.pem"), &issued.cert_pem).unwrap();
-        std::fs::write(path("server.key"), issued.key_pem.expose()).unwrap();
-        let files = TlsFiles::new(path("server.pem"), path("server.key"), path("ca.pem"), path("revoked.pem"));
-        let mut tls = Tls::new(None, Some(files));
+        let files = |algorithm| {
+            let path = |name: &str| self.path(algorithm, name);
+            TlsFiles::new(path("server.pem"), path("server.key"), path("ca.pem"), path("revoked.pem"))
+        };
+        let mut tls = Tls::new(Some(files(Algorithm::Sm2)), Some(files(Algorithm::P256)));
         tls.poll_interval = Duration::from_millis(50);
         let any = "127.0.0.1:0".parse().unwrap();
         let mut config = glovebox_server::Config::new(any, any, tls);
@@ -105,6 +129,20 @@ impl Zone {
             };
             server.run(stopped).await.unwrap();
         }));
+    }
+
+    fn path(&self, algorithm: Algorithm, name: &str) -> PathBuf {
+        let prefix = if algorithm == Algorithm::Sm2 { "gm-" } else { "" };
+        self.folder.path().join(format!("{prefix}{name}"))
+    }
+
+    fn write_server_files(&self, authority: &Authority) {
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let issued = issue(authority, "enclave", "zone-ops", &[], Kind::Server { names }, 1, 30);
+        let write = |name, text: &str| std::fs::write(self.path(authority.algorithm(), name), text).unwrap();
+        write("ca.pem", authority.cert_pem());
+        write("server.pem", &issued.cert_pem);
+        write("server.key", issued.key_pem.expose());
     }
 
     /// Asks the server to stop, and waits until it has.
@@ -141,33 +179,33 @@ impl Zone {
         since_days: i64,
         days: u32,
     ) -> Issued {
-        self.authority
-            .issue(&Request {
-                common_name: common_name.into(),
-                organisation: organisation.into(),
-                roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-                kind,
-                valid_from_unix_ms: now_unix_ms() - since_days * DAY_MS,
-                days,
-            })
-            .unwrap()
+        issue(&self.authority, common_name, organisation, roles, kind, since_days, days)
     }
 
     /// A certificate of someone on file.
     pub(crate) fn certificate(&self, id: &str) -> Issued {
+        Self::certificate_of(&self.authority, id)
+    }
+
+    /// One by this authority.
+    pub(crate) fn certificate_of(authority: &Authority, id: &str) -> Issued {
         let (_, organisation, _, role) = PEOPLE.into_iter().find(|person| person.0 == id).unwrap();
-        self.issue(id, organisation, &[role.as_str()], Kind::Client, 1, 30)
+        issue(authority, id, organisation, &[role.as_str()], Kind::Client, 1, 30)
     }
 
     pub(crate) fn revoke(&self, issued: &[&Issued], number: u64) {
+        self.write_list(&self.authority, issued, number);
+    }
+
+    fn write_list(&self, authority: &Authority, issued: &[&Issued], number: u64) {
         let now = now_unix_ms();
         let revoked: Vec<_> = issued
             .iter()
             .map(|issued| Revoked { serial_hex: issued.serial_hex.clone(), at_unix_ms: now - 1000 })
             .collect();
-        let list = self.authority.crl(&revoked, number, now - 1000, now + 30 * DAY_MS).unwrap();
+        let list = authority.crl(&revoked, number, now - 1000, now + 30 * DAY_MS).unwrap();
         let blank = "\n".repeat(usize::try_from(number).unwrap());
-        std::fs::write(self.folder.path().join("revoked.pem"), format!("{list}\n{blank}")).unwrap();
+        std::fs::write(self.path(authority.algorithm(), "revoked.pem"), format!("{list}\n{blank}")).unwrap();
     }
 
     /// A client as someone on file, which does not repeat its calls.
@@ -176,9 +214,14 @@ impl Zone {
     }
 
     pub(crate) fn client_with(&self, issued: &Issued) -> Client {
+        self.client_of(&self.authority, issued)
+    }
+
+    /// A client with a certificate of this authority, which speaks the suites of that.
+    pub(crate) fn client_of(&self, authority: &Authority, issued: &Issued) -> Client {
         let access = Access {
             server: format!("https://localhost:{}", self.address.port()),
-            authority_pem: self.authority.cert_pem().to_owned(),
+            authority_pem: authority.cert_pem().to_owned(),
             certificate_pem: issued.cert_pem.clone(),
             key_pem: issued.key_pem.expose().to_owned(),
             key_passphrase: None,
@@ -189,16 +232,24 @@ impl Zone {
 
     /// A plain HTTP client with a certificate, for what a well-behaved client does not send.
     pub(crate) fn raw(&self, issued: Option<&Issued>) -> reqwest::Client {
-        let root = reqwest::Certificate::from_pem(self.authority.cert_pem().as_bytes()).unwrap();
-        let builder = reqwest::Client::builder().tls_certs_only([root]).no_proxy();
-        let builder = match issued {
-            None => builder,
-            Some(issued) => {
-                let pem = format!("{}\n{}", issued.cert_pem, issued.key_pem.expose());
-                builder.identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap())
-            }
-        };
-        builder.build().unwrap()
+        let config = self.tls_config(issued);
+        reqwest::Client::builder().tls_backend_preconfigured(config).no_proxy().build().unwrap()
+    }
+
+    /// TLS of a client, with a certificate or without.
+    pub(crate) fn tls_config(&self, issued: Option<&Issued>) -> ClientConfig {
+        if let Some(issued) = issued {
+            let credentials = Credentials::from_pem(&issued.cert_pem, issued.key_pem.expose(), None).unwrap();
+            let authorities = Authorities::from_pem(self.authority.cert_pem(), self.suites).unwrap();
+            return client_config(&credentials, &authorities).unwrap();
+        }
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.authority.cert_pem().as_bytes()).unwrap()).unwrap();
+        ClientConfig::builder_with_provider(provider(self.suites))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth()
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -236,6 +287,26 @@ impl Zone {
         supplier.approve_grant(&grant.id, Some(Capacity::Supplier), &why).await.unwrap();
         self.client("reviewer").approve_grant(&grant.id, None, &why).await.unwrap()
     }
+}
+
+fn issue(
+    authority: &Authority,
+    common_name: &str,
+    organisation: &str,
+    roles: &[&str],
+    kind: Kind,
+    since_days: i64,
+    days: u32,
+) -> Issued {
+    let request = Request {
+        common_name: common_name.into(),
+        organisation: organisation.into(),
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        kind,
+        valid_from_unix_ms: now_unix_ms() - since_days * DAY_MS,
+        days,
+    };
+    authority.issue(&request).unwrap()
 }
 
 fn organisation_of(id: &str, kind: OrganisationKind) -> Organisation {

@@ -8,14 +8,14 @@ use crate::trial::connect;
 #[tokio::test]
 async fn the_hello_chooses() {
     let trial = trial(Suites::Gm, Limits::default()).await;
-    for (suites, agreed) in [(Suites::Gm, "TLS_SM4_GCM_SM3, curveSM2"), (Suites::Standard, "TLS13_AES_256_GCM_SHA384")]
+    for (suites, agreed) in [(Suites::Gm, "TLS_SM4_GCM_SM3, curveSM2"), (Suites::Standard, "AES_256_GCM_SHA384")]
     {
         let side = trial.zone.of(suites);
         let mut stream = side.connect(trial.address, Some(&side.client(1, 30))).await.unwrap();
         let answer = ask(&mut stream, "/").await.unwrap();
         assert!(answer.ends_with(&format!("{suites} lin.wei@company-c")), "{answer}");
         let negotiated = glovebox_tls::negotiated(stream.get_ref().1).unwrap();
-        assert!(negotiated.starts_with(agreed), "{negotiated}");
+        assert!(negotiated.contains(agreed), "{negotiated}");
     }
 }
 
