@@ -11,6 +11,8 @@ const CODE: &[&str] = &["rs", "py", "sh", "wit", "wat", "cedar", "sql", "js", "c
 const TEXT: &[&str] = &["md", "toml", "cedarschema", "yml", "yaml", "txt"];
 /// Guests stand outside the workspace: they hand out their memory to the host, and are not trusted.
 const GUESTS: &[&str] = &["sdk/guest/", "examples/jobs/"];
+/// So do fuzz targets: they are built with counters and a sanitizer, and panic on purpose.
+const FUZZ_TARGETS: &str = "/fuzz/";
 /// The one crate that may hold `unsafe`, once it has SIMD.
 const UNSAFE_ALLOWED: &str = "runtime/gm/";
 
@@ -32,8 +34,8 @@ impl Source {
         CODE.contains(&self.ending()) || [".ci/run", "Makefile"].contains(&self.path.as_str())
     }
 
-    fn is_guest(&self) -> bool {
-        GUESTS.iter().any(|folder| self.path.starts_with(folder))
+    fn is_outside(&self) -> bool {
+        GUESTS.iter().any(|folder| self.path.starts_with(folder)) || self.path.contains(FUZZ_TARGETS)
     }
 
     /// This file is about forbidden words, so it holds them.
@@ -170,7 +172,7 @@ fn words_are_found_whole() {
 #[test]
 fn unsafe_stays_in_its_crate() {
     let elsewhere: Vec<_> =
-        rust().into_iter().filter(|s| !s.is_guest() && !s.path.starts_with(UNSAFE_ALLOWED)).collect();
+        rust().into_iter().filter(|s| !s.is_outside() && !s.path.starts_with(UNSAFE_ALLOWED)).collect();
     assert_none(
         "`unsafe` outside its crate",
         places(&elsewhere, &["unsafe {", "unsafe fn", "unsafe impl", "allow(unsafe_code)"]),
@@ -256,7 +258,7 @@ fn scripts_stop_at_the_first_fault() {
 #[test]
 fn every_crate_describes_itself_and_is_linted() {
     let mut faults = Vec::new();
-    for source in sources().iter().filter(|s| s.path.ends_with("/Cargo.toml") && !s.is_guest()) {
+    for source in sources().iter().filter(|s| s.path.ends_with("/Cargo.toml") && !s.is_outside()) {
         let line = |start: &str| source.text.lines().find(|line| line.starts_with(start));
         if line("description = ").is_none_or(|line| line.len() <= 35) {
             faults.push(format!("{}: no description", source.path));
@@ -282,7 +284,7 @@ fn dependencies_are_used_and_explained() {
     let lines = document.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let explained: BTreeSet<String> = lines.map(str::to_owned).collect();
     let manifests: Vec<_> =
-        sources().into_iter().filter(|s| s.path.ends_with("/Cargo.toml") && !s.is_guest()).collect();
+        sources().into_iter().filter(|s| s.path.ends_with("/Cargo.toml") && !s.is_outside()).collect();
     let uses = |name: &String| manifests.iter().any(|m| m.text.contains(&format!("\n{name}.workspace = true")));
     let declared = declared();
     assert_none("declared, but no crate uses it", declared.iter().filter(|name| !uses(name)).cloned().collect());
@@ -303,7 +305,7 @@ fn unnamed(manifest: &Source, sources: &[Source]) -> Vec<String> {
 #[test]
 fn crates_depend_on_what_they_use() {
     let sources = sources();
-    let manifests = sources.iter().filter(|s| s.path.ends_with("/Cargo.toml") && !s.is_guest());
+    let manifests = sources.iter().filter(|s| s.path.ends_with("/Cargo.toml") && !s.is_outside());
     assert_none("dependencies that a crate does not use", manifests.flat_map(|m| unnamed(m, &sources)).collect());
 }
 
@@ -311,7 +313,7 @@ fn crates_depend_on_what_they_use() {
 #[test]
 fn versions_stand_in_the_root_manifest_only() {
     let mut faults = Vec::new();
-    for source in sources().iter().filter(|s| s.path.ends_with("/Cargo.toml") && !s.is_guest()) {
+    for source in sources().iter().filter(|s| s.path.ends_with("/Cargo.toml") && !s.is_outside()) {
         let mut in_dependencies = false;
         for (place, line) in source.lines() {
             if line.starts_with('[') {
