@@ -35,6 +35,7 @@ const NEVER_LINKS: &[(&str, &[&str])] = &[
     ("glovebox-audit", &["rusqlite", "wasmtime", "datafusion", "parquet", "tokio", "axum", "rustls"]),
     ("glovebox-api", &["rusqlite", "wasmtime", "datafusion", "parquet", "tokio", "rustls"]),
     ("glovebox-client", &["rusqlite", "wasmtime", "datafusion", "parquet", "axum"]),
+    ("glovebox-tls", &["tokio", "rusqlite", "wasmtime", "datafusion", "axum"]),
     // Pure: no I/O, no clock, no network.
     ("glovebox-catalog", &["tokio", "rusqlite", "wasmtime", "datafusion", "cap-std", "getrandom"]),
     ("glovebox-meter", &["tokio", "rusqlite", "wasmtime", "datafusion", "cap-std", "getrandom"]),
