@@ -19,7 +19,8 @@ pub const SESSIONS_MAX: usize = 4096;
 /// How many servers a client remembers sessions of.
 const SERVERS_MAX: usize = 32;
 
-/// Tickets that a client gets with a connection. One is enough for a client that comes again; each is used once.
+/// Tickets that a client gets with a connection. Each is used once and brings new ones; two, so that a client can open
+/// two connections at a time.
 const TICKETS: usize = 2;
 
 /// A server: TLS 1.3, client certificates by `verifier`, the suites of `credentials`.
@@ -32,15 +33,19 @@ const TICKETS: usize = 2;
 /// the verifier, as of now.
 ///
 /// # Errors
-/// [`TlsError::Mixed`] when `verifier` takes certificates of the other kind.
+/// [`TlsError::Mixed`] when `verifier` takes certificates of the other kind, [`TlsError::ClientsUnproven`] when it
+/// does without.
 pub fn server_config(
     credentials: &Credentials,
     verifier: Arc<dyn ClientCertVerifier>,
 ) -> Result<ServerConfig, TlsError> {
     let suites = credentials.suites();
     let provider = provider(suites);
+    if !verifier.offer_client_auth() || !verifier.client_auth_mandatory() {
+        return Err(TlsError::ClientsUnproven);
+    }
     if verifier.supported_verify_schemes() != provider.signature_verification_algorithms.supported_schemes() {
-        return Err(TlsError::Mixed { credentials: suites });
+        return Err(TlsError::Mixed { expected: suites });
     }
     let resolver = Arc::new(SingleCertAndKey::from(credentials.certified()));
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -61,7 +66,7 @@ pub fn server_config(
 pub fn client_config(credentials: &Credentials, authorities: &Authorities) -> Result<ClientConfig, TlsError> {
     let suites = credentials.suites();
     if authorities.suites() != suites {
-        return Err(TlsError::Mixed { credentials: suites });
+        return Err(TlsError::Mixed { expected: suites });
     }
     let resolver = Arc::new(SingleCertAndKey::from(credentials.certified()));
     let mut config = ClientConfig::builder_with_provider(provider(suites))

@@ -55,7 +55,10 @@ fn read_key(suites: Suites, pem: &str, passphrase: Option<&[u8]>) -> Result<Arc<
         return gm::signing_key(&pkcs8).map_err(|_| TlsError::KeyOfAnother);
     }
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.as_slice()));
-    any_supported_type(&key).map_err(|_| TlsError::KeyKind)
+    any_supported_type(&key).map_err(|_| match gm::signing_key(&pkcs8) {
+        Ok(_) => TlsError::KeyOfAnother,
+        Err(_) => TlsError::KeyKind,
+    })
 }
 
 impl std::fmt::Debug for Credentials {

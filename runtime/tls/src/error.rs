@@ -33,12 +33,24 @@ pub enum TlsError {
         /// The suites asked for.
         suites: Suites,
     },
-    /// A certificate list of peers' suites does not fit.
-    #[error("certificate and client authority are of different kinds: {credentials} and another; give both of one")]
-    Mixed {
-        /// The kind of the certificate and key.
-        credentials: Suites,
+    /// A revocation list is signed with another algorithm than the suites use.
+    #[error("the revocation list of `{name}` is not signed with {}, as {suites} suites need; give the list of the \
+        authority of these suites", if *.suites == Suites::Gm { "SM2" } else { "ECDSA" })]
+    ListKind {
+        /// Its issuer.
+        name: String,
+        /// The suites asked for.
+        suites: Suites,
     },
+    /// Certificate, authority and list are not of one kind.
+    #[error("certificate and authority of the peers are of different kinds: expected both of the {expected} suites")]
+    Mixed {
+        /// The kind of those given first.
+        expected: Suites,
+    },
+    /// A verifier lets clients in that prove nothing.
+    #[error("expected a verifier that asks every client for a certificate")]
+    ClientsUnproven,
     /// A certificate or list can't be used.
     #[error("{what}: {detail}")]
     Unfit {

@@ -8,9 +8,11 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_cert::Certificate;
+use x509_cert::crl::CertificateList;
 use x509_cert::der::Decode;
 
 use crate::error::TlsError;
+use crate::gm;
 use crate::suites::{Suites, provider};
 
 /// The authorities that a side believes, all of one kind.
@@ -54,21 +56,27 @@ impl Authorities {
 /// such a list nobody gets in. A certificate that no list covers is refused too.
 ///
 /// # Errors
-/// [`TlsError::Pem`] without a list, [`TlsError::Mixed`] for authorities of the other kind, [`TlsError::Unfit`] when a
-/// list can't be read.
+/// [`TlsError::Pem`] without a list, [`TlsError::Mixed`] for authorities and [`TlsError::ListKind`] for a list of the
+/// other kind, [`TlsError::Unfit`] when a list can't be read.
 pub fn client_verifier(
     suites: Suites,
     authorities: &Authorities,
     revocations_pem: &str,
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     if authorities.suites != suites {
-        return Err(TlsError::Mixed { credentials: suites });
+        return Err(TlsError::Mixed { expected: suites });
     }
     let lists = CertificateRevocationListDer::pem_slice_iter(revocations_pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .ok()
         .filter(|lists| !lists.is_empty())
         .ok_or(TlsError::Pem { expected: "a certificate revocation list" })?;
+    for list in &lists {
+        let list = <CertificateList>::from_der(list).map_err(|error| unfit("the revocation list", &error))?;
+        if (list.signature_algorithm.oid == gm::SM2_WITH_SM3_OID) != (suites == Suites::Gm) {
+            return Err(TlsError::ListKind { name: list.tbs_cert_list.issuer.to_string(), suites });
+        }
+    }
     WebPkiClientVerifier::builder_with_provider(authorities.roots(), provider(suites))
         .with_crls(lists)
         .enforce_revocation_expiration()
@@ -82,7 +90,7 @@ impl Suites {
     pub(crate) fn of_certificate(der: &CertificateDer<'_>) -> Result<Self, TlsError> {
         let algorithm = &parse(der)?.tbs_certificate().subject_public_key_info().algorithm.clone();
         let curve = algorithm.parameters.as_ref().and_then(|parameters| parameters.decode_as().ok());
-        Ok(if curve == Some(crate::gm::CURVE_SM2_OID) { Self::Gm } else { Self::Standard })
+        Ok(if curve == Some(gm::CURVE_SM2_OID) { Self::Gm } else { Self::Standard })
     }
 }
 

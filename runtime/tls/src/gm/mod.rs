@@ -25,6 +25,8 @@ pub(crate) const CURVE_SM2: NamedGroup = NamedGroup::Unknown(41);
 pub(crate) const SM2SIG_SM3: SignatureScheme = SignatureScheme::Unknown(0x0708);
 /// GB/T 33560-2017: the curve of SM2 keys in certificates.
 pub(crate) const CURVE_SM2_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301");
+/// GB/T 33560-2017: signatures in certificates and lists.
+pub(crate) const SM2_WITH_SM3_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.501");
 
 /// The name of a suite of this module, since rustls has none.
 pub(crate) fn suite_name(suite: CipherSuite) -> Option<&'static str> {

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, Request, Revoked};
+use rustls::crypto::CryptoProvider;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ClientConnection, Error, ServerConfig, ServerConnection};
-use rustls_pki_types::ServerName;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
 
-use crate::{Authorities, Credentials, Suites, client_config, client_verifier, server_config};
+use crate::{Authorities, Credentials, Suites, client_config, client_verifier, provider, server_config};
 
 pub(super) const DAY_MS: i64 = 86_400_000;
 
@@ -58,6 +61,26 @@ impl Zone {
         client_config(&credentials(&self.client), &self.authorities()).unwrap()
     }
 
+    /// The client's configuration with a provider that is not ours.
+    pub(super) fn client_with(&self, change: impl FnOnce(&mut CryptoProvider)) -> ClientConfig {
+        self.client_signing(change, credentials(&self.client).certified())
+    }
+
+    /// The same with a certificate and key that are not ours.
+    pub(super) fn client_signing(
+        &self,
+        change: impl FnOnce(&mut CryptoProvider),
+        certified: Arc<CertifiedKey>,
+    ) -> ClientConfig {
+        let mut provider = (*provider(self.suites)).clone();
+        change(&mut provider);
+        ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(self.authorities().roots())
+            .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
+    }
+
     pub(super) fn pair(&self) -> Pair {
         Pair::new(self.client_config(), self.server_config())
     }
@@ -72,6 +95,10 @@ pub(super) fn issue(authority: &Authority, kind: Kind, starts_in_days: i64, days
 
 pub(super) fn credentials(issued: &Issued) -> Credentials {
     Credentials::from_pem(&issued.cert_pem, issued.key_pem.expose(), None).unwrap()
+}
+
+pub(super) fn der(pem: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
 /// Who found fault.
@@ -127,7 +154,7 @@ pub(super) fn written<D>(end: &mut rustls::ConnectionCommon<D>) -> Vec<u8> {
     bytes
 }
 
-fn give<D>(end: &mut rustls::ConnectionCommon<D>, bytes: &[u8]) -> Result<(), Error> {
+pub(super) fn give<D>(end: &mut rustls::ConnectionCommon<D>, bytes: &[u8]) -> Result<(), Error> {
     let mut unread = bytes;
     while !unread.is_empty() {
         end.read_tls(&mut unread).unwrap();
