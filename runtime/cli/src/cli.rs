@@ -79,6 +79,8 @@ pub(crate) enum Command {
     /// The enclave's public key · 公钥
     #[command(subcommand)]
     Key(command::key::Key),
+    /// Examine machine, algorithms, an enclave's folder, certificates · 体检
+    Doctor(command::doctor::Doctor),
 }
 
 impl Command {
@@ -102,6 +104,7 @@ impl Command {
             Self::Meter(command) => command.run(global, output).await,
             Self::Audit(command) => command.run(global, output).await,
             Self::Key(command) => command.run(global, output).await,
+            Self::Doctor(command) => command.run(output),
         }
     }
 }

@@ -168,7 +168,7 @@ pub(crate) fn read_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The first line of a file with a passphrase.
-fn first_line(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn first_line(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let bytes = Zeroizing::new(read_bytes(path)?);
     let line = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
     Ok(Zeroizing::new(line.to_vec()))

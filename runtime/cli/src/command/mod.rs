@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod dataset;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod grant;
 pub(crate) mod init;
 pub(crate) mod job;
