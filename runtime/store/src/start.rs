@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use glovebox_audit::{Log, SignedTreeHead};
+use glovebox_audit::{Log, LogBuilder, SignedTreeHead};
 use rusqlite::{Connection, ErrorCode};
 use rusqlite_migration::{Error as MigrationError, M, MigrationDefinitionError, Migrations};
 
@@ -68,7 +68,7 @@ fn rebuild(connection: &Connection) -> Result<(Log, Digests), StoreError> {
         connection.query_row("SELECT log_id, size, root FROM log_state WHERE only_row = 1", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
-    let mut log = Log::new(log_id);
+    let mut log = LogBuilder::new(log_id);
     let mut digests = Digests::new();
     let mut statement = connection.prepare("SELECT sequence, leaf FROM events ORDER BY sequence")?;
     let mut rows = statement.query([])?;
@@ -78,6 +78,7 @@ fn rebuild(connection: &Connection) -> Result<(Log, Digests), StoreError> {
         log.append_leaf(sequence, leaf.as_bytes()).map_err(|error| StoreError::corrupt(error.to_string()))?;
         note_digests(leaf, &mut digests);
     }
+    let log = log.finish();
     if log.size() != size.cast_unsigned() {
         return Err(StoreError::corrupt(format!("{} events are there, {size} were written", log.size())));
     }
