@@ -285,7 +285,8 @@ fn dependencies_are_used_and_explained() {
     let explained: BTreeSet<String> = lines.map(str::to_owned).collect();
     let manifests: Vec<_> =
         sources().into_iter().filter(|s| s.path.ends_with("/Cargo.toml") && !s.is_outside()).collect();
-    let uses = |name: &String| manifests.iter().any(|m| m.text.contains(&format!("\n{name}.workspace = true")));
+    let lines = |name: &str| [format!("\n{name}.workspace = true"), format!("\n{name} = {{ workspace = true")];
+    let uses = |name: &String| manifests.iter().any(|m| lines(name).iter().any(|line| m.text.contains(line)));
     let declared = declared();
     assert_none("declared, but no crate uses it", declared.iter().filter(|name| !uses(name)).cloned().collect());
     assert_none("no line in docs/dependencies.md", declared.difference(&explained).cloned().collect());
