@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use rustls::client::{ClientSessionMemoryCache, Resumption};
+use rustls::server::ServerConfig;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ServerConfig, ServerSessionMemoryCache};
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, version};
 
 use crate::credentials::Credentials;
 use crate::error::TlsError;
+use crate::sessions::Sessions;
 use crate::suites::provider;
 use crate::trust::Authorities;
-
-/// How many sessions a configuration remembers; the oldest make room.
-pub const SESSIONS_MAX: usize = 4096;
 
 /// How many servers a client remembers sessions of.
 const SERVERS_MAX: usize = 32;
@@ -25,7 +23,7 @@ const TICKETS: usize = 2;
 
 /// A server: TLS 1.3, client certificates by `verifier`, the suites of `credentials`.
 ///
-/// Sessions are resumed with a fresh key share, from a table of [`SESSIONS_MAX`] entries that belongs to this
+/// Sessions are resumed with a fresh key share, from a table of [`SESSIONS_MAX`](crate::SESSIONS_MAX) entries that belongs to this
 /// configuration; a new configuration starts with an empty one. No ticket is readable by anyone who holds a key, and
 /// there is no 0-RTT. ALPN is left to the caller.
 ///
@@ -53,7 +51,7 @@ pub fn server_config(
         .map_err(|error| unfit("TLS 1.3", &error))?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(resolver);
-    config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
+    config.session_storage = Arc::new(Sessions::default());
     config.send_tls13_tickets = TICKETS;
     config.max_early_data_size = 0;
     Ok(config)

@@ -13,13 +13,15 @@ mod credentials;
 mod error;
 mod explain;
 mod gm;
+mod sessions;
 mod suites;
 mod trust;
 
-pub use config::{SESSIONS_MAX, client_config, server_config};
+pub use config::{client_config, server_config};
 pub use credentials::Credentials;
 pub use error::TlsError;
 pub use explain::{explain, negotiated};
+pub use sessions::SESSIONS_MAX;
 pub use suites::{Suites, provider};
 pub use trust::{Authorities, client_verifier};
 

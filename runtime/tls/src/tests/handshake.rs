@@ -100,6 +100,24 @@ fn a_new_configuration_knows_no_session() {
     }
 }
 
+/// A client may send 64 KiB of certificates that lead nowhere, and would have them kept with every session.
+#[test]
+fn a_long_chain_gets_no_session() {
+    let zone = Zone::new(Suites::Gm);
+    let mut certified = (*credentials(&zone.client).certified()).clone();
+    let client = Arc::new(zone.client_signing(|_| (), Arc::new(certified.clone())));
+    let server = Arc::new(zone.server_config());
+    let again = |client: &Arc<rustls::ClientConfig>| {
+        Pair::new(client.clone(), server.clone()).shake().unwrap();
+        let mut pair = Pair::new(client.clone(), server.clone());
+        pair.shake().unwrap();
+        pair.server.handshake_kind()
+    };
+    assert_eq!(again(&client), Some(HandshakeKind::Resumed));
+    certified.cert.extend((0..20).map(|_| der(&zone.server.cert_pem)));
+    assert_eq!(again(&Arc::new(zone.client_signing(|_| (), Arc::new(certified)))), Some(HandshakeKind::Full));
+}
+
 #[test]
 fn nothing_is_accepted_before_the_handshake_ends() {
     for suites in Suites::ALL {
