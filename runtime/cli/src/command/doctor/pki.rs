@@ -174,3 +174,119 @@ fn ends(report: &mut Report, section: &'static str, name: &str, term: &Term, now
         report.good(section, format!("{name} holds until {until}, {days} days"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use glovebox_gm::pki::{Algorithm, Authority, Kind, Request};
+    use tempfile::TempDir;
+
+    use super::super::report::Verdict;
+    use super::*;
+    use crate::authority::now_unix_ms;
+
+    /// A folder with one set: the authority holds for 300 days, the server's certificate for 100, the list for 10.
+    fn folder(algorithm: Algorithm, now_ms: i64) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let (set, server) = match algorithm {
+            Algorithm::Sm2 => ("gm", "server/gm"),
+            Algorithm::P256 => (".", "server"),
+        };
+        let authority = Authority::create(algorithm, "zone", now_ms, 300).unwrap();
+        let issued = authority.issue(&Request {
+            common_name: "enclave".into(),
+            organisation: "zone".into(),
+            roles: Vec::new(),
+            kind: Kind::Server { names: vec!["localhost".into()] },
+            valid_from_unix_ms: now_ms,
+            days: 100,
+        });
+        let issued = issued.unwrap();
+        let list = authority.crl(&[], 1, now_ms, now_ms + 10 * DAY_MS).unwrap();
+        for place in [set, server] {
+            std::fs::create_dir_all(folder.path().join(place)).unwrap();
+        }
+        let put = |place: &str, name: &str, text: &str| {
+            let path = folder.path().join(place).join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        };
+        put(set, "ca.pem", authority.cert_pem());
+        put(set, "revoked.pem", &list);
+        put(server, "cert.pem", &issued.cert_pem);
+        put(server, "key.pem", issued.key_pem.expose());
+        folder
+    }
+
+    /// What is not good: faults and warnings.
+    fn trouble(folder: &Path, now_ms: i64) -> Vec<(Verdict, String)> {
+        let mut report = Report::new();
+        examine(&mut report, &Sources::folder(folder), None, now_ms);
+        let findings = report.findings.into_iter().map(|finding| (finding.verdict, finding.what));
+        findings.filter(|(verdict, _)| matches!(verdict, Verdict::Warning | Verdict::Fault)).collect()
+    }
+
+    #[test]
+    fn ends_are_told_before_they_come() {
+        let now_ms = now_unix_ms();
+        for algorithm in [Algorithm::Sm2, Algorithm::P256] {
+            let folder = folder(algorithm, now_ms);
+            let after = |days: i64| {
+                let trouble = trouble(folder.path(), now_ms + days * DAY_MS + 1000);
+                trouble.into_iter().map(|(verdict, what)| format!("{verdict:?} {what}")).collect::<Vec<_>>()
+            };
+            assert!(after(0).is_empty(), "{:?}", after(0));
+            for (days, expected) in [
+                (8, "Warning the revocation list ends at"),
+                (10, "Fault the revocation list ended at"),
+                (71, "Warning the server's certificate ends at"),
+                (100, "Fault the server's certificate ended at"),
+                (271, "Warning the authority's certificate ends at"),
+                (300, "Fault the authority's certificate ended at"),
+                (-1, "Fault the server's certificate begins to hold at"),
+            ] {
+                let found = after(days);
+                assert!(found.iter().any(|found| found.starts_with(expected)), "{days}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_told() {
+        let now_ms = now_unix_ms();
+        let (one, other) = (folder(Algorithm::P256, now_ms), folder(Algorithm::P256, now_ms));
+        let gm = folder(Algorithm::Sm2, now_ms);
+        let swap = |from: &TempDir, from_file: &str, file: &str| {
+            let (target, source) = (one.path().join(file), from.path().join(from_file));
+            let before = std::fs::read(&target).unwrap();
+            std::fs::copy(source, &target).unwrap();
+            let found = trouble(one.path(), now_ms + 1000);
+            std::fs::write(&target, before).unwrap();
+            found
+        };
+        for (from, from_file, file) in [
+            (&other, "server/key.pem", "server/key.pem"),
+            (&gm, "gm/ca.pem", "ca.pem"),
+            (&gm, "gm/revoked.pem", "revoked.pem"),
+            (&gm, "server/gm/cert.pem", "server/cert.pem"),
+        ] {
+            let found = swap(from, from_file, file);
+            assert!(matches!(found.as_slice(), [(Verdict::Fault, _), ..]), "{from_file} as {file}: {found:?}");
+        }
+        assert!(trouble(one.path(), now_ms + 1000).is_empty());
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_a_fault() {
+        let now_ms = now_unix_ms();
+        let folder = folder(Algorithm::Sm2, now_ms);
+        let key = folder.path().join("server/gm/key.pem");
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let found = trouble(folder.path(), now_ms + 1000);
+        assert!(matches!(found.as_slice(), [(Verdict::Fault, what)] if what.contains("others may read")), "{found:?}");
+        let empty = tempfile::tempdir().unwrap();
+        let found = trouble(empty.path(), now_ms);
+        assert!(matches!(found.as_slice(), [(Verdict::Fault, what)] if what.contains("pki init")), "{found:?}");
+    }
+}
