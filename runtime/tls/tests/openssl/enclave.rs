@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use glovebox_gm::pki::Identity;
-use glovebox_tls::{Suites, client_verifier, explain, negotiated, server_config};
+use glovebox_tls::{Authorities, Credentials, Suites, client_verifier, explain, negotiated, server_config};
 use rustls::server::{Acceptor, ServerConfig, ServerConnection};
 use rustls::{CommonState, HandshakeKind, StreamOwned};
 
@@ -58,12 +58,16 @@ pub(crate) struct Configs {
 impl Configs {
     /// The configuration of one side alone, with its server's certificate and its revocation list.
     pub(crate) fn of(side: &Side) -> Self {
-        let verifier = client_verifier(side.suites, &side.authorities(), &side.revoked).unwrap();
-        let config = Some(Arc::new(server_config(&credentials(&side.server), verifier).unwrap()));
+        let config = config(&credentials(&side.server), &side.authorities(), &side.revoked);
         match side.suites {
             Suites::Gm => Self { gm: config, standard: None },
             Suites::Standard => Self { gm: None, standard: config },
         }
+    }
+
+    /// RFC 8998 alone.
+    pub(crate) fn gm(server: &Credentials, authorities: &Authorities, revoked_pem: &str) -> Self {
+        Self { gm: config(server, authorities, revoked_pem), standard: None }
     }
 
     pub(crate) fn both(gm: &Side, standard: &Side) -> Self {
@@ -78,6 +82,11 @@ impl Configs {
         };
         asked.as_ref().or(other.as_ref()).expect("a server has a configuration").clone()
     }
+}
+
+fn config(server: &Credentials, authorities: &Authorities, revoked_pem: &str) -> Option<Arc<ServerConfig>> {
+    let verifier = client_verifier(server.suites(), authorities, revoked_pem).unwrap();
+    Some(Arc::new(server_config(server, verifier).unwrap()))
 }
 
 /// A server that runs as long as the test does.
@@ -181,21 +190,21 @@ fn converse(stream: &mut StreamOwned<ServerConnection, &mut TcpStream>) -> io::R
     while let Some(line) = read_line(stream)? {
         let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
         match verb {
-            "echo" => writeln!(stream, "{rest}")?,
+            "echo" => answer(stream, rest)?,
             "send" => stream.write_all(&digits(rest.parse().unwrap()))?,
             "take" => {
                 let mut taken = vec![0; rest.parse().unwrap()];
                 stream.read_exact(&mut taken)?;
-                writeln!(stream, "taken {}", glovebox_gm::sm3(&taken))?;
+                answer(stream, &format!("taken {}", glovebox_gm::sm3(&taken)))?;
             }
             "exporter" => {
                 let key = [0; EXPORTER_LENGTH_BYTES];
                 let key = stream.conn.export_keying_material(key, EXPORTER_LABEL.as_bytes(), None).unwrap();
-                writeln!(stream, "{}", key.map(|byte| format!("{byte:02X}")).concat())?;
+                answer(stream, &key.map(|byte| format!("{byte:02X}")).concat())?;
             }
             "update" => {
                 stream.conn.refresh_traffic_keys().unwrap();
-                writeln!(stream, "updated")?;
+                answer(stream, "updated")?;
             }
             "close" => {
                 stream.conn.send_close_notify();
@@ -206,6 +215,11 @@ fn converse(stream: &mut StreamOwned<ServerConnection, &mut TcpStream>) -> io::R
         stream.flush()?;
     }
     Ok(())
+}
+
+/// One line in one record.
+fn answer(stream: &mut impl Write, line: &str) -> io::Result<()> {
+    stream.write_all(format!("{line}\n").as_bytes())
 }
 
 /// None at the peer's farewell.

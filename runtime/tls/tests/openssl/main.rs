@@ -3,10 +3,14 @@
 // Tells clippy that helpers beside the test functions are test code too.
 #![cfg(test)]
 
+mod authority;
 mod caller;
+mod certificates;
 mod client;
 mod enclave;
+mod keys;
 mod peer;
+mod primitives;
 mod refusals;
 mod server;
 mod wire;

@@ -17,7 +17,7 @@ fn handshake(negotiated: &str, kind: HandshakeKind) -> Handshake {
 /// One line there and back.
 fn echo(client: &Running, text: &str) {
     client.say(format!("echo {text}\n").as_bytes());
-    client.wait_for(text);
+    client.wait_for(&format!("{text}\n"));
 }
 
 /// Ends a conversation from the side of the client; both must find it in order.
