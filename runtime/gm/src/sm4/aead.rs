@@ -145,7 +145,8 @@ macro_rules! authenticated_mode {
                         length_bytes: plain.len(),
                     });
                 }
-                let data = aead::inout::InOutBuf::new(ciphertext, plain).map_err(|_| $crate::GmError::Authentication)?;
+                let data =
+                    aead::inout::InOutBuf::new(ciphertext, plain).map_err(|_| $crate::GmError::Authentication)?;
                 self.open_inout(nonce, associated, data, tag)
             }
         }

@@ -145,3 +145,24 @@ impl std::fmt::Debug for Sm4Ctr {
         write!(f, "Sm4Ctr(secret, {})", self.kernel())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After 2¹²⁸ - 1 blocks the key stream is over, as it is in the crate `ctr`.
+    #[test]
+    fn the_key_stream_ends() {
+        for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()) {
+            let mut stream = Sm4Ctr::with_kernel(&Key128::from_slice(&[1; 16]).unwrap(), &[0; 16], kernel).unwrap();
+            stream.blocks = u128::MAX - 2;
+            let mut data = [7; 33];
+            assert!(stream.try_apply_keystream(&mut data).is_err());
+            assert_eq!(data, [7; 33], "a refusal changes nothing");
+            assert!(stream.try_apply_keystream(&mut data[..20]).is_ok());
+            assert!(stream.try_apply_keystream(&mut data[..13]).is_err());
+            assert!(stream.try_apply_keystream(&mut data[..12]).is_ok());
+            assert!(stream.try_apply_keystream(&mut data[..1]).is_err());
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use super::simd;
 use crate::GmError;
 
 /// One implementation of SM4 and GHASH for a kind of CPU.
@@ -38,10 +39,7 @@ impl Kernel {
     /// The features that the kernel needs and this CPU lacks, by the names of `/proc/cpuinfo` and `rustc`.
     #[must_use]
     pub fn missing_features(self) -> Vec<&'static str> {
-        match self {
-            Self::Portable => Vec::new(),
-            Self::Avx512Gfni | Self::Avx2Gfni | Self::AesNi => vec!["x86_64"],
-        }
+        simd::missing_features(self)
     }
 
     /// [`GmError::Kernel`] when this CPU does not run the kernel.

@@ -1,0 +1,119 @@
+//! SM4 and GHASH on the vector units of x86-64.
+
+mod avx512;
+mod field;
+mod gfni;
+mod ghash;
+mod keys;
+mod vector;
+
+use aead::inout::InOutBuf;
+
+use self::avx512::Avx512;
+pub(super) use self::ghash::key as hash_key;
+pub(super) use self::keys::{GcmKeys, Powers, RoundKeys};
+use crate::Kernel;
+
+/// Whether GCM hashes what it writes or what it reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Seal,
+    Open,
+}
+
+/// A kernel, by a proof that the CPU runs it.
+pub(super) trait Simd: Copy {
+    /// Expands `key` into `keys`.
+    fn expand(self, key: &[u8; 16], keys: &mut RoundKeys);
+
+    /// Takes `mac` through the cipher once for each block of `data`, the last one filled up with zeros.
+    fn cbc_mac(self, keys: &RoundKeys, mac: &mut [u8; 16], data: &[u8]);
+
+    /// XORs the key stream of the counters from `counter` on, of which none that is used carries beyond 32 bits.
+    fn apply_key_stream(self, keys: &RoundKeys, counter: u128, data: InOutBuf<'_, '_, u8>);
+
+    /// Fills `powers` with those of `hash_key`, a number of [`super::ghash`].
+    fn fill_powers(self, hash_key: u128, powers: &mut Powers);
+
+    /// Encrypts or decrypts `data` by the counters after `first`, whose own encryption masks the tag. Gives the tag of
+    /// the ciphertext as a big-endian number.
+    fn gcm(
+        self,
+        direction: Direction,
+        keys: &GcmKeys,
+        first: u128,
+        associated: &[u8],
+        data: InOutBuf<'_, '_, u8>,
+    ) -> u128;
+}
+
+/// A kernel that this CPU runs.
+#[derive(Clone, Copy)]
+pub(super) enum Engine {
+    Avx512Gfni(Avx512),
+}
+
+impl Engine {
+    /// Nothing for the portable kernel, and for those that the CPU does not run.
+    pub(super) fn detect(kernel: Kernel) -> Option<Self> {
+        match kernel {
+            Kernel::Avx512Gfni => Avx512::detect().map(Self::Avx512Gfni),
+            _ => None,
+        }
+    }
+
+    pub(super) fn kernel(self) -> Kernel {
+        match self {
+            Self::Avx512Gfni(_) => Kernel::Avx512Gfni,
+        }
+    }
+}
+
+/// The features that `kernel` needs and this CPU lacks.
+pub(super) fn missing_features(kernel: Kernel) -> Vec<&'static str> {
+    let features: &[(&'static str, bool)] = match kernel {
+        Kernel::Avx512Gfni => &avx512::features(),
+        Kernel::Avx2Gfni | Kernel::AesNi => &[("not yet", false)],
+        Kernel::Portable => &[],
+    };
+    features.iter().filter(|(_, has)| !has).map(|(name, _)| *name).collect()
+}
+
+impl Simd for Engine {
+    fn expand(self, key: &[u8; 16], keys: &mut RoundKeys) {
+        match self {
+            Self::Avx512Gfni(kernel) => kernel.expand(key, keys),
+        }
+    }
+
+    fn cbc_mac(self, keys: &RoundKeys, mac: &mut [u8; 16], data: &[u8]) {
+        match self {
+            Self::Avx512Gfni(kernel) => kernel.cbc_mac(keys, mac, data),
+        }
+    }
+
+    fn apply_key_stream(self, keys: &RoundKeys, counter: u128, data: InOutBuf<'_, '_, u8>) {
+        match self {
+            Self::Avx512Gfni(kernel) => kernel.apply_key_stream(keys, counter, data),
+        }
+    }
+
+    fn fill_powers(self, hash_key: u128, powers: &mut Powers) {
+        match self {
+            Self::Avx512Gfni(kernel) => kernel.fill_powers(hash_key, powers),
+        }
+    }
+
+    fn gcm(
+        self,
+        direction: Direction,
+        keys: &GcmKeys,
+        first: u128,
+        associated: &[u8],
+        data: InOutBuf<'_, '_, u8>,
+    ) -> u128 {
+        match self {
+            Self::Avx512Gfni(kernel) => kernel.gcm(direction, keys, first, associated, data),
+        }
+    }
+}
