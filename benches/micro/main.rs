@@ -8,7 +8,7 @@ use glovebox_benches::guest;
 use glovebox_benches::kept::{Kept, KeptComponent};
 use glovebox_benches::reduction::{CELLS, REDUCERS, manifest};
 use glovebox_benches::rows::{Contributions, Gate, ROWS_PER_BATCH, Rows, Sums};
-use glovebox_gm::{Key128, SigningKey, Sm4Gcm, sm3};
+use glovebox_gm::{Key128, SigningKey, Sm4Gcm, TAG_LENGTH_BYTES, sm3, sm3_many};
 use glovebox_sandbox::{Config, Sandbox};
 
 fn main() -> anyhow::Result<()> {
@@ -94,8 +94,16 @@ fn gm(criterion: &mut Criterion) -> anyhow::Result<()> {
         group.bench_function(BenchmarkId::new("SM4-GCM seal", bytes), |bencher| {
             bencher.iter(|| cipher.seal_detached(&[1; 12], b"", &mut buffer));
         });
+        let (mut plain, mut sealed) = (vec![0; bytes], vec![0; bytes + TAG_LENGTH_BYTES]);
+        cipher.seal_into(&[1; 12], b"", &plain, &mut sealed)?;
+        group.bench_function(BenchmarkId::new("SM4-GCM open into", bytes), |bencher| {
+            bencher.iter(|| cipher.open_into(&[1; 12], b"", &sealed, &mut plain));
+        });
         group.bench_function(BenchmarkId::new("SM3", bytes), |bencher| bencher.iter(|| sm3(black_box(&buffer))));
     }
+    let leaves = vec![[0x5a_u8; 64]; 1024];
+    group.throughput(Throughput::Elements(leaves.len() as u64));
+    group.bench_function("SM3 of many", |bencher| bencher.iter(|| sm3_many(black_box(&leaves))));
     let key = SigningKey::generate()?;
     let signature = key.sign(b"message")?;
     group.throughput(Throughput::Elements(1));
