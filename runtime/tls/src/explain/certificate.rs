@@ -1,6 +1,6 @@
 //! What was wrong with a certificate or a revocation list.
 
-use rustls::{CertRevocationListError, CertificateError};
+use rustls::{CertRevocationListError, CertificateError, OtherError};
 use rustls_pki_types::UnixTime;
 use x509_cert::der::{Decode, asn1::ObjectIdentifier};
 
@@ -45,16 +45,33 @@ pub(super) fn refused(fault: &CertificateError) -> String {
         }
         CertificateError::NotValidForName => not_for_name(),
         CertificateError::NotValidForNameContext { expected, presented } => {
-            format!("{}: expected {}, it has {}", not_for_name(), expected.to_str(), presented.join(", "))
+            // What a stranger wrote must not reach a terminal as commands.
+            let presented = presented.join(", ").replace(char::is_control, "\u{fffd}");
+            format!("{}: expected {}, it has {presented}", not_for_name(), expected.to_str())
         }
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "the certificate is for another purpose: a client needs one for clients, a server one for servers".into()
         }
         CertificateError::BadEncoding => "the certificate is malformed; have a new one issued".into(),
-        CertificateError::UnhandledCriticalExtension => {
-            "the certificate has a critical extension that is not understood here; have one issued without it".into()
-        }
+        CertificateError::UnhandledCriticalExtension => critical_extension(),
+        CertificateError::Other(OtherError(fault)) => of_library(fault.downcast_ref()),
         fault => format!("the certificate does not hold: {fault}"),
+    }
+}
+
+/// The faults that rustls passes on as the library that checks certificates named them.
+fn of_library(fault: Option<&webpki::Error>) -> String {
+    match fault {
+        Some(webpki::Error::CaUsedAsEndEntity) => {
+            "the certificate is an authority's, which vouches for others and is not for connecting; have one issued by it"
+                .into()
+        }
+        Some(webpki::Error::EndEntityUsedAsCa) => {
+            "the certificate is vouched for by one that is not an authority's; it is forged".into()
+        }
+        Some(webpki::Error::UnsupportedCriticalExtension) => critical_extension(),
+        Some(fault) => format!("the certificate is malformed ({fault:?}); have a new one issued"),
+        None => "the certificate does not hold".into(),
     }
 }
 
@@ -79,6 +96,10 @@ fn list_expired(when: &str) -> String {
 
 fn other_kind(what: &str) -> String {
     format!("{what}; SM2 certificates go with RFC 8998, P-256 ones with standard TLS")
+}
+
+fn critical_extension() -> String {
+    "the certificate has a critical extension that is not understood here; have one issued without it".into()
 }
 
 fn not_for_name() -> String {

@@ -11,21 +11,21 @@ const ALERT: u8 = 21;
 
 /// A record as it stands on the wire.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Record {
-    pub kind: u8,
-    pub version: u16,
-    pub body: Vec<u8>,
+pub(crate) struct Record {
+    pub(crate) kind: u8,
+    pub(crate) version: u16,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Record {
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let length = (self.body.len() as u16).to_be_bytes();
         [&[self.kind], &self.version.to_be_bytes()[..], &length, &self.body].concat()
     }
 }
 
 /// Splits what a side wrote into records.
-pub fn records(mut bytes: &[u8]) -> Vec<Record> {
+pub(crate) fn records(mut bytes: &[u8]) -> Vec<Record> {
     let mut found = Vec::new();
     while let [kind, v1, v2, l1, l2, rest @ ..] = bytes {
         let (body, rest) = rest.split_at(usize::from(u16::from_be_bytes([*l1, *l2])));
@@ -36,22 +36,22 @@ pub fn records(mut bytes: &[u8]) -> Vec<Record> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     Client,
     Server,
 }
 
 /// Both ends of a connection, what each said in the end, and everything that each put on the wire.
-pub struct Wire {
-    pub client: ClientConnection,
-    pub server: ServerConnection,
-    pub client_end: Result<(), Error>,
-    pub server_end: Result<(), Error>,
-    pub sent: Vec<(Side, Record)>,
+pub(crate) struct Wire {
+    pub(crate) client: ClientConnection,
+    pub(crate) server: ServerConnection,
+    pub(crate) client_end: Result<(), Error>,
+    pub(crate) server_end: Result<(), Error>,
+    pub(crate) sent: Vec<(Side, Record)>,
 }
 
 impl Wire {
-    pub fn new(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Self {
+    pub(crate) fn new(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> Self {
         let name = ServerName::try_from("enclave.test").unwrap();
         Self {
             client: ClientConnection::new(client.clone(), name).unwrap(),
@@ -63,7 +63,7 @@ impl Wire {
     }
 
     /// Carries records to and fro until nobody has more to say; `between` puts others in their place.
-    pub fn run(&mut self, between: &mut dyn FnMut(Side, Record) -> Vec<Record>) {
+    pub(crate) fn run(&mut self, between: &mut dyn FnMut(Side, Record) -> Vec<Record>) {
         for _ in 0..ROUNDS_MAX {
             let moved = self.carry(Side::Client, between) | self.carry(Side::Server, between);
             if !moved {
@@ -74,7 +74,7 @@ impl Wire {
     }
 
     /// Carries records as they are.
-    pub fn run_untouched(&mut self) {
+    pub(crate) fn run_untouched(&mut self) {
         self.run(&mut |_, record| vec![record]);
     }
 
@@ -95,7 +95,7 @@ impl Wire {
     }
 
     /// Gives bytes to the peer of `from`, unless that peer has hung up.
-    pub fn feed(&mut self, from: Side, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, from: Side, bytes: &[u8]) {
         let mut unread = bytes;
         while !unread.is_empty() {
             let end = match from {
@@ -118,13 +118,13 @@ impl Wire {
     }
 
     /// Both ends agreed and may talk.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         let settled = self.client_end.is_ok() && self.server_end.is_ok();
         settled && !self.client.is_handshaking() && !self.server.is_handshaking()
     }
 
     /// The alert that `side` sent: read from the wire as long as nothing is encrypted, else as its peer read it.
-    pub fn alert_of(&self, side: Side) -> Option<AlertDescription> {
+    pub(crate) fn alert_of(&self, side: Side) -> Option<AlertDescription> {
         let plain = self.sent.iter().find(|(from, r)| *from == side && r.kind == ALERT && r.body.len() == 2);
         let peer = match side {
             Side::Client => &self.server_end,
@@ -137,7 +137,7 @@ impl Wire {
         }
     }
 
-    pub fn end_of(&self, side: Side) -> &Result<(), Error> {
+    pub(crate) fn end_of(&self, side: Side) -> &Result<(), Error> {
         match side {
             Side::Client => &self.client_end,
             Side::Server => &self.server_end,
@@ -145,7 +145,7 @@ impl Wire {
     }
 
     /// Everything that `side` has been told in confidence.
-    pub fn plaintext_at(&mut self, side: Side) -> Vec<u8> {
+    pub(crate) fn plaintext_at(&mut self, side: Side) -> Vec<u8> {
         use std::io::Read;
         let mut told = Vec::new();
         // An end that hung up answers with an error once what it holds is read.

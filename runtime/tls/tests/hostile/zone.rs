@@ -7,22 +7,22 @@ use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, Request, Revoked};
 use glovebox_tls::{Authorities, Credentials, Suites, client_config, client_verifier, server_config};
 use rustls::{ClientConfig, ServerConfig};
 
-pub const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
-pub fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
-pub struct Zone {
-    pub suites: Suites,
-    pub authority: Authority,
-    pub server: Issued,
-    pub client: Issued,
-    pub crl_pem: String,
+pub(crate) struct Zone {
+    pub(crate) suites: Suites,
+    pub(crate) authority: Authority,
+    pub(crate) server: Issued,
+    pub(crate) client: Issued,
+    pub(crate) crl_pem: String,
 }
 
 impl Zone {
-    pub fn new(suites: Suites) -> Self {
+    pub(crate) fn new(suites: Suites) -> Self {
         let algorithm = match suites {
             Suites::Gm => Algorithm::Sm2,
             Suites::Standard => Algorithm::P256,
@@ -34,25 +34,25 @@ impl Zone {
         Self { suites, authority, server, client, crl_pem }
     }
 
-    pub fn authorities(&self) -> Authorities {
+    pub(crate) fn authorities(&self) -> Authorities {
         Authorities::from_pem(self.authority.cert_pem(), self.suites).unwrap()
     }
 
-    pub fn server_config(&self) -> Arc<ServerConfig> {
+    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
         let verifier = client_verifier(self.suites, &self.authorities(), &self.crl_pem).unwrap();
         Arc::new(server_config(&credentials(&self.server), verifier).unwrap())
     }
 
-    pub fn client_config(&self) -> Arc<ClientConfig> {
+    pub(crate) fn client_config(&self) -> Arc<ClientConfig> {
         Arc::new(client_config(&credentials(&self.client), &self.authorities()).unwrap())
     }
 }
 
-pub fn credentials(issued: &Issued) -> Credentials {
+pub(crate) fn credentials(issued: &Issued) -> Credentials {
     Credentials::from_pem(&issued.cert_pem, issued.key_pem.expose(), None).unwrap()
 }
 
-pub fn issue(authority: &Authority, kind: Kind, starts_in_days: i64, days: u32) -> Issued {
+pub(crate) fn issue(authority: &Authority, kind: Kind, starts_in_days: i64, days: u32) -> Issued {
     let request = Request {
         common_name: "lin.wei".into(),
         organisation: "hospital-a".into(),
@@ -65,7 +65,7 @@ pub fn issue(authority: &Authority, kind: Kind, starts_in_days: i64, days: u32) 
 }
 
 /// A revocation list in force, with these on it.
-pub fn list(authority: &Authority, revoked: &[&Issued]) -> String {
+pub(crate) fn list(authority: &Authority, revoked: &[&Issued]) -> String {
     let revoked: Vec<Revoked> = revoked
         .iter()
         .map(|issued| Revoked { serial_hex: issued.serial_hex.clone(), at_unix_ms: now_ms() - 1000 })
