@@ -64,7 +64,7 @@ fn hkdf_first_block(key: &Key256, salt: &[u8], info: &[u8]) -> Zeroizing<[u8; 32
     hmac(pseudorandom_key.as_slice(), &[info, &[1]])
 }
 
-fn hmac(key: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
     // RFC 2104: a key longer than a block is hashed first, a shorter one filled up with zeros.
     let mut block = Zeroizing::new([0; BLOCK_LENGTH_BYTES]);
     let digest;

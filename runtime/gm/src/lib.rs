@@ -16,7 +16,6 @@
 //! written::<glovebox_gm::SigningKey>();
 //! ```
 
-mod agreement;
 mod digest;
 mod error;
 mod hex;
@@ -28,11 +27,10 @@ mod sm2;
 mod sm3;
 mod sm4;
 
-pub use agreement::AgreementKey;
 pub use digest::Digest;
 pub use error::GmError;
 pub use kdf::{hkdf_sm3_128, hkdf_sm3_256, hmac_sm3, hmac_sm3_many, passphrase_key};
 pub use key::{Key128, Key256};
-pub use sm2::{POINT_LENGTH_BYTES, SM2_DEFAULT_ID, Signature, SigningKey, VerifyingKey};
+pub use sm2::{AgreementKey, POINT_LENGTH_BYTES, SM2_DEFAULT_ID, Signature, SigningKey, VerifyingKey};
 pub use sm3::{Sm3Hasher, Sm3Lanes, sm3, sm3_many};
 pub use sm4::{Kernel, NONCE_LENGTH_BYTES, Sm4Ccm, Sm4Ctr, Sm4Gcm, TAG_LENGTH_BYTES};

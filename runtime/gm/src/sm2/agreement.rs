@@ -6,8 +6,8 @@ use elliptic_curve::ecdh;
 use elliptic_curve::sec1::ToSec1Point;
 use zeroize::Zeroizing;
 
+use super::{POINT_LENGTH_BYTES, random_scalar, read_point};
 use crate::GmError;
-use crate::sm2::{POINT_LENGTH_BYTES, random_scalar, read_point};
 
 /// A key for one agreement. Used once, since [`AgreementKey::agree`] takes it; wiped when dropped.
 pub struct AgreementKey {
@@ -21,7 +21,7 @@ impl AgreementKey {
     /// # Errors
     /// [`GmError::Randomness`] when the operating system gives none.
     pub fn generate() -> Result<Self, GmError> {
-        Self::new(random_scalar()?)
+        Self::of(random_scalar()?)
     }
 
     /// The public half as it goes over the wire: `04 ‖ x ‖ y`.
@@ -43,7 +43,7 @@ impl AgreementKey {
         Ok(Zeroizing::new((*shared.raw_secret_bytes()).into()))
     }
 
-    fn new(secret: SecretKey) -> Result<Self, GmError> {
+    pub(super) fn of(secret: SecretKey) -> Result<Self, GmError> {
         let point = secret.public_key().to_sec1_point(false);
         let point = point.as_bytes().try_into().map_err(|_| GmError::PublicKey)?;
         Ok(Self { secret, point })
