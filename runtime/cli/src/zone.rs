@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use glovebox_api::{EnclaveKey, NewPrincipal};
 use glovebox_catalog::{Organisation, OrganisationId, OrganisationKind, PrincipalId, Role};
-use glovebox_client::{Access, Client};
+use glovebox_client::{Access, Client, Suites};
 use glovebox_engine::{Bootstrap, Config as EngineConfig, Engine};
+use glovebox_gm::pki::Algorithm;
 use glovebox_server::{Config, Server, ServerError};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::authority::{AuthorityFolder, Subject, write_secret};
+use crate::authority::{Authorities, Beginning, Subject, write_secret};
 use crate::connection::{TlsChoice, read};
 use crate::tls_files::Sources;
 
@@ -58,7 +59,7 @@ pub(crate) struct Zone {
     pub(crate) admin: SocketAddr,
     /// The enclave's public key.
     pub(crate) key: EnclaveKey,
-    authority: AuthorityFolder,
+    authorities: Authorities,
     stop: oneshot::Sender<()>,
     server: JoinHandle<Result<(), ServerError>>,
 }
@@ -68,7 +69,8 @@ impl Zone {
     pub(crate) async fn start(folder: &Path, operator: Organisation, officer: &Person) -> anyhow::Result<Self> {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let pki = folder.join("pki");
-        let authority = AuthorityFolder::create(&pki, "demo", &names, DAYS, DAYS)?;
+        let beginning = Beginning { name: "demo", server_names: &names, days: DAYS, list_days: DAYS };
+        let authorities = Authorities::create(&pki, &Algorithm::ALL, &beginning)?;
         let secret = glovebox_gm::SigningKey::generate()?.verifying_key().fingerprint().to_string();
         write_secret(&folder.join("passphrase"), &secret)?;
         let mut config = EngineConfig::new(folder.join("enclave"));
@@ -88,22 +90,22 @@ impl Zone {
             let _ = stopped.await;
         });
         let server = tokio::spawn(running);
-        Ok(Self { folder: folder.to_owned(), address, admin, key, authority, stop, server })
+        Ok(Self { folder: folder.to_owned(), address, admin, key, authorities, stop, server })
     }
 
-    /// Issues a certificate and gives the client that holds it.
+    /// Issues a certificate of each kind, and gives the client with the SM2 one: it speaks RFC 8998, or nothing.
     pub(crate) fn admit(&mut self, person: &Person) -> anyhow::Result<Client> {
         let roles = vec![person.role.as_str().to_owned()];
         let subject = Subject { common_name: person.id, organisation: person.organisation, roles };
-        let (folder, _) = self.authority.issue(subject, DAYS - 1)?;
-        let pem = |name: &str| read(&folder.join(name));
+        let folder = self.authorities.issue(&subject, DAYS - 1, None)?.folder;
+        let pem = |name: &str| read(&folder.join("gm").join(name));
         Ok(Client::connect(Access {
             server: self.url(),
             authority_pem: pem("ca.pem")?,
             certificate_pem: pem("cert.pem")?,
             key_pem: pem("key.pem")?,
             key_passphrase: None,
-            tls: None,
+            tls: Some(Suites::Gm),
         })?)
     }
 

@@ -2,26 +2,33 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
-use clap::{Args, Subcommand};
+use anyhow::bail;
+use clap::{Args, Subcommand, ValueEnum};
 use glovebox_catalog::{OrganisationId, PrincipalId, Role, Timestamp};
+use glovebox_gm::pki::Algorithm;
 use serde_json::json;
 
-use crate::authority::{AuthorityFolder, Entry, Subject, now_unix_ms};
+use crate::authority::{Authorities, Beginning, Entry, Subject, now_unix_ms};
+use crate::command::key::new_passphrase;
 use crate::output::Output;
 use crate::text;
 
-/// Certificates for a trial: an authority, its certificates, its revocations.
+/// Certificates for a trial: authorities, their certificates, their revocations.
 #[derive(Subcommand)]
 #[command(after_help = "Examples:\n  glovebox pki init --dir pki\n  \
     glovebox pki issue lin.wei --organisation company-c --role developer")]
 pub(crate) enum Pki {
-    /// Make an authority, the server's certificate and an empty revocation list
-    #[command(after_help = "Examples:\n  glovebox pki init --dir pki --server-name enclave.hospital.example")]
+    /// Make the authorities, the server's certificates and empty revocation lists
+    #[command(after_help = "Examples:\n  glovebox pki init --dir pki --server-name enclave.hospital.example\n  \
+        glovebox pki init --dir pki --algorithm sm2\n\n\
+        SM2 certificates are for TLS with SM2, SM3 and SM4 (RFC 8998), P-256 ones for standard TLS 1.3. The SM2\n\
+        authority stands in the folder's `gm`; the second example adds it to a folder that has none.")]
     Init(Init),
     /// Issue a certificate for a principal, or a new one for the server
     #[command(after_help = "Examples:\n  glovebox pki issue lin.wei --organisation company-c --role developer\n  \
-        glovebox pki issue --for-server --server-name localhost --server-name 127.0.0.1\n\n\
+        glovebox pki issue --for-server --server-name localhost --server-name 127.0.0.1\n  \
+        glovebox pki issue lin.wei --organisation company-c --role developer --key-passphrase-file passphrase\n\n\
+        One folder holds the certificate of each algorithm that the authorities sign with; SM2 stands in its `gm`.\n\
         A certificate proves who calls; what they may do is filed with `glovebox principal create`.")]
     Issue(Issue),
     /// Revoke the certificates of a principal, or one by its serial number
@@ -31,15 +38,36 @@ pub(crate) enum Pki {
     /// List what was issued
     #[command(after_help = "Examples:\n  glovebox pki list --dir pki")]
     List(List),
-    /// Write the revocation list anew before it ends
+    /// Write the revocation lists anew before they end
     #[command(after_help = "Examples:\n  glovebox pki renew-list --days 30\n\n\
         The server accepts no client once the list has ended: a stale one could hide a revocation.")]
     RenewList(RenewList),
 }
 
+/// For which suites a zone has certificates.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Algorithms {
+    /// SM2, for TLS with SM2, SM3 and SM4 (RFC 8998)
+    Sm2,
+    /// P-256, for standard TLS 1.3
+    P256,
+    /// An authority of each
+    Both,
+}
+
+impl Algorithms {
+    fn list(self) -> &'static [Algorithm] {
+        match self {
+            Self::Sm2 => &[Algorithm::Sm2],
+            Self::P256 => &[Algorithm::P256],
+            Self::Both => &Algorithm::ALL,
+        }
+    }
+}
+
 #[derive(Args)]
 struct Folder {
-    /// Folder of the authority
+    /// Folder of the authorities
     #[arg(long, default_value = "pki", env = "GLOVEBOX_PKI", hide_env_values = true)]
     dir: PathBuf,
 }
@@ -54,6 +82,9 @@ pub(crate) struct Init {
     /// DNS name or address of the server; repeat for more
     #[arg(long, value_name = "NAME", default_values = ["localhost", "127.0.0.1", "::1"])]
     server_name: Vec<String>,
+    /// What to sign with
+    #[arg(long, value_enum, default_value_t = Algorithms::Both)]
+    algorithm: Algorithms,
     /// Days that the authority is valid
     #[arg(long, default_value_t = 3650)]
     days: u32,
@@ -81,6 +112,12 @@ pub(crate) struct Issue {
     /// DNS name or address of the server; repeat for more
     #[arg(long, value_name = "NAME", requires = "for_server")]
     server_name: Vec<String>,
+    /// Issue with this algorithm alone; with each that the folder has an authority of unless given
+    #[arg(long, value_enum)]
+    algorithm: Option<Algorithms>,
+    /// File whose first line is the passphrase under which the private keys are encrypted (SM4)
+    #[arg(long, value_name = "FILE")]
+    key_passphrase_file: Option<PathBuf>,
     /// Days of validity
     #[arg(long, default_value_t = 365)]
     days: u32,
@@ -115,83 +152,108 @@ pub(crate) struct RenewList {
 impl Pki {
     pub(crate) fn run(self, output: &Output) -> anyhow::Result<()> {
         match self {
-            Self::Init(init) => {
-                let folder = &init.folder.dir;
-                let made = AuthorityFolder::create(folder, &init.name, &init.server_name, init.days, init.list_days)?;
-                output.show(&facts(folder, &made), || {
-                    format!(
-                        "authority `{}` in {}, server certificate for {}\n\
-                         next: glovebox pki issue NAME --dir {} --organisation ID --role ROLE",
-                        init.name,
-                        folder.display(),
-                        init.server_name.join(", "),
-                        folder.display()
-                    )
-                })
-            }
+            Self::Init(init) => init.run(output),
             Self::Issue(issue) => issue.run(output),
             Self::Revoke(Revoke { folder, who, list_days }) => {
-                let revoked = AuthorityFolder::open(&folder.dir)?.revoke(&who, list_days)?;
+                let revoked = Authorities::open(&folder.dir)?.revoke(&who, list_days)?;
                 output.show(&revoked, || format!("revoked:\n{}", table(&revoked)))
             }
             Self::List(List { folder }) => {
-                let opened = AuthorityFolder::open(&folder.dir)?;
+                let opened = Authorities::open(&folder.dir)?;
                 warn_of_the_end(&opened, output);
-                output.show(opened.certificates(), || table(opened.certificates()))
+                let certificates: Vec<_> = opened.certificates().cloned().collect();
+                output.show(&certificates, || table(&certificates))
             }
             Self::RenewList(RenewList { folder, days }) => {
-                let mut opened = AuthorityFolder::open(&folder.dir)?;
-                opened.write_list(days)?;
+                let mut opened = Authorities::open(&folder.dir)?;
+                opened.write_lists(days)?;
                 output.show(&facts(&folder.dir, &opened), || {
-                    format!(
-                        "revocation list valid until {}",
-                        opened.list_until().map_or_else(String::new, |t| t.to_string())
-                    )
+                    let until = opened.list_until().map_or_else(String::new, |until| until.to_string());
+                    let lists = if opened.each().len() == 1 { "revocation list" } else { "revocation lists" };
+                    format!("{lists} valid until {until}")
                 })
             }
         }
     }
 }
 
-impl Issue {
+impl Init {
     fn run(self, output: &Output) -> anyhow::Result<()> {
-        let mut authority = AuthorityFolder::open(&self.folder.dir)?;
-        let (folder, entry) = match (&self.principal, &self.organisation) {
-            (Some(principal), Some(organisation)) => {
-                let now = Timestamp::from_unix_ms(now_unix_ms());
-                let holds = |entry: &&Entry| {
-                    entry.common_name == principal.as_str() && entry.revoked_at.is_none() && entry.not_after > now
-                };
-                let valid = authority.certificates().iter().filter(holds).count();
-                ensure!(
-                    valid == 0,
-                    "`{principal}` has a valid certificate; revoke it first: glovebox pki revoke {principal}"
-                );
-                let roles = self.roles.iter().map(|role| role.as_str().to_owned()).collect();
-                let subject = Subject { common_name: principal.as_str(), organisation: organisation.as_str(), roles };
-                authority.issue(subject, self.days)?
-            }
-            _ => authority.issue_server(&self.server_name, self.days)?,
-        };
-        let facts = json!({ "folder": folder, "certificate": entry });
-        output.show(&facts, || {
-            format!("{} of {} until {}: {}", entry.common_name, entry.organisation, entry.not_after, folder.display())
+        let folder = &self.folder.dir;
+        let beginning =
+            Beginning { name: &self.name, server_names: &self.server_name, days: self.days, list_days: self.list_days };
+        let made = Authorities::create(folder, self.algorithm.list(), &beginning)?;
+        output.show(&facts(folder, &made), || {
+            let algorithms: Vec<_> = self.algorithm.list().iter().map(|one| one.as_str()).collect();
+            format!(
+                "authority `{}` ({}) in {}, server certificate for {}\n\
+                 next: glovebox pki issue NAME --dir {} --organisation ID --role ROLE",
+                self.name,
+                algorithms.join(", "),
+                folder.display(),
+                self.server_name.join(", "),
+                folder.display()
+            )
         })
     }
 }
 
-fn facts(folder: &Path, authority: &AuthorityFolder) -> serde_json::Value {
-    json!({
-        "folder": folder,
-        "authority": folder.join("ca.pem"),
-        "revocations": folder.join("revoked.pem"),
-        "revocations_until": authority.list_until(),
-        "server": folder.join("server"),
-    })
+impl Issue {
+    fn run(self, output: &Output) -> anyhow::Result<()> {
+        let algorithms = self.algorithm.map_or(&[][..], Algorithms::list);
+        let mut authorities = Authorities::open_these(&self.folder.dir, algorithms)?;
+        let passphrase = self.key_passphrase_file.as_deref().map(|file| new_passphrase(file, output)).transpose()?;
+        let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
+        let issued = match (&self.principal, &self.organisation) {
+            (Some(principal), Some(organisation)) => {
+                refuse_a_second(&authorities, principal)?;
+                let roles = self.roles.iter().map(|role| role.as_str().to_owned()).collect();
+                let subject = Subject { common_name: principal.as_str(), organisation: organisation.as_str(), roles };
+                authorities.issue(&subject, self.days, passphrase)?
+            }
+            _ => authorities.issue_server(&self.server_name, self.days, passphrase)?,
+        };
+        let facts = json!({ "folder": issued.folder, "certificates": issued.certificates });
+        output.show(&facts, || {
+            let Some(Entry { common_name, organisation, not_after, .. }) = issued.certificates.first() else {
+                return String::new();
+            };
+            let algorithms: Vec<_> = issued.certificates.iter().map(|entry| entry.algorithm.as_str()).collect();
+            let algorithms = algorithms.join(", ");
+            format!("{common_name} of {organisation} ({algorithms}) until {not_after}: {}", issued.folder.display())
+        })
+    }
 }
 
-fn warn_of_the_end(authority: &AuthorityFolder, output: &Output) {
-    let Some(until) = authority.list_until() else { return };
+/// Nobody holds two valid certificates of one algorithm: whoever revokes them should not have to think of several.
+fn refuse_a_second(authorities: &Authorities, principal: &PrincipalId) -> anyhow::Result<()> {
+    let now = Timestamp::from_unix_ms(now_unix_ms());
+    let holds =
+        |entry: &&Entry| entry.common_name == principal.as_str() && entry.revoked_at.is_none() && entry.not_after > now;
+    let held: Vec<_> = authorities.certificates().filter(holds).map(|entry| entry.algorithm.as_str()).collect();
+    let missing = authorities.each().iter().map(|one| one.algorithm()).find(|one| !held.contains(&one.as_str()));
+    let Some(algorithm) = held.first() else { return Ok(()) };
+    let other =
+        missing.map_or_else(String::new, |missing| format!(", or issue what is missing: --algorithm {missing}"));
+    bail!(
+        "`{principal}` has a valid certificate ({algorithm}); revoke it first: glovebox pki revoke {principal}{other}"
+    )
+}
+
+fn facts(folder: &Path, authorities: &Authorities) -> serde_json::Value {
+    let each = authorities.each().iter().map(|one| {
+        json!({
+            "algorithm": one.algorithm().as_str(),
+            "authority": one.folder().join("ca.pem"),
+            "revocations": one.folder().join("revoked.pem"),
+            "revocations_until": one.list_until(),
+        })
+    });
+    json!({ "folder": folder, "authorities": each.collect::<Vec<_>>(), "server": folder.join("server") })
+}
+
+fn warn_of_the_end(authorities: &Authorities, output: &Output) {
+    let Some(until) = authorities.list_until() else { return };
     if until < Timestamp::from_unix_ms(now_unix_ms()).plus_days(7) {
         output.note(&format!("warning: the revocation list ends {until}; renew it: glovebox pki renew-list"));
     }
@@ -205,9 +267,10 @@ fn table(entries: &[Entry]) -> String {
         None => "valid".to_owned(),
     };
     let rows = entries.iter().map(|entry| {
-        let Entry { serial, common_name, organisation, roles, not_after, .. } = entry;
+        let Entry { algorithm, serial, common_name, organisation, roles, not_after, .. } = entry;
         let day = not_after.to_string().chars().take(10).collect();
-        [common_name.clone(), organisation.clone(), roles.join(", "), day, state(entry), serial.clone()]
+        let algorithm = algorithm.clone();
+        [common_name.clone(), organisation.clone(), roles.join(", "), algorithm, day, state(entry), serial.clone()]
     });
-    text::table(["name", "organisation", "roles", "until", "state", "serial"], rows)
+    text::table(["name", "organisation", "roles", "algorithm", "until", "state", "serial"], rows)
 }

@@ -1,0 +1,246 @@
+//! One authority of a trial zone: its key, a register of what it issued, its revocation list.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use glovebox_catalog::Timestamp;
+use glovebox_gm::key_file;
+use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, PrivateKey, Request, Revoked};
+use serde::{Deserialize, Serialize};
+
+use super::{Beginning, now_unix_ms, write, write_secret};
+use crate::connection::read;
+
+const REGISTER: &str = "register.json";
+const DAY_MS: i64 = 86_400_000;
+/// Longest validity of a server's certificate, in days.
+const SERVER_DAYS_MAX: u32 = 397;
+/// Certificates begin a little in the past, so that a peer whose clock is behind accepts them.
+const CLOCK_SKEW_MS: i64 = 300_000;
+
+/// A certificate of the register.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// What it is signed with: `sm2` or `p256`.
+    #[serde(default)]
+    pub(crate) algorithm: String,
+    /// Serial number, hexadecimal.
+    pub(crate) serial: String,
+    /// CN: the principal, or the server.
+    pub(crate) common_name: String,
+    /// O.
+    pub(crate) organisation: String,
+    /// OU; none for a server.
+    pub(crate) roles: Vec<String>,
+    /// When it was issued.
+    pub(crate) issued_at: Timestamp,
+    /// When it ends.
+    pub(crate) not_after: Timestamp,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) revoked_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Register {
+    /// Number of the newest revocation list.
+    list_number: u64,
+    /// When that list stops counting.
+    list_until: Option<Timestamp>,
+    certificates: Vec<Entry>,
+}
+
+/// For whom a certificate is.
+pub(crate) struct Subject<'a> {
+    /// CN.
+    pub(crate) common_name: &'a str,
+    /// O.
+    pub(crate) organisation: &'a str,
+    /// OU.
+    pub(crate) roles: Vec<String>,
+}
+
+/// An open authority.
+pub(crate) struct AuthorityFolder {
+    /// Of the whole zone.
+    zone: PathBuf,
+    authority: Authority,
+    register: Register,
+}
+
+impl AuthorityFolder {
+    /// Whether the zone's folder has an authority of this algorithm.
+    pub(super) fn is_there(zone: &Path, algorithm: Algorithm) -> bool {
+        place(zone, algorithm).join("ca.key").exists()
+    }
+
+    /// Makes a new authority with a certificate for the server, and an empty revocation list.
+    pub(super) fn create(zone: &Path, algorithm: Algorithm, beginning: &Beginning<'_>) -> anyhow::Result<()> {
+        let Beginning { name, server_names, days, list_days } = beginning;
+        let folder = place(zone, algorithm);
+        std::fs::create_dir_all(&folder).with_context(|| format!("can't make `{}`", folder.display()))?;
+        // Of a zone in earnest, whose key is elsewhere: servers trust that file.
+        anyhow::ensure!(
+            !folder.join("ca.pem").exists(),
+            "`{}` holds the certificate of an authority, and no key of it; choose another folder",
+            folder.display()
+        );
+        let authority = Authority::create(algorithm, name, now_unix_ms() - CLOCK_SKEW_MS, *days)?;
+        write_secret(&folder.join("ca.key"), authority.key_pem().expose())?;
+        write(&folder.join("ca.pem"), authority.cert_pem())?;
+        let mut made = Self { zone: zone.to_owned(), authority, register: Register::default() };
+        made.write_list(*list_days)?;
+        let subject = Subject { common_name: "enclave", organisation: name, roles: Vec::new() };
+        let server_days = days.saturating_sub(1).clamp(1, SERVER_DAYS_MAX);
+        made.issue_into("server", &subject, Kind::Server { names: server_names.to_vec() }, server_days, None)?;
+        Ok(())
+    }
+
+    /// Opens one.
+    pub(super) fn open(zone: &Path, algorithm: Algorithm) -> anyhow::Result<Self> {
+        let folder = place(zone, algorithm);
+        let key = zeroize::Zeroizing::new(read(&folder.join("ca.key"))?);
+        let authority = Authority::from_pem(&read(&folder.join("ca.pem"))?, &key)
+            .with_context(|| format!("can't take up the authority in `{}`", folder.display()))?;
+        anyhow::ensure!(
+            authority.algorithm() == algorithm,
+            "`{}` should hold an authority of {algorithm}, not of {}",
+            folder.display(),
+            authority.algorithm()
+        );
+        let mut register: Register = serde_json::from_str(&read(&folder.join(REGISTER))?)
+            .with_context(|| format!("`{}` is damaged", folder.join(REGISTER).display()))?;
+        register.certificates.iter_mut().for_each(|entry| algorithm.as_str().clone_into(&mut entry.algorithm));
+        Ok(Self { zone: zone.to_owned(), authority, register })
+    }
+
+    /// What it signs with.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.authority.algorithm()
+    }
+
+    /// Folder of its own files.
+    pub(crate) fn folder(&self) -> PathBuf {
+        place(&self.zone, self.algorithm())
+    }
+
+    /// What it issued, in order.
+    pub(crate) fn certificates(&self) -> &[Entry] {
+        &self.register.certificates
+    }
+
+    /// Until when the revocation list counts; after that no client is accepted any more.
+    pub(crate) fn list_until(&self) -> Option<Timestamp> {
+        self.register.list_until
+    }
+
+    /// Issues a certificate for a principal.
+    pub(super) fn issue(
+        &mut self,
+        subject: &Subject<'_>,
+        days: u32,
+        passphrase: Option<&[u8]>,
+    ) -> anyhow::Result<Entry> {
+        self.issue_into(&format!("identities/{}", subject.common_name), subject, Kind::Client, days, passphrase)
+    }
+
+    /// Issues a certificate for the server, in place of the one before.
+    pub(super) fn issue_server(
+        &mut self,
+        names: &[String],
+        days: u32,
+        passphrase: Option<&[u8]>,
+    ) -> anyhow::Result<Entry> {
+        let organisation = self.certificates().first().map_or_else(|| "zone".to_owned(), |e| e.organisation.clone());
+        let subject = Subject { common_name: "enclave", organisation: &organisation, roles: Vec::new() };
+        self.issue_into("server", &subject, Kind::Server { names: names.to_vec() }, days, passphrase)
+    }
+
+    /// Revokes every certificate of a name, or the one of a serial number; none when it issued none such.
+    pub(super) fn revoke(&mut self, name_or_serial: &str, list_days: u32) -> anyhow::Result<Vec<Entry>> {
+        let now = Timestamp::from_unix_ms(now_unix_ms());
+        let mut revoked = Vec::new();
+        for entry in &mut self.register.certificates {
+            let is_meant = entry.common_name == name_or_serial || entry.serial == name_or_serial;
+            if is_meant && entry.revoked_at.is_none() {
+                entry.revoked_at = Some(now);
+                revoked.push(entry.clone());
+            }
+        }
+        if !revoked.is_empty() {
+            self.write_list(list_days)?;
+        }
+        Ok(revoked)
+    }
+
+    /// Writes the revocation list anew, valid for `days` from now.
+    pub(super) fn write_list(&mut self, days: u32) -> anyhow::Result<()> {
+        let now = now_unix_ms();
+        let until = now + i64::from(days) * DAY_MS;
+        let revoked: Vec<_> = self.certificates().iter().filter_map(revoked).collect();
+        self.register.list_number += 1;
+        self.register.list_until = Some(Timestamp::from_unix_ms(until));
+        let list = self.authority.crl(&revoked, self.register.list_number, now - CLOCK_SKEW_MS, until)?;
+        // The number counts what was revoked as well: written first, a crash can't lose a revocation.
+        self.write_register()?;
+        write(&self.folder().join("revoked.pem"), &list)
+    }
+
+    fn issue_into(
+        &mut self,
+        name: &str,
+        subject: &Subject<'_>,
+        kind: Kind,
+        days: u32,
+        passphrase: Option<&[u8]>,
+    ) -> anyhow::Result<Entry> {
+        let now = now_unix_ms();
+        let Issued { cert_pem, mut key_pem, serial_hex, not_after_unix_ms } = self.authority.issue(&Request {
+            common_name: subject.common_name.to_owned(),
+            organisation: subject.organisation.to_owned(),
+            roles: subject.roles.clone(),
+            kind,
+            valid_from_unix_ms: now - CLOCK_SKEW_MS,
+            days,
+        })?;
+        if let Some(passphrase) = passphrase {
+            let key = PrivateKey::from_pem(key_pem.expose(), None)?.to_pkcs8_der()?;
+            key_pem = key_file::encrypt(&key, passphrase, key_file::ITERATIONS_DEFAULT)?;
+        }
+        let entry = Entry {
+            algorithm: self.algorithm().as_str().to_owned(),
+            serial: serial_hex,
+            common_name: subject.common_name.to_owned(),
+            organisation: subject.organisation.to_owned(),
+            roles: subject.roles.clone(),
+            issued_at: Timestamp::from_unix_ms(now),
+            not_after: Timestamp::from_unix_ms(not_after_unix_ms),
+            revoked_at: None,
+        };
+        // A certificate that is not in the register could not be revoked.
+        self.register.certificates.push(entry.clone());
+        self.write_register()?;
+        let folder = place(&self.zone.join(name), self.algorithm());
+        std::fs::create_dir_all(&folder).with_context(|| format!("can't make `{}`", folder.display()))?;
+        write_secret(&folder.join("key.pem"), key_pem.expose())?;
+        write(&folder.join("cert.pem"), &cert_pem)?;
+        write(&folder.join("ca.pem"), self.authority.cert_pem())?;
+        Ok(entry)
+    }
+
+    fn write_register(&self) -> anyhow::Result<()> {
+        write(&self.folder().join(REGISTER), &serde_json::to_string_pretty(&self.register)?)
+    }
+}
+
+/// Where the files of an algorithm are: the folder itself for P-256, its `gm` for SM2.
+fn place(folder: &Path, algorithm: Algorithm) -> PathBuf {
+    match algorithm {
+        Algorithm::Sm2 => folder.join("gm"),
+        Algorithm::P256 => folder.to_owned(),
+    }
+}
+
+fn revoked(entry: &Entry) -> Option<Revoked> {
+    Some(Revoked { serial_hex: entry.serial.clone(), at_unix_ms: entry.revoked_at?.unix_ms() })
+}
