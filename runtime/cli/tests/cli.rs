@@ -41,7 +41,10 @@ fn repository(path: &str) -> PathBuf {
 /// The binary in a folder, without the settings of whoever runs the tests.
 fn glovebox(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_glovebox"));
-    command.current_dir(folder).env_remove("GLOVEBOX_SERVER").env_remove("GLOVEBOX_IDENTITY").env_remove("RUST_LOG");
+    for setting in ["GLOVEBOX_SERVER", "GLOVEBOX_IDENTITY", "GLOVEBOX_TLS", "RUST_LOG"] {
+        command.env_remove(setting);
+    }
+    command.current_dir(folder);
     command.env("XDG_CONFIG_HOME", folder).env("COLUMNS", "160").stdin(Stdio::null());
     command
 }
@@ -309,4 +312,39 @@ fn a_new_enclave_is_made_and_never_overwritten() {
     let refused = glovebox(folder).args(args).output().unwrap();
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("passphrase"), "{refused:?}");
+}
+
+/// A server of one kind of suites turns the other kind away; both ends are told why, and the client tries nothing else.
+#[test]
+fn suites_that_are_not_served_are_refused_with_a_reason() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
+    std::fs::write(folder.join("passphrase"), "correct horse battery staple\n").unwrap();
+    let run = |args: &str| glovebox(folder).args(args.split(' ')).output().unwrap();
+    assert!(run("pki init").status.success());
+    assert!(run("pki issue wang.min --organisation zone --role security-officer").status.success());
+    let state = "--state enclave --passphrase-file passphrase --organisation zone --security-officer wang.min";
+    for (served, other, told, logged) in [
+        ("gm", "standard", "may speak RFC 8998 alone", "this server speaks RFC 8998 alone"),
+        ("standard", "gm", "may not speak RFC 8998", "has no SM2 certificate"),
+    ] {
+        let serve = format!("serve {state} --pki pki --listen 127.0.0.1:0 --admin 127.0.0.1:0 --tls {served}");
+        let (mut server, mut lines) = Running::start(glovebox(folder).args(serve.split(' ')));
+        let mut log = server.0.stderr.take().unwrap();
+        let listening = read_until(&mut lines, "listening on ");
+        let (address, spoken) = listening.split_once(' ').unwrap();
+        assert!(spoken.starts_with(&format!("(TLS: {served})")), "{spoken}");
+        let whoami = format!("--server {address} --identity pki/identities/wang.min whoami --tls");
+        let answer = run(&format!("{whoami} {served}"));
+        assert!(String::from_utf8_lossy(&answer.stdout).contains("wang.min"), "{answer:?}");
+        let refused = run(&format!("{whoami} {other}"));
+        assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(told), "{refused:?}");
+        // What there is settles it where nothing is said: the SM2 certificate, served or not.
+        assert_eq!(run(&format!("{whoami} auto")).status.success(), served == "gm");
+        assert!(server.interrupt().success());
+        let mut text = String::new();
+        log.read_to_string(&mut text).unwrap();
+        assert!(text.contains(logged), "{text}");
+    }
 }

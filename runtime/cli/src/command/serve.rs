@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
+use glovebox_client::Suites;
 use glovebox_engine::{Config as EngineConfig, Engine};
-use glovebox_server::{Config, Server};
+use glovebox_server::{Config, Server, Tls};
 use serde::Deserialize;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
@@ -143,6 +144,7 @@ impl Serve {
         start_log(self.log);
         let engine_config = settings.engine()?;
         let server_config = settings.server()?;
+        let spoken = spoken(&server_config.tls);
         let passphrase_file = settings.passphrase_file.as_deref().context("give `--passphrase-file FILE`")?;
         let passphrase = read_passphrase(passphrase_file, output)?;
         let first = self.first;
@@ -152,14 +154,16 @@ impl Serve {
         let key = engine.key()?;
         let facts = json!({
             "server": format!("https://{}", server.address()),
+            "tls": spoken,
             "admin": format!("http://{}", server.admin_address()),
             "key_sm3": key.fingerprint_sm3,
             "log_id": key.log_id,
         });
         output.show_one(&facts, || {
             format!(
-                "listening on https://{}, metrics on http://{}/metrics, key SM3 {}",
+                "listening on https://{} (TLS: {}), metrics on http://{}/metrics, key SM3 {}",
                 server.address(),
+                spoken.join(", "),
                 server.admin_address(),
                 key.fingerprint_sm3
             )
@@ -262,6 +266,12 @@ impl Settings {
         config.shutdown_grace = self.shutdown_grace_seconds.map_or(config.shutdown_grace, Duration::from_secs);
         Ok(config)
     }
+}
+
+/// The sets that are served.
+fn spoken(tls: &Tls) -> Vec<&'static str> {
+    let sets = [(Suites::Gm, &tls.gm), (Suites::Standard, &tls.standard)];
+    sets.into_iter().filter(|(_, files)| files.is_some()).map(|(suites, _)| suites.as_str()).collect()
 }
 
 fn start_log(format: LogFormat) {

@@ -37,15 +37,16 @@ pub(crate) struct Cast {
 }
 
 impl Cast {
-    /// A zone with an enclave that knows the security officer alone.
-    pub(crate) async fn open_zone(folder: &std::path::Path) -> anyhow::Result<Zone> {
+    /// A zone with an enclave that knows the security officer alone, and the officer's client.
+    pub(crate) async fn open_zone(folder: &std::path::Path) -> anyhow::Result<(Zone, Client)> {
         let (id, name, kind) = OPERATOR;
-        Zone::start(folder, organisation(id, name, kind)?, &OFFICER).await
+        let mut zone = Zone::start(folder, organisation(id, name, kind)?, &OFFICER).await?;
+        let officer = zone.admit(&OFFICER)?;
+        Ok((zone, officer))
     }
 
     /// The security officer files everyone.
-    pub(crate) async fn file(zone: &mut Zone) -> anyhow::Result<Self> {
-        let officer = zone.admit(&OFFICER)?;
+    pub(crate) async fn file(zone: &mut Zone, officer: &Client) -> anyhow::Result<Self> {
         for (id, name, kind) in ORGANISATIONS {
             officer.create_organisation(&organisation(id, name, kind)?).await?;
         }

@@ -11,6 +11,7 @@ use glovebox_catalog::{
 };
 use glovebox_client::Client;
 use glovebox_gate::ReleaseDocument;
+use glovebox_gm::Kernel;
 
 use super::cast::Cast;
 use super::teller::{LINE_WIDTH, Teller};
@@ -18,7 +19,7 @@ use super::{attacks, evidence};
 use crate::authority::now_unix_ms;
 use crate::output::Output;
 use crate::released::{self, Marks};
-use crate::text::{bar, number, short, short_number, wrapped};
+use crate::text::{bar, number, short_number, wrapped};
 use crate::zone::Zone;
 
 /// Tables and modules are in the binary: it alone can play the demo.
@@ -51,13 +52,14 @@ pub(crate) struct Played {
 pub(crate) async fn play(folder: &Path, output: &Output) -> anyhow::Result<Played> {
     let mut teller = Teller::new(output);
     teller.open("Glovebox: two hospitals' patient tables, one company's code, and what may leave. 数据可用不可见\n")?;
-    let mut zone = Cast::open_zone(folder).await?;
-    let key = short(&zone.key.fingerprint_sm3).chars().take(8).collect::<String>();
-    teller.step("enclave", &[format!("runs on {} behind mutual TLS; SM2 key {key}…", zone.url())])?;
+    let (mut zone, officer) = Cast::open_zone(folder).await?;
+    // Suite and group as they were agreed on, e.g. TLS_SM4_GCM_SM3, curveSM2.
+    let agreed = officer.handshake().await?;
+    teller.step("enclave", &[format!("runs on {}: {agreed}, SM4 on {}", zone.url(), Kernel::best())])?;
 
-    let cast = Cast::file(&mut zone).await?;
-    teller
-        .step("people", &["7 people of 6 organisations, filed by the security officer; a certificate each".into()])?;
+    let cast = Cast::file(&mut zone, &officer).await?;
+    let filed = "7 people of 6 organisations, filed by the officer, each with an SM2 certificate";
+    teller.step("people", &[filed.into()])?;
 
     let first = ingest(&cast.supplier_a, embedded::NHANES, embedded::NHANES_CSV).await?;
     let second = ingest(&cast.supplier_b, embedded::RAND, embedded::RAND_CSV).await?;
