@@ -67,11 +67,21 @@ pub(super) struct Diffusion {
     pub(super) constant: u8,
 }
 
-/// L after the S-box, within the kernels' form.
-pub(super) const ROUND: Diffusion = {
+/// L after the S-box, within the kernels' form. What goes to the two bytes between is the same.
+pub(super) const ROUND: Round = {
     let (one, p, q) = (Linear::rotation(0), Linear::left(2), Linear::right(6));
-    Diffusion::new(one.plus(p), p.plus(q), p.plus(q), one.plus(q))
+    let Diffusion { own, next: near, third, constant, .. } =
+        Diffusion::new(one.plus(p), p.plus(q), p.plus(q), one.plus(q));
+    Round { own, near, third, constant }
 };
+
+/// What byte j of a round's result takes from the inverted bytes j, both j+1 and j+2, and j+3, and the constant.
+pub(super) struct Round {
+    pub(super) own: Linear,
+    pub(super) near: Linear,
+    pub(super) third: Linear,
+    pub(super) constant: u8,
+}
 
 /// L' after the S-box, within the kernels' form: ⋘13 is ⋘8 and ⋘5, ⋘23 is ⋘16 and ⋘7.
 pub(super) const KEY_SCHEDULE: Diffusion = {
@@ -91,6 +101,9 @@ impl Diffusion {
         }
     }
 }
+
+/// A map of bytes as two tables, of the low nibble and of the high one, whose entries are to be added.
+pub(super) type Nibbles = [[u8; 16]; 2];
 
 /// A map of bytes that is linear over bits, as the images of 1, 2, 4, … 128.
 #[derive(Clone, Copy)]
@@ -195,7 +208,7 @@ impl Linear {
 
     /// This map and `constant` as `PSHUFB` takes them, for what the S-box of AES left: two tables, of the low nibble
     /// and of the high one, whose entries are to be added.
-    pub(super) const fn after_aes(self, constant: u8) -> [[u8; 16]; 2] {
+    pub(super) const fn after_aes(self, constant: u8) -> Nibbles {
         let map = self.after(AES_A.inverse());
         let mut tables = [[0; 16]; 2];
         let mut nibble = 0;
@@ -208,7 +221,7 @@ impl Linear {
     }
 
     /// This map as `PSHUFB` takes it: two tables, of the low nibble and of the high one.
-    pub(super) const fn nibbles(self) -> [[u8; 16]; 2] {
+    pub(super) const fn nibbles(self) -> Nibbles {
         let mut tables = [[0; 16]; 2];
         let mut nibble = 0;
         while nibble < 16 {

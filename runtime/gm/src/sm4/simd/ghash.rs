@@ -10,6 +10,9 @@ use std::arch::x86_64::{
     _mm_srli_si128, _mm_xor_si128 as xor,
 };
 
+use super::keys::{POWERS, Powers};
+use super::vector::{from_number, to_number};
+
 /// x¹²⁷+x¹²⁶+x¹²¹, its upper half.
 pub(super) const REDUCTION: i64 = (0xC2_u64 << 56).cast_signed();
 
@@ -57,6 +60,24 @@ impl Sum {
         let high = xor(self.high, _mm_srli_si128::<8>(self.middle));
         let low = reduced_by_64(reduced_by_64(low));
         xor(high, low)
+    }
+}
+
+/// Fills the lowest `count` powers, a power of two: the first, then as many again, times the highest.
+#[target_feature(enable = "pclmulqdq,ssse3")]
+pub(super) fn fill_powers(hash_key: u128, count: usize, powers: &mut Powers) {
+    let Some(table) = powers.0.get_mut(POWERS - count..POWERS) else { return };
+    if let Some(lowest) = table.last_mut() {
+        *lowest = hash_key;
+    }
+    let mut done = 1;
+    while done < count {
+        let (to_do, known) = table.split_at_mut(count - done);
+        let Some(highest) = known.first().copied() else { return };
+        for (to, from) in to_do.iter_mut().rev().zip(known.iter().rev()) {
+            *to = to_number(product(from_number(*from), from_number(highest)));
+        }
+        done *= 2;
     }
 }
 

@@ -44,6 +44,9 @@ pub(in crate::sm4) struct GcmKeys {
     pub(in crate::sm4) powers: Powers,
 }
 
+/// What the round keys have that the key schedule has not: what is to be added before inversion.
+pub(super) const SPREAD_BEFORE_INVERSION: u32 = BEFORE_INVERSION as u32 * 0x0101_0101;
+
 /// The system parameter FK (GB/T 32907-2016, section 7.3), added to the key.
 pub(super) const FK: u128 = 0xA3B1_BAC6_56AA_3350_677D_9197_B270_22DC;
 
