@@ -142,3 +142,80 @@ fn alert_received(alert: AlertDescription) -> String {
     };
     format!("the peer refused ({alert:?}): {remedy}")
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::{CertRevocationListError, CertificateError, ContentType, InvalidMessage};
+
+    use super::*;
+
+    fn faults() -> Vec<Error> {
+        let certificate = [
+            CertificateError::BadEncoding,
+            CertificateError::Expired,
+            CertificateError::NotValidYet,
+            CertificateError::Revoked,
+            CertificateError::UnhandledCriticalExtension,
+            CertificateError::UnknownIssuer,
+            CertificateError::UnknownRevocationStatus,
+            CertificateError::ExpiredRevocationList,
+            CertificateError::BadSignature,
+            CertificateError::NotValidForName,
+            CertificateError::InvalidPurpose,
+            CertificateError::ApplicationVerificationFailure,
+        ];
+        let lists = [CertRevocationListError::BadSignature, CertRevocationListError::ParseError];
+        let misbehaved = [
+            PeerMisbehaved::InvalidKeyShare,
+            PeerMisbehaved::IncorrectBinder,
+            PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme,
+            PeerMisbehaved::MissingKeyShare,
+        ];
+        let incompatible = [
+            PeerIncompatible::NoCipherSuitesInCommon,
+            PeerIncompatible::NoKxGroupsInCommon,
+            PeerIncompatible::NoSignatureSchemesInCommon,
+            PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon,
+            PeerIncompatible::Tls12NotOffered,
+            PeerIncompatible::KeyShareExtensionRequired,
+        ];
+        let rest = [
+            Error::NoCertificatesPresented,
+            Error::DecryptError,
+            Error::InvalidMessage(InvalidMessage::InvalidContentType),
+            Error::InappropriateMessage { expect_types: vec![], got_type: ContentType::ApplicationData },
+            Error::PeerSentOversizedRecord,
+            Error::NoApplicationProtocol,
+            Error::FailedToGetRandomBytes,
+            Error::FailedToGetCurrentTime,
+            Error::HandshakeNotComplete,
+        ];
+        let alerts = (0..=255_u8).map(|number| Error::AlertReceived(AlertDescription::from(number)));
+        (certificate.into_iter().map(Error::InvalidCertificate))
+            .chain(lists.into_iter().map(Error::InvalidCertRevocationList))
+            .chain(misbehaved.into_iter().map(Error::PeerMisbehaved))
+            .chain(incompatible.into_iter().map(Error::PeerIncompatible))
+            .chain(rest)
+            .chain(alerts)
+            .collect()
+    }
+
+    #[test]
+    fn every_fault_is_one_line_that_says_more_than_the_library() {
+        for fault in faults() {
+            let text = explain(&fault);
+            assert!(text.len() > 20 && text.starts_with(char::is_lowercase), "{text}");
+            assert!(!text.contains(char::is_control) && !text.contains("  "), "{text}");
+        }
+    }
+
+    #[test]
+    fn suites_have_the_names_that_the_registry_gives_them() {
+        let text = |number: u16| suite_text(CipherSuite::from(number));
+        assert_eq!(text(0x00c6), "TLS_SM4_GCM_SM3");
+        assert_eq!(text(0x00c7), "TLS_SM4_CCM_SM3");
+        assert_eq!(text(0x1301), "TLS_AES_128_GCM_SHA256");
+        assert_eq!(text(0x1303), "TLS_CHACHA20_POLY1305_SHA256");
+        assert_eq!([group_text(CURVE_SM2), group_text(NamedGroup::X25519)], ["curveSM2", "X25519"]);
+    }
+}
