@@ -5,6 +5,7 @@ use p256::pkcs8::PrivateKeyInfoRef;
 use x509_cert::spki::AlgorithmIdentifierRef;
 
 use super::identity::parse;
+use super::public_key::PublicKey;
 use crate::GmError;
 
 /// id-ecPublicKey (RFC 5480, section 2.1.1): both algorithms; the curve tells them apart.
@@ -43,13 +44,9 @@ impl Algorithm {
     /// Of which algorithm the key in a certificate is, given in DER.
     ///
     /// # Errors
-    /// [`GmError::Certificate`] when the bytes are no certificate, or its key is on neither curve.
+    /// [`GmError::Certificate`] when the bytes are no certificate, or its key is no point of either curve.
     pub fn of_certificate(der: &[u8]) -> Result<Self, GmError> {
-        let certificate = parse(der)?;
-        let key = certificate.tbs_certificate().subject_public_key_info();
-        let curve = key.algorithm.parameters.as_ref().and_then(|curve| curve.decode_as::<ObjectIdentifier>().ok());
-        Self::of_key(key.algorithm.oid, curve)
-            .ok_or(GmError::Certificate { what: "expected a key on the curve of SM2 or on P-256" })
+        Ok(PublicKey::of(parse(der)?.tbs_certificate().subject_public_key_info())?.algorithm())
     }
 
     /// The same of a private key, PKCS #8 in DER.
@@ -69,7 +66,7 @@ impl Algorithm {
         }
     }
 
-    fn of_key(oid: ObjectIdentifier, curve: Option<ObjectIdentifier>) -> Option<Self> {
+    pub(super) fn of_key(oid: ObjectIdentifier, curve: Option<ObjectIdentifier>) -> Option<Self> {
         match curve? {
             CURVE_SM2 if oid == EC_PUBLIC_KEY => Some(Self::Sm2),
             CURVE_P256 if oid == EC_PUBLIC_KEY => Some(Self::P256),

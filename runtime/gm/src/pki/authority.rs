@@ -16,6 +16,7 @@ use x509_cert::spki::{
 use super::certificate::{self, Profile, SERIAL_LENGTH_BYTES};
 use super::identity::parse_pem;
 use super::private_key::{DerSignature, PrivateKey, Signer};
+use super::public_key::PublicKey;
 use super::{Algorithm, Issued, Request, Revoked, SecretPem};
 use crate::{GmError, hex, key_file};
 
@@ -51,13 +52,14 @@ impl Authority {
     /// Takes up an authority from its certificate and private key, both PEM; its algorithm is that of the certificate.
     ///
     /// # Errors
-    /// [`GmError::Certificate`] when the certificate is not an authority's, or the key is not the certificate's;
+    /// [`GmError::Certificate`] when the certificate is not an authority's, the key is not the certificate's, or a root
+    /// is not signed with its own key (by SM2 under the default identifier);
     /// [`GmError::KeyFile`] when the key is none, or encrypted.
     pub fn from_pem(cert_pem: &str, key_pem: &str) -> Result<Self, GmError> {
         let fault = |what| GmError::Certificate { what };
         let key = PrivateKey::from_pkcs8_der(&key_file::read(key_pem, None)?)?;
-        let certificate = parse_pem(cert_pem)?;
-        let certificate = certificate.tbs_certificate();
+        let whole = parse_pem(cert_pem)?;
+        let certificate = whole.tbs_certificate();
         if !matches!(certificate.get_extension::<BasicConstraints>(), Ok(Some((_, BasicConstraints { ca: true, .. }))))
         {
             return Err(fault("expected the certificate of an authority, got one of a client or server"));
@@ -65,6 +67,9 @@ impl Authority {
         let public_key = certificate.subject_public_key_info();
         if public_key.to_der().ok() != Some(key.public_key_der()?) {
             return Err(fault("the private key is not the one of the authority's certificate"));
+        }
+        if certificate.issuer() == certificate.subject() {
+            PublicKey::of(public_key)?.check(&whole)?;
         }
         let key_id = match certificate.get_extension::<SubjectKeyIdentifier>() {
             Ok(Some((_, id))) => id.0,

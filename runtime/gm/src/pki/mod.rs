@@ -9,6 +9,7 @@ mod certificate;
 mod identity;
 mod issued;
 mod private_key;
+mod public_key;
 
 pub use algorithm::Algorithm;
 pub use authority::Authority;

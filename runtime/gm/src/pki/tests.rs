@@ -1,13 +1,16 @@
 //! What is certified, what is refused, and what is read back.
 
 use const_oid::ObjectIdentifier;
-use p256::pkcs8::DecodePublicKey as _;
+use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
-use sm2::dsa::signature::Verifier as _;
+use sm2::dsa::signature::{Signer as _, Verifier as _};
+use x509_cert::Certificate;
 use x509_cert::builder::{Builder as _, CertificateBuilder};
 use x509_cert::crl::CertificateList;
-use x509_cert::der::{Decode as _, Encode as _};
+use x509_cert::der::asn1::{Any, BitString};
+use x509_cert::der::pem::LineEnding;
+use x509_cert::der::{Decode as _, Encode as _, EncodePem as _, Tag};
 use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, BasicConstraints, CrlNumber, ExtendedKeyUsage, KeyUsage, SubjectAltName,
     SubjectKeyIdentifier,
@@ -232,6 +235,108 @@ fn an_authority_does_not_take_the_key_of_the_other_algorithm() {
     let (sm2, p256) = (authority_of(Algorithm::Sm2), authority_of(Algorithm::P256));
     assert!(Authority::from_pem(sm2.cert_pem(), p256.key_pem().expose()).is_err());
     assert!(Authority::from_pem(p256.cert_pem(), sm2.key_pem().expose()).is_err());
+}
+
+/// A root over this key, signed with `signer`.
+fn root_over(public: SubjectPublicKeyInfoOwned, signer: &PrivateKey) -> Certificate {
+    let name = certificate::root_name("Zone").unwrap();
+    let extensions = certificate::root_extensions(&name, &certificate::key_id(&public).unwrap()).unwrap();
+    let profile = certificate::Profile { issuer: name.clone(), subject: name, extensions };
+    let (_, serial) = certificate::random_serial().unwrap();
+    let (validity, _) = certificate::validity(START_MS, 30).unwrap();
+    let builder = CertificateBuilder::new(profile, serial, validity, public).unwrap();
+    builder.build::<_, DerSignature>(&Signer(signer)).unwrap()
+}
+
+fn public_of(key: &PrivateKey) -> SubjectPublicKeyInfoOwned {
+    SubjectPublicKeyInfoOwned::from_der(&key.public_key_der().unwrap()).unwrap()
+}
+
+#[test]
+fn keys_that_are_none_are_refused_by_name() {
+    for algorithm in Algorithm::ALL {
+        let key = PrivateKey::generate(algorithm).unwrap();
+        let refusal = |change: &dyn Fn(&mut SubjectPublicKeyInfoOwned)| {
+            let mut public = public_of(&key);
+            change(&mut public);
+            match Algorithm::of_certificate(&root_over(public, &key).to_der().unwrap()) {
+                Err(GmError::Certificate { what }) => what,
+                other => panic!("expected a refused certificate, got {other:?}"),
+            }
+        };
+        let point = |public: &SubjectPublicKeyInfoOwned| public.subject_public_key.raw_bytes().to_vec();
+        let set = |public: &mut SubjectPublicKeyInfoOwned, point: &[u8]| {
+            public.subject_public_key = BitString::from_bytes(point).unwrap();
+        };
+        let neither = "expected a key on the curve of SM2 or on P-256";
+        // secp256k1, no curve, RSA.
+        let oid = |oid: &str| Some(Any::encode_from(&ObjectIdentifier::new_unwrap(oid)).unwrap());
+        assert_eq!(refusal(&|public| public.algorithm.parameters = oid("1.3.132.0.10")), neither);
+        assert_eq!(refusal(&|public| public.algorithm.parameters = None), neither);
+        assert_eq!(refusal(&|public| public.algorithm.parameters = Some(Any::null())), neither);
+        let rsa = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+        assert_eq!(refusal(&|public| public.algorithm.oid = rsa), neither);
+        let no_point = "its key is no point of the curve that it names";
+        for byte in [1, 32, 33, 64] {
+            let off_curve = |public: &mut SubjectPublicKeyInfoOwned| {
+                let mut point = point(public);
+                point[byte] ^= 1;
+                set(public, &point);
+            };
+            assert_eq!(refusal(&off_curve), no_point, "byte {byte}");
+        }
+        // A point of the other curve, one that is cut, one with more after it, and a coordinate beyond the field.
+        let other = Algorithm::ALL.into_iter().find(|other| *other != algorithm).unwrap();
+        let other = point(&public_of(&PrivateKey::generate(other).unwrap()));
+        assert_eq!(refusal(&|public| set(public, &other)), no_point);
+        assert_eq!(refusal(&|public| set(public, &point(public)[..64])), no_point);
+        assert_eq!(refusal(&|public| set(public, &[&point(public)[..], &[0]].concat())), no_point);
+        assert_eq!(refusal(&|public| set(public, &[&[4][..], &[0xff; 64]].concat())), no_point);
+        assert_eq!(refusal(&|public| set(public, &[&[4][..], &[0; 64]].concat())), no_point);
+        let uncompressed = "expected its key as an uncompressed point";
+        assert_eq!(refusal(&|public| set(public, &[0])), uncompressed, "the point at infinity");
+        assert_eq!(refusal(&|public| set(public, &[])), uncompressed);
+        assert_eq!(refusal(&|public| set(public, &[&[2][..], &point(public)[1..33]].concat())), uncompressed);
+    }
+}
+
+#[test]
+fn roots_that_they_did_not_sign_are_not_taken_up() {
+    let taken_up = |root: &Certificate, key: &PrivateKey| {
+        Authority::from_pem(&root.to_pem(LineEnding::LF).unwrap(), key.to_pem().unwrap().expose())
+    };
+    for algorithm in Algorithm::ALL {
+        let (key, stranger) = (PrivateKey::generate(algorithm).unwrap(), PrivateKey::generate(algorithm).unwrap());
+        assert!(taken_up(&root_over(public_of(&key), &key), &key).is_ok());
+        let forged = taken_up(&root_over(public_of(&key), &stranger), &key).err().unwrap().to_string();
+        assert!(forged.contains("does not verify"), "{forged}");
+        let other = Algorithm::ALL.into_iter().find(|other| *other != algorithm).unwrap();
+        let mixed = root_over(public_of(&key), &PrivateKey::generate(other).unwrap());
+        assert!(taken_up(&mixed, &key).err().unwrap().to_string().contains("another algorithm"));
+    }
+}
+
+/// Signed by the right key, but as the handshake signs and not as certificates are (RFC 8998, section 3.2.1).
+#[test]
+fn a_root_under_another_identifier_is_not_taken_up() {
+    let key = PrivateKey::generate(Algorithm::Sm2).unwrap();
+    let root = root_over(public_of(&key), &key);
+    let secret = sm2::SecretKey::from_pkcs8_der(&key.to_pkcs8_der().unwrap()).unwrap();
+    let message = root.tbs_certificate().to_der().unwrap();
+    let pem_under = |id: &str| {
+        let signer = sm2::dsa::SigningKey::new(id, &secret).unwrap();
+        let signature: sm2::dsa::Signature = signer.sign(&message);
+        let signature = BitString::from_bytes(signature.to_der().as_bytes()).unwrap().to_der().unwrap();
+        let content = [&message[..], &root.signature_algorithm().to_der().unwrap(), &signature].concat();
+        let der = Any::new(Tag::Sequence, content).unwrap().to_der().unwrap();
+        der::pem::encode_string("CERTIFICATE", LineEnding::LF, &der).unwrap()
+    };
+    let taken_up = |id: &str| Authority::from_pem(&pem_under(id), key.to_pem().unwrap().expose());
+    assert!(taken_up("1234567812345678").is_ok());
+    for id in ["TLSv1.3+GM+Cipher+Suite", "", "1234567812345679"] {
+        let refused = taken_up(id).err().unwrap().to_string();
+        assert!(refused.contains("another identifier than the default"), "{refused}");
+    }
 }
 
 #[test]
