@@ -171,6 +171,7 @@ fn written(derivation: &Derivation<'_>, iv: &[u8], sealed: &[u8]) -> der::Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SigningKey;
 
     const KEY: &str = include_str!("vectors/sm2.pem");
 
@@ -194,6 +195,35 @@ mod tests {
             let file = file(&[1; 8], 1000, Some(16), Some((HMAC_SM3_GMSSL, null)));
             assert_eq!(decrypt(&file, b"pass").unwrap(), plain);
         }
+    }
+
+    /// One in 256 wrong keys leaves what looks like padding; the structure inside tells it apart.
+    #[test]
+    fn thousands_of_wrong_passphrases_open_nothing() {
+        let file = file(&[1; 8], 1, None, Some((HMAC_SM3, true)));
+        assert!(decrypt(&file, b"pass").is_ok());
+        let damaged = fault("the passphrase is another, or the file was changed");
+        for attempt in 0..5000_u32 {
+            assert_eq!(decrypt(&file, &attempt.to_be_bytes()).err(), Some(damaged.clone()), "{attempt}");
+        }
+    }
+
+    #[test]
+    fn changed_files_are_refused_or_give_no_key() {
+        let file = file(&[1; 8], 10, None, Some((HMAC_SM3, true)));
+        assert!(SigningKey::from_pkcs8_der(&decrypt(&file, b"pass").unwrap()).is_ok());
+        for bit in 0..file.len() * 8 {
+            let mut changed = file.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            // CBC shows no change by itself. The structure and the public half inside do.
+            if let Ok(read) = decrypt(&changed, b"pass") {
+                assert!(SigningKey::from_pkcs8_der(&read).is_err(), "bit {bit}");
+            }
+        }
+        for length in 0..file.len() {
+            assert!(decrypt(&file[..length], b"pass").is_err(), "{length}");
+        }
+        assert!(decrypt(&[&file[..], &[0]].concat(), b"pass").is_err());
     }
 
     #[test]
