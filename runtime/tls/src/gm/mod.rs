@@ -8,6 +8,7 @@ mod key;
 mod record;
 mod signature;
 mod suite;
+mod verified;
 
 use rustls::crypto::CryptoProvider;
 use rustls::{CipherSuite, NamedGroup, SignatureScheme};

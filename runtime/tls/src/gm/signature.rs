@@ -1,10 +1,11 @@
 //! Checks SM2 signatures: of certificates and of handshakes, which differ in the identifier that is signed along.
 
-use glovebox_gm::{GmError, SM2_DEFAULT_ID, Signature, VerifyingKey};
+use glovebox_gm::{SM2_DEFAULT_ID, Signature, VerifyingKey};
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls_pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm};
 
 use super::SM2SIG_SM3;
+use super::verified::Verified;
 
 /// RFC 8998, section 3.2.1: the identifier of the signature in CertificateVerify.
 pub(super) const HANDSHAKE_ID: &str = "TLSv1.3+GM+Cipher+Suite";
@@ -20,27 +21,22 @@ const SIGNATURE: AlgorithmIdentifier =
 
 /// Certificates and revocation lists are signed under the default identifier, handshakes under one of TLS, so that no
 /// signature passes for one of the other kind.
-pub(super) const ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
-    all: &[&Sm2 { id: SM2_DEFAULT_ID }],
-    mapping: &[(SM2SIG_SM3, &[&Sm2 { id: HANDSHAKE_ID }])],
-};
+pub(super) const ALGORITHMS: WebPkiSupportedAlgorithms =
+    WebPkiSupportedAlgorithms { all: &[&OfCertificates], mapping: &[(SM2SIG_SM3, &[&OfHandshakes])] };
 
-/// SM2 with SM3 under one identifier.
+static VERIFIED: Verified = Verified::new();
+
+/// Signatures of certificates and revocation lists.
 #[derive(Debug)]
-struct Sm2 {
-    id: &'static str,
-}
+struct OfCertificates;
 
-impl Sm2 {
-    fn check(&self, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), GmError> {
-        let signature = Signature::from_der(signature)?;
-        VerifyingKey::from_point(public_key)?.verify_as(self.id, message, &signature)
-    }
-}
+/// Signatures in CertificateVerify, no two of which are the same.
+#[derive(Debug)]
+struct OfHandshakes;
 
-impl SignatureVerificationAlgorithm for Sm2 {
+impl SignatureVerificationAlgorithm for OfCertificates {
     fn verify_signature(&self, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
-        self.check(public_key, message, signature).map_err(|_| InvalidSignature)
+        VERIFIED.or_check(public_key, message, signature, || check(SM2_DEFAULT_ID, public_key, message, signature))
     }
 
     fn public_key_alg_id(&self) -> AlgorithmIdentifier {
@@ -50,4 +46,23 @@ impl SignatureVerificationAlgorithm for Sm2 {
     fn signature_alg_id(&self) -> AlgorithmIdentifier {
         SIGNATURE
     }
+}
+
+impl SignatureVerificationAlgorithm for OfHandshakes {
+    fn verify_signature(&self, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+        check(HANDSHAKE_ID, public_key, message, signature)
+    }
+
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        PUBLIC_KEY
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        SIGNATURE
+    }
+}
+
+fn check(id: &str, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+    let verified = |signature| VerifyingKey::from_point(public_key)?.verify_as(id, message, &signature);
+    Signature::from_der(signature).and_then(verified).map_err(|_| InvalidSignature)
 }
