@@ -15,7 +15,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Where it is: what `scripts/openssl.sh --cached` prints. None where there is none, which is said aloud, once.
 static PROGRAM: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let script = folders.find_map(|folder| Some(folder.join("scripts/openssl.sh")).filter(|path| path.exists())).unwrap();
+    let script =
+        folders.find_map(|folder| Some(folder.join("scripts/openssl.sh")).filter(|path| path.exists())).unwrap();
     let answer = Command::new(script).arg("--cached").output().unwrap();
     if answer.status.success() {
         return Some(PathBuf::from(String::from_utf8_lossy(&answer.stdout).trim()));

@@ -3,6 +3,7 @@
 use glovebox_gm::pki::{Algorithm, Kind};
 
 use crate::enclave::{Configs, Enclave};
+use crate::wire::{Harm, Towards, relay};
 use crate::zone::{CALL, GM, GM_CLIENT, STANDARD, STANDARD_CLIENT, Side, Zone, issue, list};
 
 /// Calls with `options`; the server must send `alert` and say `why`.
@@ -119,6 +120,24 @@ fn hellos_that_mix_kinds_or_ask_for_less() {
         let enclave = Enclave::start(configs.clone());
         refused(&zone, &enclave, &options, alert, why);
     }
+}
+
+/// A client that offers both kinds, and someone on the line who strikes out SM4: the server takes the other kind, but
+/// derives its keys from a hello that was never said, and the client leaves.
+#[test]
+fn an_offer_that_is_struck_out_on_the_way() {
+    let Some(zone) = Zone::create() else { return };
+    let enclave = Enclave::start(Configs::both(&zone.gm, &zone.standard));
+    // Record, handshake, version, random and session id come before the list of suites; AES is its first entry.
+    let sm4_at = 5 + 4 + 2 + 32 + 33 + 2 + 2;
+    let address = relay(enclave.address, Towards::Server, sm4_at, Harm::Flip);
+    let offer = "-tls1_3 -ciphersuites TLS_AES_256_GCM_SHA384:TLS_SM4_GCM_SM3 -groups X25519:curveSM2 \
+                 -sigalgs ecdsa_secp256r1_sha256:sm2sig_sm3";
+    let client = zone.openssl.start(&format!("{CALL} {address} {offer} {STANDARD} {STANDARD_CLIENT}"));
+    client.wait_for("bad record mac");
+    let said = enclave.refused();
+    assert!(said.contains("BadRecordMac"), "{said}");
+    assert!(!client.end().success);
 }
 
 /// What is no TLS at all gets an alert too, and no secret.

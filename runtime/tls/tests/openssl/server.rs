@@ -96,13 +96,37 @@ fn a_client_without_a_share_for_the_curve_is_asked_for_one() {
 fn one_port_speaks_what_the_hello_asks_for() {
     let Some(zone) = Zone::create() else { return };
     let enclave = Enclave::start(Configs::both(&zone.gm, &zone.standard));
-    let both = "-tls1_3 -ciphersuites TLS_AES_256_GCM_SHA384:TLS_SM4_GCM_SM3 -groups X25519:curveSM2 \
-                -sigalgs ecdsa_secp256r1_sha256:sm2sig_sm3 -CAfile ca.pem";
+    let offer = |suites: &str, groups: &str, signatures: &str| {
+        format!("-tls1_3 -ciphersuites {suites} -groups {groups} -sigalgs {signatures}")
+    };
+    let (suites, groups) = ("TLS_AES_256_GCM_SHA384:TLS_SM4_GCM_SM3", "X25519:curveSM2");
+    let signatures = "ecdsa_secp256r1_sha256:sm2sig_sm3";
+    let standard = "TLS_AES_256_GCM_SHA384, X25519";
     let cases = [
         (format!("{GM} {GM_CLIENT}"), "TLS_SM4_GCM_SM3, curveSM2", HandshakeKind::Full),
-        (format!("{STANDARD} {STANDARD_CLIENT}"), "TLS_AES_256_GCM_SHA384, X25519", HandshakeKind::Full),
+        (format!("{STANDARD} {STANDARD_CLIENT}"), standard, HandshakeKind::Full),
         // Whoever offers both kinds gets RFC 8998, though the other stands first.
-        (format!("{both} {GM_CLIENT}"), "TLS_SM4_GCM_SM3, curveSM2", HandshakeKind::FullWithHelloRetryRequest),
+        (
+            format!("{} -CAfile ca.pem {GM_CLIENT}", offer(suites, groups, signatures)),
+            "TLS_SM4_GCM_SM3, curveSM2",
+            HandshakeKind::FullWithHelloRetryRequest,
+        ),
+        // Whoever offers a part of it beside a whole standard TLS gets that.
+        (
+            format!("{} {STANDARD} {STANDARD_CLIENT}", offer(suites, "X25519", signatures)),
+            standard,
+            HandshakeKind::Full,
+        ),
+        (
+            format!("{} {STANDARD} {STANDARD_CLIENT}", offer(suites, groups, "ecdsa_secp256r1_sha256")),
+            standard,
+            HandshakeKind::Full,
+        ),
+        (
+            format!("{} {STANDARD} {STANDARD_CLIENT}", offer("TLS_AES_256_GCM_SHA384", groups, signatures)),
+            standard,
+            HandshakeKind::Full,
+        ),
     ];
     for (options, negotiated, kind) in cases {
         let client = zone.openssl.start(&format!("{CALL} {} {options}", enclave.address));
