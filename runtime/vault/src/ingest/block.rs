@@ -8,12 +8,16 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use glovebox_catalog::{FieldType, Schema};
+use glovebox_gm::{Key256, hmac_sm3_many};
 
 use super::rule::Cell;
 use crate::VaultError;
 
 /// Length of a person's digest: the first half of HMAC-SM3. Two of 2³² persons share one with probability 2⁻⁶⁵.
 pub(super) const PERSON_BYTES: usize = 16;
+
+/// The same, as Arrow counts.
+const PERSON_WIDTH: i32 = PERSON_BYTES as i32;
 
 /// A person's digest.
 pub(super) type Person = [u8; PERSON_BYTES];
@@ -52,10 +56,51 @@ pub(super) fn person_at(persons: &FixedSizeBinaryArray, row: usize) -> Person {
 /// A batch under construction.
 pub(super) struct Block {
     schema: SchemaRef,
-    persons: FixedSizeBinaryBuilder,
+    person_key: Key256,
+    persons: Persons,
     columns: Vec<Column>,
     rows: usize,
     text_bytes: usize,
+}
+
+/// Whose the rows are. The keys are kept until the block is taken, and then digested beside each other.
+#[derive(Default)]
+struct Persons {
+    /// Person keys in their canonical form, and where each of them ends. Sources often hold a person's rows together:
+    /// a key stands here once for all rows in a row that have it.
+    keys: Vec<u8>,
+    ends: Vec<usize>,
+    /// For every row the place of its key.
+    rows: Vec<usize>,
+}
+
+impl Persons {
+    fn push(&mut self, key: &[u8]) {
+        if self.ends.is_empty() || self.last() != key {
+            self.keys.extend_from_slice(key);
+            self.ends.push(self.keys.len());
+        }
+        self.rows.push(self.ends.len() - 1);
+    }
+
+    fn last(&self) -> &[u8] {
+        let start = self.ends.len().checked_sub(2).and_then(|before| self.ends.get(before));
+        self.keys.get(start.copied().unwrap_or(0)..).unwrap_or_default()
+    }
+
+    fn take(&mut self, person_key: &Key256) -> Result<FixedSizeBinaryArray, VaultError> {
+        let taken = std::mem::take(self);
+        let starts = std::iter::once(&0).chain(&taken.ends);
+        let key = |(start, end): (&usize, &usize)| taken.keys.get(*start..*end).unwrap_or_default();
+        let keys: Vec<&[u8]> = starts.zip(&taken.ends).map(key).collect();
+        let digests = hmac_sm3_many(person_key, &keys);
+        let mut persons = FixedSizeBinaryBuilder::with_capacity(taken.rows.len(), PERSON_WIDTH);
+        for row in taken.rows {
+            let person = digests.get(row).and_then(|digest| digest.first_chunk::<PERSON_BYTES>());
+            persons.append_value(person.ok_or(VaultError::Worker)?).map_err(|_| VaultError::Worker)?;
+        }
+        Ok(persons.finish())
+    }
 }
 
 enum Column {
@@ -68,11 +113,12 @@ enum Column {
 }
 
 impl Block {
-    pub(super) fn new(schema: &Schema) -> Self {
-        let width = i32::try_from(PERSON_BYTES).unwrap_or(i32::MAX);
+    /// Persons are digested under `person_key`.
+    pub(super) fn new(schema: &Schema, person_key: Key256) -> Self {
         Self {
-            schema: arrow_schema(Field::new("person", DataType::FixedSizeBinary(width), false), schema),
-            persons: FixedSizeBinaryBuilder::new(width),
+            schema: arrow_schema(Field::new("person", DataType::FixedSizeBinary(PERSON_WIDTH), false), schema),
+            person_key,
+            persons: Persons::default(),
             columns: schema.fields.iter().map(|field| Column::new(&field.field_type)).collect(),
             rows: 0,
             text_bytes: 0,
@@ -83,14 +129,16 @@ impl Block {
         self.rows
     }
 
-    /// Bytes of free text gathered; the other columns are small and of fixed width.
+    /// Bytes of free text and of person keys gathered; the other columns are small and of fixed width.
     pub(super) fn text_bytes(&self) -> usize {
         self.text_bytes
     }
 
-    /// Adds a row. `cells` are in the order of the schema and of its types.
-    pub(super) fn push(&mut self, person: &Person, cells: &[Cell<'_>]) -> Result<(), VaultError> {
-        self.persons.append_value(person).map_err(|_| VaultError::Worker)?;
+    /// Adds a row of the person whose key has the canonical form `person`. `cells` are in the order of the schema and
+    /// of its types.
+    pub(super) fn push(&mut self, person: &[u8], cells: &[Cell<'_>]) -> Result<(), VaultError> {
+        self.persons.push(person);
+        self.text_bytes += person.len();
         for (column, cell) in self.columns.iter_mut().zip(cells) {
             if let Cell::Text(text) = cell {
                 self.text_bytes += text.len();
@@ -103,7 +151,7 @@ impl Block {
 
     /// The batch so far; the block is empty afterwards.
     pub(super) fn take(&mut self) -> Result<RecordBatch, VaultError> {
-        let persons: ArrayRef = Arc::new(self.persons.finish());
+        let persons: ArrayRef = Arc::new(self.persons.take(&self.person_key)?);
         let columns = std::iter::once(persons).chain(self.columns.iter_mut().map(Column::finish)).collect();
         (self.rows, self.text_bytes) = (0, 0);
         RecordBatch::try_new(Arc::clone(&self.schema), columns)
@@ -151,6 +199,32 @@ impl Column {
             Self::Date(builder) => Arc::new(builder.finish()),
             Self::Code(builder) => Arc::new(builder.finish()),
             Self::Text(builder) => Arc::new(builder.finish()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use glovebox_gm::hmac_sm3;
+
+    use super::*;
+
+    #[test]
+    fn a_person_is_the_first_half_of_the_keys_hmac() {
+        let person_key = || Key256::from_slice(&[7; 32]).unwrap();
+        let mut block = Block::new(&Schema { person_key: "id".into(), fields: Vec::new() }, person_key());
+        let long = "k".repeat(200);
+        // Together, apart, empty, and one that begins with the one before.
+        let keys = ["", "", "p1", "p1", "p2", "p1", "p12", "p1", &long, &long, "", "p1"];
+        for round in 0..2 {
+            keys.iter().for_each(|key| block.push(key.as_bytes(), &[]).unwrap());
+            assert_eq!(block.rows(), keys.len());
+            let batch = block.take().unwrap();
+            assert_eq!(batch.num_rows(), keys.len());
+            for (row, key) in keys.iter().enumerate() {
+                let expected = hmac_sm3(&person_key(), key.as_bytes());
+                assert_eq!(person_at(persons(&batch).unwrap(), row), expected[..16], "{round}, {row}: {key}");
+            }
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use glovebox_catalog::{Snapshot, Timestamp};
-use glovebox_gm::{Key256, hmac_sm3};
+use glovebox_gm::Key256;
 
-use super::block::{Block, Person};
+use super::block::Block;
 use super::quarantine::Quarantine;
 use super::registry::Registrar;
 use super::rule::{Cell, RowFault, Rules};
@@ -24,9 +24,6 @@ pub(super) struct Intake {
     pub(super) rules: Rules,
     desk: Desk,
     options: IngestOptions,
-    person_key: Key256,
-    /// The last row's person: sources often hold a person's rows together.
-    last: (Vec<u8>, Person),
     block: Block,
     sorter: Sorter,
     registrar: Registrar,
@@ -44,28 +41,27 @@ impl Intake {
     ) -> Result<Self, VaultError> {
         let rules = Rules::new(&desk.dataset.schema);
         Ok(Self {
-            block: Block::new(&desk.dataset.schema),
+            block: Block::new(&desk.dataset.schema, person_key),
             sorter: Sorter::new(desk.clone()),
             registrar: Registrar::new(&desk, base)?,
             quarantine: Quarantine::new(desk.clone()),
             missing: vec![0; rules.fields.len()],
-            last: (Vec::new(), Person::default()),
             rows_read: 0,
             rules,
             desk,
             options,
-            person_key,
         })
     }
 
     /// Takes a sound row: one cell a field, in the order of the schema.
     pub(super) fn accept(&mut self, cells: &[Cell<'_>], bytes_read: u64) -> Result<(), VaultError> {
-        let person = self.person(cells.get(self.rules.person_key));
+        let mut number = [0; 8];
+        let person = canonical(cells.get(self.rules.person_key), &mut number);
         for (count, cell) in self.missing.iter_mut().zip(cells) {
             *count += u64::from(matches!(cell, Cell::Missing));
         }
-        self.block.push(&person, cells)?;
-        // Free text is bounded with the rest of the memory.
+        self.block.push(person, cells)?;
+        // Text is bounded with the rest of the memory.
         if self.block.rows() == BLOCK_ROWS || self.block.text_bytes() > self.desk.memory_bytes / 16 {
             self.sorter.push(self.block.take()?)?;
         }
@@ -137,26 +133,17 @@ impl Intake {
         }
         Ok(())
     }
+}
 
-    fn person(&mut self, key: Option<&Cell<'_>>) -> Person {
-        let mut number = [0; 8];
-        // One canonical form per type; a table has one type of person key.
-        let canonical: &[u8] = match key {
-            Some(Cell::Text(text)) => text.as_bytes(),
-            Some(Cell::Int64(value)) => bytes_of(&mut number, value.to_le_bytes()),
-            Some(Cell::Date(value) | Cell::Code(value)) => bytes_of(&mut number, i64::from(*value).to_le_bytes()),
-            Some(Cell::Float64(value)) => bytes_of(&mut number, value.to_bits().to_le_bytes()),
-            Some(Cell::Boolean(value)) => bytes_of(&mut number, u64::from(*value).to_le_bytes()),
-            Some(Cell::Missing) | None => &[],
-        };
-        if self.last.0 != canonical || self.rows_read == 0 {
-            let mut person = Person::default();
-            person.iter_mut().zip(hmac_sm3(&self.person_key, canonical)).for_each(|(to, from)| *to = from);
-            self.last.0.clear();
-            self.last.0.extend_from_slice(canonical);
-            self.last.1 = person;
-        }
-        self.last.1
+/// The one form of a person key that is digested, one per type; a table has one type of person key.
+fn canonical<'a>(key: Option<&'a Cell<'_>>, number: &'a mut [u8; 8]) -> &'a [u8] {
+    match key {
+        Some(Cell::Text(text)) => text.as_bytes(),
+        Some(Cell::Int64(value)) => bytes_of(number, value.to_le_bytes()),
+        Some(Cell::Date(value) | Cell::Code(value)) => bytes_of(number, i64::from(*value).to_le_bytes()),
+        Some(Cell::Float64(value)) => bytes_of(number, value.to_bits().to_le_bytes()),
+        Some(Cell::Boolean(value)) => bytes_of(number, u64::from(*value).to_le_bytes()),
+        Some(Cell::Missing) | None => &[],
     }
 }
 

@@ -76,23 +76,21 @@ impl Registrar {
     pub(super) fn take(&mut self, batch: &RecordBatch) -> Result<(), VaultError> {
         let digests = persons(batch)?;
         let rows = self.digester.digests(batch)?;
+        let mut ended = Vec::new();
         for (row, digest) in rows.iter().enumerate() {
             let person = person_at(digests, row);
             match &mut self.current {
                 Some((current, sum)) if *current == person => sum.add(digest),
-                _ => {
-                    let before = self.current.replace((person, RowsDigest::of(digest)));
-                    self.register(before)?;
-                }
+                _ => ended.extend(self.current.replace((person, RowsDigest::of(digest)))),
             }
         }
-        Ok(())
+        self.register_all(&ended)
     }
 
     /// The finished segments: ids by ordinal, and the registry.
     pub(super) fn finish(mut self) -> Result<(Sealed, Sealed), VaultError> {
         let last = self.current.take();
-        self.register(last)?;
+        self.register_all(last.as_slice())?;
         while let Some(entry) = self.known_before(None)? {
             self.write(&entry)?;
         }
@@ -102,9 +100,13 @@ impl Registrar {
         Ok((self.persons.finish(true)?, self.registry.finish(true)?))
     }
 
-    fn register(&mut self, ended: Option<(Person, RowsDigest)>) -> Result<(), VaultError> {
-        let Some((person, rows)) = ended else { return Ok(()) };
-        let rows = self.digester.close(rows);
+    /// Registers persons whose rows have all been seen.
+    fn register_all(&mut self, ended: &[(Person, RowsDigest)]) -> Result<(), VaultError> {
+        let versions = self.digester.close(ended.iter().map(|(_, rows)| rows));
+        ended.iter().zip(versions).try_for_each(|((person, _), rows)| self.register(*person, rows))
+    }
+
+    fn register(&mut self, person: Person, rows: [u8; 16]) -> Result<(), VaultError> {
         while let Some(entry) = self.known_before(Some(&person))? {
             self.write(&entry)?;
         }

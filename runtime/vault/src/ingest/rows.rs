@@ -13,7 +13,8 @@ use crate::VaultError;
 
 /// Digests rows under a secret key.
 pub(super) struct RowsDigester {
-    /// Have taken the key, filled up to one block of SM3: for a row, and for all rows of a person.
+    /// Have taken the key, filled up to one block of SM3: for a row, and for all rows of a person. Rows and persons go
+    /// on from there, many beside each other.
     row: Sm3Hasher,
     person: Sm3Hasher,
     columns: Vec<Column>,
@@ -50,6 +51,14 @@ impl RowsDigest {
             *sum = sum.wrapping_add(u128::from_le_bytes(*half));
         }
     }
+
+    /// The number of rows, then both halves of the sum.
+    fn to_bytes(&self) -> [u8; 40] {
+        let mut bytes = [0; 40];
+        let sum = self.sum.iter().flat_map(|half| half.to_le_bytes());
+        bytes.iter_mut().zip(self.rows.to_le_bytes().into_iter().chain(sum)).for_each(|(to, from)| *to = from);
+        bytes
+    }
 }
 
 impl RowsDigester {
@@ -83,22 +92,15 @@ impl RowsDigester {
             let values = batch.columns().get(column.place).ok_or(VaultError::Worker)?;
             column.append(values, &mut rows)?;
         }
-        let digest = |row: &Vec<u8>| {
-            let mut hasher = self.row.clone();
-            hasher.update(row);
-            *hasher.finish().as_bytes()
-        };
-        Ok(rows.iter().map(digest).collect())
+        let digests = self.row.finish_each(&rows);
+        Ok(digests.iter().map(|digest| *digest.as_bytes()).collect())
     }
 
-    /// The digest of all rows of a person.
-    pub(super) fn close(&self, digest: RowsDigest) -> [u8; 16] {
-        let mut hasher = self.person.clone();
-        hasher.update(&digest.rows.to_le_bytes());
-        digest.sum.iter().for_each(|half| hasher.update(&half.to_le_bytes()));
-        let mut short = [0; 16];
-        short.iter_mut().zip(hasher.finish().as_bytes()).for_each(|(to, from)| *to = *from);
-        short
+    /// For each of `persons` the digest of all rows.
+    pub(super) fn close<'a>(&self, persons: impl IntoIterator<Item = &'a RowsDigest>) -> Vec<[u8; 16]> {
+        let sums: Vec<[u8; 40]> = persons.into_iter().map(RowsDigest::to_bytes).collect();
+        let digests = self.person.finish_each(&sums);
+        digests.iter().map(|digest| digest.as_bytes().first_chunk().copied().unwrap_or_default()).collect()
     }
 }
 
@@ -159,4 +161,70 @@ fn append_number(row: &mut Vec<u8>, mut number: u64) {
 /// Small numbers of either sign take one byte.
 fn append_signed(row: &mut Vec<u8>, number: i64) {
     append_number(row, ((number << 1) ^ (number >> 63)).cast_unsigned());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{FixedSizeBinaryArray, Int64Array, StringArray};
+
+    use super::*;
+    use crate::testing::{dataset_of, nullable};
+
+    const KEY: [u8; 32] = [7; 32];
+
+    /// SM3 of the key, filled up to a block, and of what follows.
+    fn keyed(fill: u8, data: &[u8]) -> [u8; 32] {
+        *sm3(&[&KEY[..], &[fill; 32], data].concat()).as_bytes()
+    }
+
+    fn tag(column: &str) -> Vec<u8> {
+        sm3(column.as_bytes()).as_bytes()[..4].to_vec()
+    }
+
+    #[test]
+    fn digests_follow_their_definition() {
+        let fields =
+            vec![nullable("note", FieldType::Text), nullable("age", FieldType::Int64 { min: None, max: None })];
+        let digester = RowsDigester::new(&Key256::from_slice(&KEY).unwrap(), &dataset_of(fields).schema);
+        let notes: Vec<Option<String>> = (0..50).map(|row| (row % 7 > 0).then(|| "n".repeat(row * 5 % 127))).collect();
+        let ages: Vec<Option<i64>> = (0..50).map(|row| (row % 5 > 0).then_some(row - 25)).collect();
+        let persons = FixedSizeBinaryArray::try_from_iter(std::iter::repeat_n([0; 16], 50)).unwrap();
+        let batch = RecordBatch::try_from_iter([
+            ("person", Arc::new(persons) as ArrayRef),
+            ("note", Arc::new(StringArray::from(notes.clone()))),
+            ("age", Arc::new(Int64Array::from(ages.clone()))),
+        ])
+        .unwrap();
+        // Columns in the order of their names; what is missing is left out; an age takes one byte here.
+        let row = |row: usize| {
+            let age = ages[row].map(|age| [tag("i:age"), vec![((age << 1) ^ (age >> 63)) as u8]].concat());
+            let note =
+                notes[row].as_ref().map(|note| [tag("t:note"), vec![note.len() as u8], note.clone().into()].concat());
+            [age.unwrap_or_default(), note.unwrap_or_default()].concat()
+        };
+        let expected: Vec<[u8; 32]> = (0..50).map(|at| keyed(0, &row(at))).collect();
+        let digests = digester.digests(&batch).unwrap();
+        assert_eq!(digests, expected);
+
+        // Persons with one row, with two, and so on, of the same rows.
+        let mut persons = vec![RowsDigest::of(&digests[0])];
+        for count in 1..20 {
+            let mut rows = RowsDigest::of(&digests[0]);
+            digests[1..=count].iter().for_each(|row| rows.add(row));
+            persons.push(rows);
+        }
+        let version = |count: usize| {
+            let half = |at: usize| {
+                let halves =
+                    expected[..=count].iter().map(|row| u128::from_le_bytes(row[at..at + 16].try_into().unwrap()));
+                halves.fold(0_u128, u128::wrapping_add).to_le_bytes()
+            };
+            keyed(1, &[&(count as u64 + 1).to_le_bytes()[..], &half(0), &half(16)].concat())[..16].to_vec()
+        };
+        let closed = digester.close(&persons);
+        assert_eq!(closed.len(), 20);
+        (0..20).for_each(|count| assert_eq!(closed[count].to_vec(), version(count), "{count}"));
+    }
 }
