@@ -9,6 +9,8 @@ mod event;
 mod export;
 mod head;
 mod log;
+#[cfg(test)]
+mod openssl;
 mod proof;
 mod rebuild;
 mod receipt;
