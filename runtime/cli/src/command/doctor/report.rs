@@ -97,6 +97,10 @@ impl Report {
     /// Shows it; an error, hence exit code 1, when something is wrong.
     pub(super) fn tell(&self, output: &Output) -> anyhow::Result<()> {
         output.show(self, || self.text())?;
+        self.outcome()
+    }
+
+    pub(super) fn outcome(&self) -> anyhow::Result<()> {
         match self.count(Verdict::Fault) {
             0 => Ok(()),
             1 => Err(Refused { what: "something is wrong, see ✗ above".to_owned(), reasons: Vec::new() }.into()),
@@ -148,11 +152,11 @@ mod tests {
         report.good("a", "one");
         report.warning("a", "two", "look");
         assert!(report.well);
-        assert!(report.tell(&Output::new(false)).is_ok());
+        assert!(report.outcome().is_ok());
         assert!(report.text().ends_with("well, with 1 warning"), "{}", report.text());
         report.fault("b", "three\u{1b}[2J", "mend it");
         let text = report.text();
-        assert!(!report.well && report.tell(&Output::new(false)).is_err());
+        assert!(!report.well && report.outcome().is_err());
         for part in ["a\n  ✓ one\n  ! two\n      → look\nb\n  ✗ three", "→ mend it", "1 fault, 1 warning"] {
             assert!(text.contains(part), "no `{part}` in\n{text}");
         }
