@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use glovebox_gm::{Key128, Key256, Signature, SigningKey, Sm4Gcm, hkdf_sm3_128, passphrase_key};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,9 @@ pub(crate) fn create(state: &Dir, passphrase: &[u8], iterations: u32) -> Result<
     };
     let io = |error: std::io::Error| EngineError::internal("write the enclave's key", error);
     let json = serde_json::to_vec_pretty(&sealed).map_err(|error| EngineError::internal("write the key", error))?;
-    let mut file = state.open_with(FILE, OpenOptions::new().write(true).create_new(true)).map_err(io)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = state.open_with(FILE, &options).map_err(io)?;
     file.write_all(&json).and_then(|()| file.sync_all()).map_err(io)?;
     Ok(key)
 }
@@ -92,6 +94,8 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use cap_std::fs::PermissionsExt as _;
+
     use super::*;
 
     fn folder() -> (tempfile::TempDir, Dir) {
@@ -104,6 +108,7 @@ mod tests {
     fn the_key_opens_with_the_passphrase_alone() {
         let (_guard, dir) = folder();
         let made = create(&dir, b"correct horse", 10).unwrap();
+        assert_eq!(dir.metadata(FILE).unwrap().permissions().mode() & 0o777, 0o600);
         let opened = open(&dir, b"correct horse").unwrap();
         assert_eq!(made.verifying_key().fingerprint(), opened.verifying_key().fingerprint());
         assert!(matches!(open(&dir, b"wrong horse"), Err(EngineError::Internal(text)) if text.contains("passphrase")));

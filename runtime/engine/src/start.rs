@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _};
 use glovebox_api::{EnclaveKey, NewPrincipal};
 use glovebox_audit::{Actor, Draft};
 use glovebox_catalog::{Organisation, Principal, Role};
@@ -59,7 +59,10 @@ impl Engine {
             ));
         }
         let state = make_folder(&config)?;
-        state.create_dir(VAULT).map_err(|error| EngineError::internal("make the vault's folder", error))?;
+        let mut private = DirBuilder::new();
+        private.mode(0o700);
+        let made = state.create_dir_with(VAULT, &private);
+        made.map_err(|error| EngineError::internal("make the vault's folder", error))?;
         let vault_folder = open_folder(&state, VAULT)?;
         let iterations = config.passphrase_iterations.max(10_000);
         let root = RootKey::from_passphrase_with(passphrase, iterations);

@@ -75,8 +75,16 @@ impl Found {
 
     fn tell(&self, report: &mut Report, folder: &Path, owner: u32) {
         let shown = folder.display();
+        let closing = format!("chmod -R go= {shown}");
+        let is_closed = !self.open.iter().any(|path| path == folder);
+        if is_closed && !self.open.is_empty() {
+            // Nobody gets there now. A copy, or a folder that is opened by mistake, would show them.
+            let what = format!("only the folder above keeps others from {}", named(&self.open));
+            report.warning(SECTION, what, closing.clone());
+        }
+        let open = if is_closed { &Vec::new() } else { &self.open };
         let faults = [
-            (&self.open, "others may read or write", format!("chmod -R go= {shown}")),
+            (open, "others may read or write", closing),
             (&self.foreign, "another user owns", format!("chown -R {owner} {shown}")),
             (&self.links, "a link leads elsewhere from", "put the file itself there".to_owned()),
             (&self.unread, "you may not look into", "run this as the enclave's user".to_owned()),
@@ -86,7 +94,7 @@ impl Found {
                 report.fault(SECTION, format!("{what} {}", named(paths)), remedy);
             }
         }
-        if faults.iter().all(|(paths, ..)| paths.is_empty()) {
+        if self.open.is_empty() && faults.iter().all(|(paths, ..)| paths.is_empty()) {
             report.good(SECTION, format!("{} files and folders, its owner's alone", text::number(self.files)));
         }
     }
@@ -119,14 +127,14 @@ mod tests {
     use super::super::report::Verdict;
     use super::*;
 
-    fn faults(folder: &Path) -> Vec<String> {
+    fn trouble(folder: &Path) -> Vec<(Verdict, String)> {
         let own = std::fs::symlink_metadata(folder).unwrap();
         let mut found = Found::default();
         found.look_at(folder, &own, &own);
         found.walk(folder, &own);
         let mut report = Report::new();
         found.tell(&mut report, folder, own.uid());
-        report.findings.into_iter().filter(|f| f.verdict == Verdict::Fault).map(|f| f.what).collect()
+        report.findings.into_iter().filter(|f| f.verdict != Verdict::Good).map(|f| (f.verdict, f.what)).collect()
     }
 
     #[test]
@@ -142,15 +150,21 @@ mod tests {
             mode(path, 0o700);
         }
         mode(&file, 0o600);
-        assert!(faults(&folder).is_empty());
-        for (path, wrong, right) in [(&file, 0o640, 0o600), (&deep, 0o701, 0o700), (&folder, 0o710, 0o700)] {
+        assert!(trouble(&folder).is_empty());
+        for (path, wrong, right, verdict) in [
+            (&file, 0o640, 0o600, Verdict::Warning),
+            (&deep, 0o701, 0o700, Verdict::Warning),
+            (&folder, 0o710, 0o700, Verdict::Fault),
+        ] {
             mode(path, wrong);
-            let found = faults(&folder);
-            assert!(found.len() == 1 && found[0].contains(&format!("`{}`", path.display())), "{found:?}");
+            let found = trouble(&folder);
+            let is_named = |what: &str| what.contains(&format!("`{}`", path.display()));
+            assert!(matches!(found.as_slice(), [(found, what)] if *found == verdict && is_named(what)), "{found:?}");
             mode(path, right);
         }
         std::os::unix::fs::symlink("/etc/passwd", folder.join("link")).unwrap();
-        assert!(faults(&folder)[0].contains("link"));
+        let found = trouble(&folder);
+        assert!(matches!(found.as_slice(), [(Verdict::Fault, what)] if what.contains("link")), "{found:?}");
     }
 
     #[test]
