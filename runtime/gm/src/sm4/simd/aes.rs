@@ -5,13 +5,13 @@ use std::arch::x86_64::*;
 
 use aead::consts::{U16, U256};
 use aead::inout::InOutBuf;
-use zeroize::Zeroize;
+use zeroize::zeroize_bytes;
 
 use super::aes_single as single;
 use super::field::{Nibbles, ROUND};
 use super::ghash::{self, Sum};
 use super::keys::{GcmKeys, POWERS, Powers, RoundKeys};
-use super::sliced::many_blocks;
+use super::sliced::{four_rounds, many_blocks};
 use super::vector::{from_number, load, load_part, store, to_number};
 use super::{Direction, Simd};
 

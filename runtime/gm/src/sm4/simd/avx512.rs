@@ -5,13 +5,13 @@ use std::arch::x86_64::*;
 
 use aead::consts::{U64, U1024};
 use aead::inout::InOutBuf;
-use zeroize::Zeroize;
+use zeroize::zeroize_bytes;
 
 use super::field::{INTO, OUT_OF, ROUND};
 use super::gfni as single;
 use super::ghash::{self, REDUCTION, Sum};
 use super::keys::{GcmKeys, POWERS, Powers, RoundKeys};
-use super::sliced::many_blocks;
+use super::sliced::{four_rounds, many_blocks};
 use super::vector::{from_number, load, to_number};
 use super::{Direction, Simd};
 

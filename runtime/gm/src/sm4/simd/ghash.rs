@@ -16,7 +16,7 @@ use super::vector::{from_number, to_number};
 /// x¹²⁷+x¹²⁶+x¹²¹, its upper half.
 pub(super) const REDUCTION: i64 = (0xC2_u64 << 56).cast_signed();
 
-/// The number that products are taken with, for the hash key in the first block of `bytes`.
+/// The number that products are taken with: the hash key times x, in a time that does not tell its topmost bit.
 pub(in crate::sm4) fn key(hash_key: u128) -> u128 {
     let carry = 0_u128.wrapping_sub(hash_key >> 127);
     (hash_key << 1) ^ (carry & ((0xC2 << 120) | 1))

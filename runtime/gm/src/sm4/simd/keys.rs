@@ -8,7 +8,6 @@ use super::field::{BEFORE_INVERSION, INTO};
 pub(super) const POWERS: usize = 64;
 
 /// The round keys, in the form in which the kernels hold bytes (see [`super::field`]).
-#[derive(Zeroize, ZeroizeOnDrop)]
 #[repr(align(64))]
 pub(in crate::sm4) struct RoundKeys {
     /// For one block at a time: the four bytes of each, the most significant first in memory.
@@ -28,15 +27,31 @@ impl RoundKeys {
     }
 }
 
+impl Drop for RoundKeys {
+    fn drop(&mut self) {
+        self.words.as_mut_slice().zeroize();
+        self.bytes.as_flattened_mut().zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for RoundKeys {}
+
 /// Powers of the hash key, each as a number of [`super::ghash`], the highest first: the 64th to the first, then zeros.
 /// So `n` blocks go with the `n` powers that start at `64 - n`, whatever is filled up.
-#[derive(Zeroize, ZeroizeOnDrop)]
 #[repr(align(64))]
 pub(in crate::sm4) struct Powers(pub(super) [u128; POWERS + 4]);
 
 impl Powers {
     pub(in crate::sm4) const ZERO: Self = Self([0; POWERS + 4]);
 }
+
+impl Drop for Powers {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Powers {}
 
 /// What GCM needs of a key.
 pub(in crate::sm4) struct GcmKeys {

@@ -10,8 +10,23 @@
 //!
 //! Functions that use vectors have to name the CPU's features one by one, which generic code can't; hence a macro.
 
+/// Four rounds. A macro, not a function, so that the state stays in registers wherever there are enough.
+macro_rules! four_rounds {
+    ($state:expr, $keys:expr) => {{
+        let [mut w0, mut w1, mut w2, mut w3]: [Word; 4] = $state;
+        let [k0, k1, k2, k3]: &[[u64; 4]; 4] = $keys;
+        let both = add_words(w2, w3);
+        w0 = round(w0, w1, both, k0);
+        w1 = round(w1, w0, both, k1);
+        let both = add_words(w0, w1);
+        w2 = round(w2, w3, both, k2);
+        w3 = round(w3, w2, both, k3);
+        [w0, w1, w2, w3]
+    }};
+}
+
 /// Writes `apply_key_stream` and `gcm` of [`super::Simd`] for one width. The file around it has the instructions:
-/// `Vector`, [`LANES`](super::keys::POWERS) of 128 bits each, and functions of vectors.
+/// `Vector`, of `LANES` times 128 bits, and what is done with vectors.
 macro_rules! many_blocks {
     ($features:literal, $vector_size:ty, $turn_size:ty) => {
         const VECTOR_BYTES: usize = 16 * LANES;
@@ -35,11 +50,12 @@ macro_rules! many_blocks {
                 let mut stream = [0; TURN_BYTES];
                 write(key_stream(keys, counters(counter)), &mut stream);
                 add_part(&stream, tail);
-                stream.zeroize();
+                zeroize_bytes(&mut stream);
             }
         }
 
-        /// Encrypts or decrypts `data` by the counters after `first`, and gives the tag of the ciphertext.
+        /// Encrypts or decrypts `data` by the counters after `first`, and gives the tag of the ciphertext. What waits to
+        /// be hashed when sealing is what was written last.
         #[target_feature(enable = $features)]
         fn gcm<const SEAL: bool>(keys: &GcmKeys, first: u128, associated: &[u8], data: InOutBuf<'_, '_, u8>) -> u128 {
             let lengths = ghash::lengths(associated.len(), data.len());
@@ -95,7 +111,7 @@ macro_rules! many_blocks {
                 Some(mask) if !is_full => load(mask),
                 _ => single::encrypt(&keys.round, ghash::reverse(from_number(first))),
             };
-            stream.zeroize();
+            zeroize_bytes(&mut stream);
             _mm_xor_si128(hash, ghash::reverse(mask))
         }
 
@@ -137,7 +153,7 @@ macro_rules! many_blocks {
         #[target_feature(enable = $features)]
         fn key_stream(keys: &RoundKeys, mut state: [Word; 4]) -> [Vector; 16] {
             for keys in keys.bytes.as_chunks::<4>().0 {
-                state = four_rounds(state, keys);
+                state = four_rounds!(state, keys);
             }
             blocks(state)
         }
@@ -164,7 +180,7 @@ macro_rules! many_blocks {
                         sum.add(reverse(load_vector(vector)), load_numbers(powers));
                     }
                 }
-                state = four_rounds(state, keys);
+                state = four_rounds!(state, keys);
             }
             *hash = sum.reduced();
             blocks(state)
@@ -213,19 +229,6 @@ macro_rules! many_blocks {
         #[target_feature(enable = $features)]
         fn byte<const INDEX: i8>(block: Vector) -> Vector {
             shuffle(block, splat_byte(INDEX))
-        }
-
-        #[inline]
-        #[target_feature(enable = $features)]
-        fn four_rounds([mut w0, mut w1, mut w2, mut w3]: [Word; 4], keys: &[[u64; 4]; 4]) -> [Word; 4] {
-            let [k0, k1, k2, k3] = keys;
-            let both = add_words(w2, w3);
-            w0 = round(w0, w1, both, k0);
-            w1 = round(w1, w0, both, k1);
-            let both = add_words(w0, w1);
-            w2 = round(w2, w3, both, k2);
-            w3 = round(w3, w2, both, k3);
-            [w0, w1, w2, w3]
         }
 
         /// One round: `x` with the diffused S-boxes of `word`, of the sum of the two other words and of the round key.
@@ -355,4 +358,4 @@ macro_rules! many_blocks {
     };
 }
 
-pub(super) use many_blocks;
+pub(super) use {four_rounds, many_blocks};
