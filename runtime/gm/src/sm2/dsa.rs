@@ -10,7 +10,7 @@ use super::POINT_LENGTH_BYTES;
 use crate::Sm3Hasher;
 
 /// a ‖ b ‖ x_G ‖ y_G of the curve (GB/T 32918.5-2017), which enter every signature.
-const PARAMETERS: [u128; 8] = [
+pub(super) const PARAMETERS: [u128; 8] = [
     0xFFFF_FFFE_FFFF_FFFF_FFFF_FFFF_FFFF_FFFF,
     0xFFFF_FFFF_0000_0000_FFFF_FFFF_FFFF_FFFC,
     0x28E9_FA9E_9D9F_5E34_4D5A_9E4B_CF65_09A7,

@@ -11,6 +11,8 @@ mod nonce;
 mod signature;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 use ::sm2::{PublicKey, SecretKey};
 use zeroize::Zeroizing;

@@ -7,10 +7,12 @@
 /// Constants Tⱼ ⋘ j (section 4.2 and step SS1 of section 5.3.3), sixteen a row.
 pub(super) const T: [[u32; 16]; 4] = {
     let mut table = [[0; 16]; 4];
-    let mut j = 0;
-    while j < 64 {
+    let mut words = table.as_flattened_mut();
+    let mut j: u32 = 0;
+    while let Some((word, later)) = words.split_first_mut() {
         let constant: u32 = if j < 16 { 0x79cc_4519 } else { 0x7a87_9d8a };
-        table[j / 16][j % 16] = constant.rotate_left(j as u32 % 32);
+        *word = constant.rotate_left(j % 32);
+        words = later;
         j += 1;
     }
     table
