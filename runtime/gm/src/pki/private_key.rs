@@ -19,7 +19,7 @@ const KEY_ATTEMPTS_MAX: usize = 8;
 pub struct PrivateKey(Kind);
 
 enum Kind {
-    Sm2(SigningKey),
+    Sm2(Box<SigningKey>),
     P256(Box<ecdsa::SigningKey>),
 }
 
@@ -30,7 +30,7 @@ impl PrivateKey {
     /// [`GmError::Randomness`] when the operating system gives none.
     pub fn generate(algorithm: Algorithm) -> Result<Self, GmError> {
         if algorithm == Algorithm::Sm2 {
-            return SigningKey::generate().map(Kind::Sm2).map(Self);
+            return SigningKey::generate().map(Box::new).map(Kind::Sm2).map(Self);
         }
         for _ in 0..KEY_ATTEMPTS_MAX {
             let mut bytes = Zeroizing::new([0; 32]);
@@ -48,7 +48,7 @@ impl PrivateKey {
     /// [`GmError::KeyFile`] when the bytes are no SM2 or P-256 key in that form.
     pub fn from_pkcs8_der(der: &[u8]) -> Result<Self, GmError> {
         let key = match Algorithm::of_private_key(der)? {
-            Algorithm::Sm2 => SigningKey::from_pkcs8_der(der).map(Kind::Sm2).ok(),
+            Algorithm::Sm2 => SigningKey::from_pkcs8_der(der).map(Box::new).map(Kind::Sm2).ok(),
             Algorithm::P256 => ecdsa::SigningKey::from_pkcs8_der(der).map(Box::new).map(Kind::P256).ok(),
         };
         key.map(Self).ok_or(GmError::KeyFile { what: "the key does not hold together: scalar, curve or public half" })
