@@ -27,12 +27,12 @@ pub(crate) fn figures() -> Result<Vec<Figure>> {
     let (gm, standard) = (Pair::new(Suites::Gm)?, Pair::new(Suites::Standard)?);
     let (ours, theirs) = (gm.agreed()?, standard.agreed()?);
     let mut figures = Vec::new();
-    for (what, is_resumed) in [("full", false), ("resumed", true)] {
-        let mut works = [gm.handshaking(is_resumed)?, standard.handshaking(is_resumed)?];
+    for meeting in [Meeting::First, Meeting::Again, Meeting::Resumed] {
+        let mut works = [gm.handshaking(meeting)?, standard.handshaking(meeting)?];
         let taken = cpu_best_of_all(ROUNDS, &mut works)?;
         let rate = |taken: &Duration| f64::from(HANDSHAKES) / taken.as_secs_f64();
         if let [gm, standard] = taken.as_slice() {
-            let name = format!("mutual handshakes, {what}: {ours}");
+            let name = format!("mutual handshakes, {}: {ours}", meeting.name());
             figures.push(Figure::new(name, rate(gm), "a second").beside(theirs.clone(), rate(standard)));
         }
     }
@@ -46,8 +46,27 @@ pub(crate) fn figures() -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
+/// What two sides know of each other. A process remembers which certificates it found good.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meeting {
+    First,
+    Again,
+    Resumed,
+}
+
+impl Meeting {
+    fn name(self) -> &'static str {
+        match self {
+            Self::First => "strangers",
+            Self::Again => "who met before, full",
+            Self::Resumed => "resumed with a fresh key share",
+        }
+    }
+}
+
 /// Configurations that fit each other.
 struct Pair {
+    suites: Suites,
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
     client_once: Arc<ClientConfig>,
@@ -85,7 +104,7 @@ impl Pair {
         };
         let (client, mut client_once) = (config()?, config()?);
         client_once.resumption = Resumption::disabled();
-        Ok(Self { server, client: Arc::new(client), client_once: Arc::new(client_once) })
+        Ok(Self { suites, server, client: Arc::new(client), client_once: Arc::new(client_once) })
     }
 
     /// What the two agree on.
@@ -106,18 +125,32 @@ impl Pair {
         Ok((client, server))
     }
 
-    fn handshaking(&self, is_resumed: bool) -> Result<Work<'_>> {
-        let client = if is_resumed { &self.client } else { &self.client_once };
-        // The first one leaves the tickets that the next ones resume.
-        self.connect(client)?;
+    fn handshaking(&self, meeting: Meeting) -> Result<Work<'_>> {
+        let mut strangers = Vec::new();
+        match meeting {
+            Meeting::First => {
+                for _ in 0..ROUNDS * HANDSHAKES {
+                    strangers.push(Self::new(self.suites)?);
+                }
+            }
+            // The first one leaves the tickets that the next ones resume.
+            Meeting::Again | Meeting::Resumed => drop(self.connect(self.client(meeting))?),
+        }
         Ok(Box::new(move || {
             for _ in 0..HANDSHAKES {
-                let (_, server) = self.connect(client)?;
+                let stranger = strangers.pop();
+                let pair = stranger.as_ref().unwrap_or(self);
+                let (_, server) = pair.connect(pair.client(meeting))?;
                 let kind = server.handshake_kind().context("a handshake")?;
-                ensure!((kind == rustls::HandshakeKind::Resumed) == is_resumed, "the handshake was {kind:?}");
+                let is_resumed = kind == rustls::HandshakeKind::Resumed;
+                ensure!(is_resumed == (meeting == Meeting::Resumed), "the handshake was {kind:?}");
             }
             Ok(())
         }))
+    }
+
+    fn client(&self, meeting: Meeting) -> &Arc<ClientConfig> {
+        if meeting == Meeting::Resumed { &self.client } else { &self.client_once }
     }
 
     fn downloading(&self) -> Result<Work<'_>> {
