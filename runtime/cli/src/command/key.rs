@@ -180,9 +180,9 @@ impl Encrypt {
             "`{0}` is encrypted already; for another passphrase first: glovebox key decrypt {0}",
             self.file.display()
         );
+        let key = open(&self.file, &pem, None)?;
         let target = target(&self.file, &pem, self.out)?;
         let passphrase = new_passphrase(&self.passphrase_file, output)?;
-        let key = open(&self.file, &pem, None)?;
         let encrypted = key_file::encrypt(&key.to_pkcs8_der()?, &passphrase, self.iterations)?;
         write_secret(&target, encrypted.expose())?;
         show(&target, &key, true, output)
