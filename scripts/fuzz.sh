@@ -57,7 +57,8 @@ run() {
 }
 
 found=0
-for folder in runtime/*/fuzz; do
+for manifest in runtime/*/fuzz/Cargo.toml; do
+    folder="$(dirname "$manifest")"
     for target in $("${fuzz[@]}" list --fuzz-dir "$folder"); do
         if [ $# -eq 0 ]; then
             run "$folder" "$target"
