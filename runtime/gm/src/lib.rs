@@ -34,3 +34,7 @@ pub use key::{Key128, Key256};
 pub use sm2::{AgreementKey, POINT_LENGTH_BYTES, SM2_DEFAULT_ID, Signature, SigningKey, VerifyingKey};
 pub use sm3::{Sm3Hasher, Sm3Lanes, sm3, sm3_many};
 pub use sm4::{Kernel, NONCE_LENGTH_BYTES, Sm4Ccm, Sm4Ctr, Sm4Gcm, TAG_LENGTH_BYTES};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

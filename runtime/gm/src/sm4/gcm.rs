@@ -86,12 +86,13 @@ impl Sm4Gcm {
                     engine.apply_key_stream(&keys.round, first.wrapping_add(1), data.reborrow());
                 }
             }
-            Inner::Portable(gcm) if is_allowed => {
-                if gcm.decrypt_inout_detached(nonce.into(), associated, data.reborrow(), tag.into()).is_ok() {
-                    return Ok(());
-                }
+            Inner::Portable(gcm)
+                if is_allowed
+                    && gcm.decrypt_inout_detached(nonce.into(), associated, data.reborrow(), tag.into()).is_ok() =>
+            {
+                return Ok(());
             }
-            // What is too long was never sealed.
+            // The oracle checks before it decrypts; and what is too long was never sealed.
             _ => {}
         }
         if !is_in_place {
