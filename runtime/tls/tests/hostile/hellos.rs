@@ -146,3 +146,37 @@ fn points_that_are_none() {
         assert_eq!((wire.alert_of(Side::Server), wire.sent[1].1.body[0]), (None, 2), "{suites}");
     }
 }
+
+/// What is no hello at all, however long: refused as soon as it can be told, and never kept without bound.
+#[test]
+fn first_words_of_other_tongues() {
+    use AlertDescription::*;
+    const HANDSHAKE: u8 = 22;
+    let record = |kind: u8, body: &[u8]| Record { kind, version: 0x0301, body: body.to_vec() }.bytes();
+    let endless = [record(HANDSHAKE, &[1, 0xff, 0xff, 0xff]), record(HANDSHAKE, &[0; 16_000]).repeat(10)].concat();
+    let nothing = record(HANDSHAKE, &[]).repeat(1000);
+    let cases: [(&str, Vec<u8>, Option<AlertDescription>); 9] = [
+        ("HTTP", b"GET / HTTP/1.1\r\nHost: enclave.test\r\n\r\n".to_vec(), Some(DecodeError)),
+        ("SSH", b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), Some(DecodeError)),
+        ("SSL 2", vec![0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10], Some(DecodeError)),
+        ("data before all", record(23, b"data"), Some(UnexpectedMessage)),
+        ("an alert before all", record(21, &[2, 40]), None),
+        ("a server's hello", record(HANDSHAKE, &handshake(2, &[3; 70])), Some(DecodeError)),
+        ("a hello of 16 MiB", endless, None),
+        ("a hello of no bytes", record(HANDSHAKE, &handshake(1, &[])), Some(DecodeError)),
+        ("a hello in pieces of nothing", nothing, Some(DecodeError)),
+    ];
+    for suites in Suites::ALL {
+        let zone = Zone::new(suites);
+        let found = cases.iter().filter_map(|(name, bytes, alert)| {
+            let mut wire = Wire::new(&zone.client_config(), &zone.server_config());
+            wire.feed(Side::Client, bytes);
+            wire.run(&mut |_, _| vec![]);
+            let told = wire.server_end.as_ref().err().map(explain);
+            let answered = wire.alert_of(Side::Server);
+            let clean = told.as_ref().is_some_and(|told| !told.contains(char::is_control));
+            (answered != *alert || !clean).then(|| format!("{name}: {answered:?}; {:?}; {told:?}", wire.server_end))
+        });
+        assert_none(suites, found.collect());
+    }
+}

@@ -9,5 +9,7 @@ mod handshakes;
 mod hello;
 mod hellos;
 mod peer;
+mod records;
+mod sessions;
 mod wire;
 mod zone;
