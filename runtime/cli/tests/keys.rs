@@ -1,4 +1,6 @@
 //! Certificates and key files by the commands that make them: what is written, what is refused and with which words.
+// Tells clippy that helpers beside the test functions are test code too.
+#![cfg(test)]
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

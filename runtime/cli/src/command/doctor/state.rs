@@ -115,7 +115,9 @@ fn room(report: &mut Report, folder: &Path) {
     let what = format!("{} free on its file system", text::bytes(free));
     match free {
         ..FREE_BYTES_MIN => report.fault(SECTION, what, "make room now: without it nothing is committed"),
-        ..FREE_BYTES_LOW => report.warning(SECTION, what, "make room: an ingestion takes up to three times its source"),
+        FREE_BYTES_MIN..FREE_BYTES_LOW => {
+            report.warning(SECTION, what, "make room: an ingestion takes up to three times its source")
+        }
         _ => report.good(SECTION, what),
     }
 }
