@@ -99,3 +99,20 @@ fn counter(nonce: &[u8; NONCE_LENGTH_BYTES]) -> u128 {
     let nonce = nonce.iter().fold(0, |number, byte| (number << 8) | u128::from(*byte));
     (2 << 120) | (nonce << 24)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A length of four bytes would run into the nonce: one tag for two messages. Refused even with that tag.
+    #[test]
+    fn what_is_too_long_does_not_open_with_the_tag_that_fits() {
+        let cipher = Sm4Ccm::expand(&[1; 16], Kernel::best());
+        let mut data = vec![0; LENGTH_MAX_BYTES + 1];
+        let tag = cipher.tag(&[2; 12], b"", &data);
+        cipher.0.apply_key_stream(counter(&[2; 12]) + 1, data.as_mut_slice().into());
+        let sealed = data.clone();
+        assert_eq!(cipher.open_inout(&[2; 12], b"", data.as_mut_slice().into(), &tag), Err(GmError::Authentication));
+        assert!(data == sealed);
+    }
+}
