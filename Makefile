@@ -2,7 +2,7 @@
 
 BIN = $(or $(CARGO_TARGET_DIR),target)/debug/glovebox
 
-.PHONY: help demo test test-rust test-guests test-python lint lint-rust lint-deps lint-python guests bench data clean
+.PHONY: help demo test test-rust test-guests test-python attack lint lint-rust lint-deps lint-python guests bench data clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -23,12 +23,17 @@ test-guests: ## Rebuild the example jobs and run the tests against them
 test-python: ## Python package and notebooks, against a real server
 	scripts/test.sh python
 
+attack: ## Fuzz kernels and parsers for ten seconds each; try SM3 and SM4 on emulated old CPUs
+	scripts/fuzz.sh 10
+	scripts/old-cpus.sh $(if $(CI),--workspace --lib --tests)
+
 lint: lint-rust lint-deps lint-python ## Formatting, clippy, licences and advisories, ruff, mypy
 
 lint-rust:
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path sdk/guest/Cargo.toml
 	cargo fmt --all --check --manifest-path examples/jobs/Cargo.toml
+	rustfmt --edition 2024 --check runtime/*/fuzz/fuzz_targets/*.rs
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 lint-deps:

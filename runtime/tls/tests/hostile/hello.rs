@@ -11,12 +11,10 @@ pub(crate) const EARLY_DATA: u16 = 42;
 pub(crate) const COOKIE: u16 = 44;
 
 pub(crate) const TLS_SM4_GCM_SM3: u16 = 0x00c6;
-pub(crate) const TLS_SM4_CCM_SM3: u16 = 0x00c7;
 pub(crate) const TLS_AES_128_GCM_SHA256: u16 = 0x1301;
 pub(crate) const CURVE_SM2: u16 = 41;
 pub(crate) const X25519: u16 = 29;
 pub(crate) const SECP256R1: u16 = 23;
-pub(crate) const SM2SIG_SM3: u16 = 0x0708;
 pub(crate) const ECDSA_SECP256R1_SHA256: u16 = 0x0403;
 
 const CLIENT_HELLO: u8 = 1;
@@ -109,12 +107,6 @@ impl Hello {
     /// Offers these signatures.
     pub(crate) fn offer_signatures(&mut self, schemes: &[u16]) {
         self.set(SIGNATURE_ALGORITHMS, vec16(&from_u16s(schemes)));
-    }
-
-    /// The point of the first share, as it stands in the hello.
-    pub(crate) fn share(&mut self) -> Vec<u8> {
-        let start = if self.is_client { 2 } else { 0 };
-        self.extension(KEY_SHARE)[start + 4..].to_vec()
     }
 }
 

@@ -26,8 +26,6 @@ pub(crate) struct Inner {
     pub(crate) body: Vec<u8>,
     /// 0 under the keys of the handshake, 1 under those of application data, one more for each update.
     pub(crate) epoch: usize,
-    /// Number of the record under its keys.
-    pub(crate) sequence: u64,
 }
 
 impl Inner {
@@ -156,7 +154,7 @@ struct Sealer {
 
 impl MessageEncrypter for Sealer {
     fn encrypt(&mut self, message: OutboundPlainMessage<'_>, sequence: u64) -> Result<OutboundOpaqueMessage, Error> {
-        let mut inner = Inner { kind: message.typ, body: message.payload.to_vec(), epoch: self.epoch, sequence };
+        let mut inner = Inner { kind: message.typ, body: message.payload.to_vec(), epoch: self.epoch };
         (self.edit)(&mut inner);
         let payload = OutboundChunks::Single(&inner.body);
         self.inner.encrypt(OutboundPlainMessage { typ: inner.kind, version: message.version, payload }, sequence)
