@@ -6,10 +6,12 @@
 
 mod chunks;
 mod header;
+mod plain;
 mod reader;
 mod writer;
 
 use glovebox_gm::{Key256, Sm4Gcm, hkdf_sm3_128, sm3};
+use plain::Plaintext;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -96,10 +98,12 @@ impl Sealer {
         (nonce, associated)
     }
 
-    /// Seals `buffer` where it is and appends the tag.
-    fn seal(&self, index: u32, is_trailer: bool, buffer: &mut Vec<u8>) -> Result<(), VaultError> {
+    /// Seals what stands in `buffer` before room for the tag, where it is.
+    fn seal(&self, index: u32, is_trailer: bool, buffer: &mut [u8]) -> Result<(), VaultError> {
         let (nonce, associated) = self.frame(index, is_trailer);
-        self.cipher.seal_in_place(&nonce, &associated, buffer).map_err(|_| VaultError::Cryptography)
+        let (plain, tag) = buffer.split_last_chunk_mut().ok_or(VaultError::Cryptography)?;
+        *tag = self.cipher.seal_detached(&nonce, &associated, plain).map_err(|_| VaultError::Cryptography)?;
+        Ok(())
     }
 
     /// Seals `plain` into `sealed`, which is longer by the tag.
@@ -125,8 +129,9 @@ struct Trailer {
 }
 
 impl Trailer {
+    /// With room for the tag.
     fn encode(&self) -> Vec<u8> {
-        [&self.plain_bytes.to_le_bytes()[..], &self.chunks.to_le_bytes(), &self.tags_sm3].concat()
+        [&self.plain_bytes.to_le_bytes()[..], &self.chunks.to_le_bytes(), &self.tags_sm3, &[0; TAG_BYTES]].concat()
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Fault> {

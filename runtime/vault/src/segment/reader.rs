@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use glovebox_gm::Sm3Hasher;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroize as _;
 
 use super::{
-    CHUNK_BYTES, DataKey, Fault, HEADER_BYTES_MAX, Header, Sealer, TAG_BYTES, TRAILER_BYTES, TRAILER_PLAIN_BYTES,
-    Trailer, digest,
+    CHUNK_BYTES, DataKey, Fault, HEADER_BYTES_MAX, Header, Plaintext, Sealer, TAG_BYTES, TRAILER_BYTES,
+    TRAILER_PLAIN_BYTES, Trailer, digest,
 };
 use crate::VaultError;
 
@@ -24,7 +24,7 @@ const RECENT_CHUNKS: usize = 4;
 const CHUNKS_PER_READ: u64 = 4;
 
 /// A chunk's plaintext, wiped when the last reader lets go of it.
-type Plain = Arc<Zeroizing<Vec<u8>>>;
+type Plain = Arc<Plaintext>;
 
 /// An open segment. Cheap to share; reads need no lock.
 pub(crate) struct SegmentReader {
@@ -121,7 +121,7 @@ impl SegmentReader {
             return Err(VaultError::OutsideSegment);
         }
         let length = usize::try_from(range.end - range.start).map_err(|_| VaultError::OutsideSegment)?;
-        let mut plain = Zeroizing::new(vec![0; length]);
+        let mut plain = Plaintext::zeroed(length);
         self.read_into(range.start, &mut plain)?;
         // Wiped when the last reader of any part of it lets go.
         Ok(Bytes::from_owner(plain))
@@ -206,7 +206,7 @@ impl SegmentReader {
 
     /// Chunk `index`, for one reader.
     fn alone(&self, index: u64) -> Result<Plain, VaultError> {
-        let mut plain = Zeroizing::default();
+        let mut plain = Plaintext::zeroed(0);
         self.read_sealed(index..index + 1, |index, sealed| {
             plain = self.opened(index, sealed)?;
             Ok(())
@@ -228,7 +228,7 @@ impl SegmentReader {
     /// Opens every chunk and compares the tags with the trailer: finds any changed byte of the file.
     pub(crate) fn scrub(&self) -> Result<(), VaultError> {
         let mut tags = Sm3Hasher::new();
-        let mut plain = Zeroizing::new(vec![0; CHUNK_BYTES]);
+        let mut plain = Plaintext::zeroed(CHUNK_BYTES);
         self.read_sealed(0..self.trailer.chunks, |index, sealed| {
             tags.update(sealed.last_chunk::<TAG_BYTES>().ok_or(VaultError::OutsideSegment)?);
             let plain = plain.get_mut(..self.plain_bytes(index)).ok_or(VaultError::OutsideSegment)?;
@@ -241,8 +241,8 @@ impl SegmentReader {
         }
     }
 
-    fn opened(&self, index: u64, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let mut plain = Zeroizing::new(vec![0; self.plain_bytes(index)]);
+    fn opened(&self, index: u64, sealed: &[u8]) -> Result<Plaintext, VaultError> {
+        let mut plain = Plaintext::zeroed(self.plain_bytes(index));
         self.open_chunk(index, sealed, &mut plain)?;
         Ok(plain)
     }
@@ -265,13 +265,15 @@ impl SegmentReader {
         chunks: Range<u64>,
         mut visit: impl FnMut(u64, &[u8]) -> Result<(), VaultError>,
     ) -> Result<(), VaultError> {
-        let mut buffer = Vec::new();
+        let at_once = chunks.end.saturating_sub(chunks.start).min(CHUNKS_PER_READ);
+        let mut room = vec![0; usize::try_from(at_once * SEALED_CHUNK).map_err(|_| VaultError::OutsideSegment)?];
         let mut next = chunks.start;
         while next < chunks.end {
             let last = (next + CHUNKS_PER_READ).min(chunks.end) - 1;
             let bytes = (last - next) * SEALED_CHUNK + self.plain_bytes(last) as u64 + TAG_BYTES as u64;
-            buffer.resize(usize::try_from(bytes).map_err(|_| VaultError::OutsideSegment)?, 0);
-            self.file.read_exact_at(&mut buffer, self.header_bytes + next * SEALED_CHUNK)?;
+            let bytes = usize::try_from(bytes).map_err(|_| VaultError::OutsideSegment)?;
+            let buffer = room.get_mut(..bytes).ok_or(VaultError::OutsideSegment)?;
+            self.file.read_exact_at(buffer, self.header_bytes + next * SEALED_CHUNK)?;
             for (index, sealed) in (next..).zip(buffer.chunks(CHUNK_BYTES + TAG_BYTES)) {
                 visit(index, sealed)?;
             }
