@@ -59,7 +59,7 @@ pub(super) fn refused(fault: &CertificateError) -> String {
     }
 }
 
-/// The faults that rustls passes on as the library that checks certificates named them.
+/// The faults that rustls passes on as the library that checks certificates, `rustls_webpki`, named them.
 fn of_library(fault: Option<&webpki::Error>) -> String {
     match fault {
         Some(webpki::Error::CaUsedAsEndEntity) => {

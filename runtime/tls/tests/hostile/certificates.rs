@@ -73,12 +73,10 @@ fn forged_certificates() {
             edit(&mut draft);
             vec![draft.sign(&authority)]
         };
-        let sane = good.sign(&authority);
         let algorithms = |d: &mut Draft, inside: &[u8], outside: &[u8]| {
             (d.algorithm_inside, d.algorithm_outside) = (algorithm(inside, &[]), algorithm(outside, &[]));
         };
         let case = |name, alert, says, edit: &dyn Fn(&mut Draft)| Case(name, of(edit), alert, says);
-        let as_it_is = |name, alert, says, der: Vec<u8>| Case(name, vec![der], alert, says);
         let cases = vec![
             case("signed under another identifier", DecryptError, "identifier", &|d| d.id = "TLSv1.3+GM+Cipher+Suite"),
             case("signed under an empty identifier", DecryptError, "identifier", &|d| d.id = ""),
@@ -117,6 +115,22 @@ fn forged_certificates() {
                 algorithms(d, SM2_WITH_SM3, ECDSA_WITH_SHA256);
             }),
             case("another algorithm", DecryptError, "ECDSA", &|d| algorithms(d, ECDSA_WITH_SHA256, ECDSA_WITH_SHA256)),
+        ];
+        check(&zone, victim, &key, cases);
+    }
+}
+
+/// Certificates that are not what their signature was made for, or no certificates.
+#[test]
+fn broken_certificates() {
+    use AlertDescription::*;
+    let zone = Zone::new(Suites::Gm);
+    let (key, authority) = (SigningKey::generate().unwrap(), authority_key(&zone));
+    for (victim, own) in [(Side::Server, CLIENT), (Side::Client, SERVER)] {
+        let good = Draft::good(&key, own);
+        let sane = good.sign(&authority);
+        let as_it_is = |name, alert, says, der: Vec<u8>| Case(name, vec![der], alert, says);
+        let cases = vec![
             as_it_is("signed by itself", DecryptError, "signature", good.sign(&key)),
             as_it_is("no signature", DecryptError, "signature", good.with_signature(&[])),
             as_it_is(

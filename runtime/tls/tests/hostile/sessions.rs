@@ -166,7 +166,11 @@ fn stripped_offers_end_the_handshake() {
         }),
     ];
     for (name, strip) in strips {
-        let wire = port.meet(&client, strip);
+        let wire = port.meet(&client, |hello| {
+            strip(hello);
+            let chosen = port.choose(&hello.record());
+            assert!(Arc::ptr_eq(&chosen, &port.standard.1), "{name}: a part of RFC 8998 is not RFC 8998");
+        });
         assert!(!wire.is_open(), "{name}");
         assert!(wire.client_end.is_err(), "{name}: {:?}", wire.client_end);
         assert_eq!(negotiated(&wire.client), None, "{name}");
