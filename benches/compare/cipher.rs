@@ -66,17 +66,17 @@ fn peers(key: &Key128) -> Result<Vec<Figure>> {
     let (ours, theirs) = rates.split_first().context("ours")?;
     let figure = Figure::new(format!("SM4-GCM seals 64 KiB, kernel {}", cipher.kernel()), *ours, "MB/s");
     let mut figures = Vec::new();
-    if let Some(peer) = OpenSsl::four() {
-        if let Some(rate) = peer.megabytes_per_second("sm4-gcm", CHUNK_BYTES) {
-            let aimed = figure.clone().aiming(aim(cipher.kernel(), rate, 15.0, 10.0, 0.0));
-            figures.push(aimed.beside(format!("{}, SM4-GCM", peer.name), rate));
-        }
+    if let Some(peer) = OpenSsl::four()
+        && let Some(rate) = peer.megabytes_per_second("sm4-gcm", CHUNK_BYTES)
+    {
+        let aimed = figure.clone().aiming(aim(cipher.kernel(), rate, 15.0, 10.0, 0.0));
+        figures.push(aimed.beside(format!("{}, SM4-GCM", peer.name), rate));
     }
-    if let Some(peer) = OpenSsl::on_path() {
-        // OpenSSL 3.0 has SM4 in counter mode, which is GCM without the tag.
-        if let Some(rate) = peer.megabytes_per_second("sm4-ctr", CHUNK_BYTES) {
-            figures.push(figure.clone().beside(format!("{}, SM4-CTR (no tag)", peer.name), rate));
-        }
+    // OpenSSL 3.0 has SM4 in counter mode, which is GCM without the tag.
+    if let Some(peer) = OpenSsl::on_path()
+        && let Some(rate) = peer.megabytes_per_second("sm4-ctr", CHUNK_BYTES)
+    {
+        figures.push(figure.clone().beside(format!("{}, SM4-CTR (no tag)", peer.name), rate));
     }
     if let Some(peer) = Gcrypt::compile() {
         let (name, rate) = peer.seals(CHUNK_BYTES)?;
