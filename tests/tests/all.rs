@@ -15,6 +15,7 @@ mod leaks;
 mod ledger;
 mod malformed;
 mod models;
+mod openssl;
 mod oracles;
 mod promises;
 mod rest;
