@@ -136,6 +136,13 @@ impl Authorities {
         Ok(revoked)
     }
 
+    /// The certificates that hold still of those who lost one of `revoked`.
+    pub(crate) fn still_valid_beside(&self, revoked: &[Entry]) -> impl Iterator<Item = &Entry> {
+        let now = Timestamp::from_unix_ms(now_unix_ms());
+        let lost_one = |entry: &Entry| revoked.iter().any(|lost| lost.common_name == entry.common_name);
+        self.certificates().filter(move |entry| entry.revoked_at.is_none() && entry.not_after > now && lost_one(entry))
+    }
+
     /// Writes every revocation list anew, valid for `days` from now.
     pub(crate) fn write_lists(&mut self, days: u32) -> anyhow::Result<()> {
         self.each.iter_mut().try_for_each(|one| one.write_list(days))

@@ -127,6 +127,7 @@ fn revocation_reaches_both_lists_and_survives_reopening() {
     let before = lists();
     let mut opened = Authorities::open(folder.path()).unwrap();
     let revoked = opened.revoke("lin.wei", 7).unwrap();
+    assert_eq!(opened.still_valid_beside(&revoked).count(), 0);
     assert_eq!(revoked.iter().map(|entry| entry.algorithm.as_str()).collect::<Vec<_>>(), ["sm2", "p256"]);
     assert!(lists().iter().zip(&before).all(|(now, before)| now != before));
     let opened = Authorities::open(folder.path()).unwrap();
@@ -146,6 +147,8 @@ fn a_serial_number_revokes_one_alone() {
     assert_eq!(revoked.len(), 1);
     assert_eq!(revoked[0].algorithm, "sm2");
     assert_eq!(read(&folder.path().join("revoked.pem")).unwrap(), p256_list, "nothing to say in that list");
+    let beside: Vec<_> = authorities.still_valid_beside(&revoked).map(|entry| entry.algorithm.as_str()).collect();
+    assert_eq!(beside, ["p256"], "whoever revokes is told of the other");
     let still = Authorities::open(folder.path()).unwrap();
     assert_eq!(
         still.certificates().filter(|entry| entry.common_name == "lin.wei" && entry.revoked_at.is_none()).count(),

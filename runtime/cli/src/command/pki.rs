@@ -155,8 +155,11 @@ impl Pki {
             Self::Init(init) => init.run(output),
             Self::Issue(issue) => issue.run(output),
             Self::Revoke(Revoke { folder, who, list_days }) => {
-                let revoked = Authorities::open(&folder.dir)?.revoke(&who, list_days)?;
-                output.show(&revoked, || format!("revoked:\n{}", table(&revoked)))
+                let mut authorities = Authorities::open(&folder.dir)?;
+                let revoked = authorities.revoke(&who, list_days)?;
+                output.show(&revoked, || format!("revoked:\n{}", table(&revoked)))?;
+                warn_of_the_other(&authorities, &revoked, output);
+                Ok(())
             }
             Self::List(List { folder }) => {
                 let opened = Authorities::open(&folder.dir)?;
@@ -238,6 +241,15 @@ fn refuse_a_second(authorities: &Authorities, principal: &PrincipalId) -> anyhow
     bail!(
         "`{principal}` has a valid certificate ({algorithm}); revoke it first: glovebox pki revoke {principal}{other}"
     )
+}
+
+/// Who revokes by a serial number takes one certificate: whoever holds the folder goes on with the other.
+fn warn_of_the_other(authorities: &Authorities, revoked: &[Entry], output: &Output) {
+    for Entry { common_name, .. } in authorities.still_valid_beside(revoked) {
+        output.note(&format!(
+            "warning: `{common_name}` still has a valid certificate; to revoke it as well: glovebox pki revoke {common_name}"
+        ));
+    }
 }
 
 fn facts(folder: &Path, authorities: &Authorities) -> serde_json::Value {
