@@ -7,6 +7,7 @@ use glovebox_gm::{Kernel, Key128, Sm3Lanes, Sm4Ccm, Sm4Ctr, Sm4Gcm};
 
 /// The best kernel is the first one that is available, and what is expected of this CPU.
 #[test]
+#[expect(clippy::print_stdout, reason = "whoever runs this on an emulated CPU wants to see what it is taken for")]
 fn the_best_of_this_cpu_is_taken() {
     let first = Kernel::ALL.into_iter().find(|kernel| kernel.is_available());
     assert_eq!(first, Some(Kernel::best()));

@@ -8,8 +8,7 @@ use crate::trial::connect;
 #[tokio::test]
 async fn the_hello_chooses() {
     let trial = trial(Suites::Gm, Limits::default()).await;
-    for (suites, agreed) in [(Suites::Gm, "TLS_SM4_GCM_SM3, curveSM2"), (Suites::Standard, "AES_256_GCM_SHA384")]
-    {
+    for (suites, agreed) in [(Suites::Gm, "TLS_SM4_GCM_SM3, curveSM2"), (Suites::Standard, "AES_256_GCM_SHA384")] {
         let side = trial.zone.of(suites);
         let mut stream = side.connect(trial.address, Some(&side.client(1, 30))).await.unwrap();
         let answer = ask(&mut stream, "/").await.unwrap();
