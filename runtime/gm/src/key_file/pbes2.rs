@@ -106,14 +106,20 @@ pub(super) fn encrypt(pkcs8_der: &[u8], passphrase: &[u8], iterations: u32) -> R
     getrandom::fill(&mut iv).map_err(|_| GmError::Randomness)?;
     let secret = derive(Hash::Sm3, passphrase, &salt, iterations);
     let cipher = cbc::Encryptor::<Sm4>::new_from_slices(secret.as_slice(), &iv).map_err(|_| GmError::PrivateKey)?;
-    let mut data = Zeroizing::new(pkcs8_der.to_vec());
-    data.resize(pkcs8_der.len().saturating_add(BLOCK_LENGTH_BYTES), 0);
+    let mut data = with_room_for_padding(pkcs8_der);
     let sealed = cipher.encrypt_padded::<Pkcs7>(&mut data, pkcs8_der.len()).map_err(|_| GmError::PrivateKey)?;
     // OpenSSL wants the NULL of RFC 8018, appendix B.1.2.
     let hash = Some(AlgorithmIdentifierRef { oid: HMAC_SM3, parameters: Some(AnyRef::NULL) });
     OctetStringRef::new(&salt)
         .and_then(|salt| written(&Derivation { salt, iterations, key_length_bytes: None, hash }, &iv, sealed))
         .map_err(|_| GmError::PrivateKey)
+}
+
+/// The plaintext and room for a block. A vector that grows leaves what it held behind, not wiped; hence all room at once.
+fn with_room_for_padding(plain: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut data = Zeroizing::new(vec![0; plain.len().saturating_add(BLOCK_LENGTH_BYTES)]);
+    data.iter_mut().zip(plain).for_each(|(to, from)| *to = *from);
+    data
 }
 
 impl Derivation<'_> {
@@ -186,6 +192,20 @@ mod tests {
         let derivation =
             Derivation { salt: OctetStringRef::new(salt).unwrap(), iterations, key_length_bytes: length, hash };
         written(&derivation, &[7; 16], sealed).unwrap()
+    }
+
+    /// Padding must not make the vector grow: the memory it leaves is not wiped.
+    #[test]
+    fn a_plaintext_stays_where_it_is_when_it_is_padded() {
+        for length in [0, 1, 15, 16, 150] {
+            let plain = vec![7; length];
+            let mut data = with_room_for_padding(&plain);
+            let place = data.as_ptr();
+            assert_eq!(data.strip_prefix(&plain[..]), Some(&[0; BLOCK_LENGTH_BYTES][..]));
+            let cipher = cbc::Encryptor::<Sm4>::new_from_slices(&[1; 16], &[2; 16]).unwrap();
+            let sealed = cipher.encrypt_padded::<Pkcs7>(&mut data, length).unwrap();
+            assert_eq!((sealed.as_ptr(), sealed.len()), (place, length / 16 * 16 + 16));
+        }
     }
 
     #[test]
