@@ -3,6 +3,7 @@
 use aead::inout::InOutBuf;
 use sm4::Sm4;
 use sm4::cipher::{BlockCipherEncrypt, KeyInit};
+use zeroize::Zeroizing;
 
 use super::simd::{Engine, RoundKeys, Simd};
 use crate::Kernel;
@@ -74,8 +75,8 @@ fn apply_block_by_block(cipher: &Sm4, mut counter: u128, mut data: InOutBuf<'_, 
     while !data.is_empty() {
         let length = data.len().min(16);
         let (mut part, rest) = data.split_at(length);
-        let mut stream = counter.to_be_bytes();
-        cipher.encrypt_block((&mut stream).into());
+        let mut stream = Zeroizing::new(counter.to_be_bytes());
+        cipher.encrypt_block((&mut *stream).into());
         part.xor_in2out(stream.get(..length).unwrap_or_default());
         counter = counter.wrapping_add(1);
         data = rest;

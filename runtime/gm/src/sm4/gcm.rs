@@ -5,6 +5,7 @@ use aes_gcm::aead::consts::U12;
 use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use sm4::Sm4;
+use zeroize::Zeroizing;
 
 use super::aead::{authenticated_mode, is_equal, is_in_place};
 use super::simd::{Direction, Engine, GcmKeys, Powers, RoundKeys, Simd, hash_key};
@@ -32,9 +33,10 @@ impl Sm4Gcm {
         };
         let mut keys = Box::new(GcmKeys { round: RoundKeys::ZERO, powers: Powers::ZERO });
         engine.expand(key, &mut keys.round);
-        let mut zero = [0; 16];
+        // The hash key: who has it forges tags.
+        let mut zero = Zeroizing::new([0; 16]);
         engine.cbc_mac(&keys.round, &mut zero, &[0; 16]);
-        engine.fill_powers(hash_key(u128::from_be_bytes(zero)), &mut keys.powers);
+        engine.fill_powers(hash_key(u128::from_be_bytes(*zero)), &mut keys.powers);
         Self(Inner::Simd(engine, keys))
     }
 
