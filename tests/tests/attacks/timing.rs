@@ -65,7 +65,7 @@ async fn a_guest_spins_on_a_secret() {
     // Half of them, in no order.
     (0..TARGETS).for_each(|target| people.secrets[target] = (0b1011_0010_0110_1001_0101_1100 >> target) & 1 == 1);
     // On a machine that does much else it takes some looks; a grant has a hundred jobs, and there are other grants.
-    let without = attack(Duration::ZERO, 8, |share| share >= 0.75, &people).await;
+    let without = attack(Duration::ZERO, 16, |share| share >= 0.75, &people).await;
     let with = attack(Duration::from_millis(250), 2, |_| false, &people).await;
     // Twelve of twenty-four picked blindly are all the right ones once in 2.7 million.
     measured("a_guest_spins_on_a_secret", "50 %", &at_least(without, 0.75), &at_most(with, 0.92));
