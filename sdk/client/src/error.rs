@@ -76,34 +76,56 @@ impl ClientError {
 impl ClientError {
     /// Of a connection that spoke `suites`.
     pub(crate) fn of_transport(error: &(dyn StdError + 'static), suites: Suites) -> Self {
-        let refused = matches!(
-            tls_fault(error),
-            Some(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion))
-        );
-        let remedy = match suites {
-            _ if !refused => tls_fault(error).map(explain),
-            Suites::Gm => Some(
+        let Some(fault) = tls_fault(error) else { return Self::Connection { detail: chain(error), remedy: None } };
+        let rustls::Error::AlertReceived(
+            alert @ (AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion),
+        ) = fault
+        else {
+            return Self::of_tls(fault);
+        };
+        let (offered, remedy) = match suites {
+            Suites::Gm => (
+                "RFC 8998",
                 "the server may not speak RFC 8998: its operator adds an SM2 certificate, or connect with a P-256 one \
-                 over standard TLS"
-                    .to_owned(),
+                 over standard TLS (`--tls standard`)",
             ),
-            Suites::Standard => Some(
-                "the server may speak RFC 8998 alone: connect with an SM2 certificate, or its operator adds a P-256 one"
-                    .to_owned(),
+            Suites::Standard => (
+                "standard TLS 1.3",
+                "the server may speak RFC 8998 alone: connect with an SM2 certificate (`--tls gm`), or its operator \
+                 adds a P-256 one",
             ),
         };
-        Self::Connection { detail: chain(error), remedy }
+        let detail = format!("it refused what was offered, {offered} ({alert:?})");
+        Self::Connection { detail, remedy: Some(remedy.to_owned()) }
+    }
+
+    /// An explanation says what happened and, after a semicolon, what to do.
+    fn of_tls(fault: &rustls::Error) -> Self {
+        let text = explain(fault);
+        let (detail, remedy) = text.split_once("; ").unwrap_or((&text, "the server's log may say more"));
+        Self::Connection { detail: detail.to_owned(), remedy: Some(remedy.to_owned()) }
     }
 }
 
 impl From<reqwest::Error> for ClientError {
     fn from(error: reqwest::Error) -> Self {
-        Self::Connection { detail: chain(&error), remedy: tls_fault(&error).map(explain) }
+        match tls_fault(&error) {
+            Some(fault) => Self::of_tls(fault),
+            None => Self::Connection { detail: chain(&error), remedy: None },
+        }
     }
 }
 
-/// The chain names the cause (a TLS alert, mostly); the outermost text only says that sending failed.
+/// The chain names the cause; the outermost texts only say that sending failed, in the libraries' words.
 fn chain(error: &dyn StdError) -> String {
+    let text = chain_in_full(error);
+    let wrappers = ["error sending request for url (", "client error ("];
+    let inner = text.split(": ").skip_while(|part| wrappers.iter().any(|wrapper| part.starts_with(wrapper)));
+    let inner = inner.collect::<Vec<_>>().join(": ");
+    if inner.is_empty() { text } else { inner }
+}
+
+fn chain_in_full(error: &dyn StdError) -> String {
     let mut texts = vec![error.to_string()];
     let mut source = error.source();
     while let Some(cause) = source {
@@ -130,4 +152,41 @@ pub(crate) fn tls_fault<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a r
         };
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::{CertificateError, InvalidMessage};
+
+    use super::*;
+
+    fn told(fault: rustls::Error, suites: Suites) -> String {
+        let error = std::io::Error::other(fault);
+        match ClientError::of_transport(&error, suites) {
+            ClientError::Connection { detail, remedy } => format!("{detail} | {}", remedy.unwrap()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_failed_in_tls_is_told_in_our_words_with_what_to_do() {
+        let alert = || rustls::Error::AlertReceived(AlertDescription::HandshakeFailure);
+        assert!(told(alert(), Suites::Gm).starts_with("it refused what was offered, RFC 8998"));
+        assert!(told(alert(), Suites::Standard).contains("| the server may speak RFC 8998 alone"));
+        let revoked = rustls::Error::InvalidCertificate(CertificateError::Revoked);
+        assert_eq!(told(revoked, Suites::Gm), "the certificate is revoked | have a new one issued");
+        let plain = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        assert!(told(plain, Suites::Gm).contains("no TLS | check that it speaks TLS"));
+        let other = rustls::Error::AlertReceived(AlertDescription::InternalError);
+        assert!(told(other, Suites::Gm).ends_with("| the server's log may say more"));
+    }
+
+    #[test]
+    fn words_of_libraries_are_left_out_but_for_the_cause() {
+        let refused = std::io::Error::other("tcp connect error: refused");
+        assert_eq!(chain(&refused), "tcp connect error: refused");
+        let sent = "error sending request for url (https://127.0.0.1:1/v1/whoami): client error (Connect): refused";
+        assert_eq!(chain(&std::io::Error::other(sent)), "refused");
+        assert_eq!(chain(&std::io::Error::other("client error (Connect)")), "client error (Connect)");
+    }
 }

@@ -22,8 +22,9 @@ pub(super) fn refused(fault: &CertificateError) -> String {
             "the certificate is of no authority that is trusted here; check that both sides are of one zone".into()
         }
         CertificateError::BadSignature => {
-            "a signature does not verify: the certificate is forged, the handshake was changed, or an SM2 signature \
-             was made under another identifier (certificates: 1234567812345678, handshakes: that of RFC 8998)"
+            "a signature does not verify: the certificate is forged or of another zone, whose authority has the same \
+             name, the handshake was changed, or an SM2 signature was made under another identifier (certificates: \
+             1234567812345678, handshakes: that of RFC 8998); check that both sides are of one zone"
                 .into()
         }
         CertificateError::ExpiredRevocationList => list_expired("has passed"),
@@ -46,8 +47,9 @@ pub(super) fn refused(fault: &CertificateError) -> String {
         CertificateError::NotValidForName => not_for_name(),
         CertificateError::NotValidForNameContext { expected, presented } => {
             // What a stranger wrote must not reach a terminal as commands.
+            let presented: Vec<_> = presented.iter().map(|name| plain_name(name)).collect();
             let presented = presented.join(", ").replace(char::is_control, "\u{fffd}");
-            format!("{}: expected {}, it has {presented}", not_for_name(), expected.to_str())
+            format!("{}: called was {}, it has {presented}", not_for_name(), expected.to_str())
         }
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "the certificate is for another purpose: a client needs one for clients, a server one for servers".into()
@@ -104,6 +106,13 @@ fn critical_extension() -> String {
 
 fn not_for_name() -> String {
     "the server's certificate is not for the name that was called; call it by a name in the certificate".into()
+}
+
+/// `localhost` of `DnsName("localhost")`, `::1` of `IpAddress(0::1)`: the library writes its types.
+fn plain_name(name: &str) -> String {
+    let inner = ["DnsName(", "IpAddress("].iter().find_map(|kind| name.strip_prefix(kind));
+    let inner = inner.and_then(|inner| inner.strip_suffix(')')).map_or(name, |inner| inner.trim_matches('"'));
+    inner.parse::<std::net::IpAddr>().map_or_else(|_| inner.to_owned(), |address| address.to_string())
 }
 
 fn text(time: UnixTime) -> String {

@@ -3,7 +3,8 @@
 mod certificate;
 
 use rustls::{
-    AlertDescription, CipherSuite, CommonState, Error, HandshakeKind, NamedGroup, PeerIncompatible, PeerMisbehaved,
+    AlertDescription, CipherSuite, CommonState, Error, HandshakeKind, InvalidMessage, NamedGroup, PeerIncompatible,
+    PeerMisbehaved,
 };
 
 use crate::gm::{CURVE_SM2, suite_name};
@@ -25,6 +26,9 @@ pub fn explain(error: &Error) -> String {
         Error::DecryptError => "a record does not authenticate: it was changed on the way, or the peer derived \
                                 other keys"
             .into(),
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            "the peer sent what is no TLS; check that it speaks TLS to this port, and not plain HTTP".into()
+        }
         Error::InvalidMessage(fault) => format!(
             "the peer sent what is no TLS 1.3 ({fault:?}); check that it speaks TLS to this port, and not plain HTTP"
         ),
@@ -133,8 +137,8 @@ fn alert_received(alert: AlertDescription) -> String {
             "it does not accept our certificate; its log says why. SM2 goes with RFC 8998, P-256 with standard TLS"
         }
         AlertDescription::DecryptError => {
-            "a signature of ours does not verify there; with SM2, both sides must sign handshakes under the \
-             identifier of RFC 8998"
+            "a signature of ours does not verify there: our certificate may be of another zone whose authority has the \
+             same name; with SM2, both sides must sign handshakes under the identifier of RFC 8998"
         }
         AlertDescription::BadRecordMac => "a record was changed on the way, or both sides derived other keys",
         AlertDescription::NoApplicationProtocol => "it speaks no application protocol offered in ALPN",
@@ -207,6 +211,16 @@ mod tests {
             assert!(text.len() > 20 && text.starts_with(char::is_lowercase), "{text}");
             assert!(!text.contains(char::is_control) && !text.contains("  "), "{text}");
         }
+    }
+
+    /// Names as people write them; what a stranger wrote does not reach a terminal as commands.
+    #[test]
+    fn names_of_a_certificate_are_plain() {
+        let presented = ["DnsName(\"localhost\")", "IpAddress(0::1)", "x\u{1b}[31m"].map(str::to_owned).to_vec();
+        let expected = rustls_pki_types::ServerName::try_from("vm").unwrap();
+        let fault = CertificateError::NotValidForNameContext { expected, presented };
+        let text = explain(&Error::InvalidCertificate(fault));
+        assert!(text.ends_with("called was vm, it has localhost, ::1, x\u{fffd}[31m"), "{text}");
     }
 
     #[test]
