@@ -140,12 +140,14 @@ fn is_of_suites(fault: &PeerIncompatible) -> bool {
 fn reason(fault: &Error, lacking: Option<Suites>) -> String {
     let text = match (lacking, fault) {
         (Some(Suites::Gm), Error::PeerIncompatible(fault)) if is_of_suites(fault) => {
-            "the client asks for RFC 8998 and this server has no SM2 certificate: make one \
-             (`glovebox pki init --algorithm sm2`), or let the client use `--tls standard`"
+            "the client asks for RFC 8998 and this server serves no SM2 certificate: make one \
+             (`glovebox pki init --algorithm sm2`) and leave out `serve --tls standard`, or let the client use \
+             `--tls standard`"
         }
         (Some(Suites::Standard), Error::PeerIncompatible(fault)) if is_of_suites(fault) => {
             "this server speaks RFC 8998 alone and the client does not offer it whole (an SM4 suite, curveSM2, \
-             sm2sig_sm3): let the client use `--tls gm`, or serve a P-256 certificate, too"
+             sm2sig_sm3): let the client use `--tls gm`, or serve a P-256 certificate, too, and leave out \
+             `serve --tls gm`"
         }
         _ => return explain(fault),
     };
@@ -196,7 +198,7 @@ mod tests {
     fn the_operator_is_told_what_is_missing() {
         let fault = Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon);
         for (lacking, told, counted) in [
-            (Some(Suites::Gm), "no SM2 certificate", "suites-not-served"),
+            (Some(Suites::Gm), "serves no SM2 certificate", "suites-not-served"),
             (Some(Suites::Standard), "speaks RFC 8998 alone", "suites-not-served"),
         ] {
             assert!(reason(&fault, lacking).contains(told), "{lacking:?}");

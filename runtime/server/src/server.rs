@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use glovebox_engine::Engine;
+use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::app::App;
 use crate::config::{Config, Limits};
@@ -14,6 +15,7 @@ use crate::error::ServerError;
 use crate::listener::{Door, Listener};
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
+use crate::tls::Trust;
 use crate::{admin, routes, tls};
 
 /// A server that holds its addresses and can be run.
@@ -23,13 +25,16 @@ pub struct Server {
     metrics: Arc<Metrics>,
     rest: Listener,
     admin: Listener,
+    trust: watch::Receiver<Arc<Trust>>,
+    /// Metrics, health and the TLS files are looked after until this is cancelled: at the very end, or when dropped.
+    ended: DropGuard,
 }
 
 impl Server {
     /// Takes both addresses, so that whoever waits for the server can be told them before it runs.
     ///
     /// # Errors
-    /// [`ServerError`] when an address is taken, or the admin address is not a loopback one.
+    /// [`ServerError`] when an address is taken, the admin address is not a loopback one, or the TLS files can't be used.
     pub async fn bind(config: Config, engine: Engine) -> Result<Self, ServerError> {
         if !config.admin.ip().is_loopback() {
             return Err(ServerError::AdminAddress { address: config.admin });
@@ -39,7 +44,9 @@ impl Server {
         // A few scrapers; their connections must not take from those of the zone.
         let few = Limits { connections_max: 32, connections_per_address_max: 32, ..config.limits.clone() };
         let admin = Listener::bind(config.admin, few, metrics.clone()).await?;
-        Ok(Self { engine, config, metrics, rest, admin })
+        let ended = CancellationToken::new();
+        let trust = tls::watch_files(config.tls.clone(), metrics.clone(), ended.clone())?;
+        Ok(Self { engine, config, metrics, rest, admin, trust, ended: ended.drop_guard() })
     }
 
     /// Address of the REST interface.
@@ -57,14 +64,12 @@ impl Server {
     /// Starts the engine and serves until `stop` ends; then lets requests and jobs finish within the grace.
     ///
     /// # Errors
-    /// [`ServerError`] when the TLS files can't be used.
+    /// [`ServerError`] when the server can't go on.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), ServerError> {
-        let Self { engine, config, metrics, rest, admin } = self;
-        let shutdown = Shutdown::default();
-        // Metrics, health and the TLS files are looked after until the very end.
-        let ended = CancellationToken::new();
+        let Self { engine, config, metrics, rest, admin, trust, ended: end } = self;
+        let ended = end.disarm();
         let _end = ended.clone().drop_guard();
-        let trust = tls::watch_files(config.tls, metrics.clone(), ended.clone())?;
+        let shutdown = Shutdown::default();
         engine.start();
 
         let app = App::new(engine.clone(), config.limits, metrics.clone(), trust.clone(), shutdown.clone());
