@@ -76,7 +76,7 @@ pub(crate) enum Command {
     /// The audit log: read, prove, verify offline · 审计
     #[command(subcommand)]
     Audit(command::audit::Audit),
-    /// The enclave's public key · 公钥
+    /// The enclave's public key, and key files · 密钥
     #[command(subcommand)]
     Key(command::key::Key),
     /// Examine machine, algorithms, an enclave's folder, certificates · 体检

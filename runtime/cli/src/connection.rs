@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
-use glovebox_client::{Access, Client, Suites};
+use glovebox_client::{Access, Client, ClientError, Suites};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -44,7 +44,7 @@ pub(crate) struct Global {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum TlsChoice {
-    /// Whatever there are certificates for; RFC 8998 where both sides can
+    /// Whatever there are certificates for; a client with an SM2 one speaks RFC 8998
     #[default]
     Auto,
     /// RFC 8998 alone: SM2, SM3, SM4
@@ -99,11 +99,17 @@ impl Global {
         let beside = || certificate.parent().unwrap_or(Path::new(".")).join("ca.pem");
         let authority = self.ca.clone().or(profile.ca).unwrap_or_else(beside);
         let passphrase = self.identity_passphrase_file.clone().or(profile.identity_passphrase_file);
+        let key_pem = read(&key)?;
+        if passphrase.is_none() && glovebox_gm::key_file::is_encrypted(&key_pem) {
+            let detail =
+                format!("`{}` is encrypted; give the passphrase: --identity-passphrase-file FILE", key.display());
+            return Err(ClientError::Access { what: "the private key", detail }.into());
+        }
         Ok(Access {
             server,
             authority_pem: read(&authority)?,
             certificate_pem: read(&certificate)?,
-            key_pem: read(&key)?,
+            key_pem,
             key_passphrase: passphrase.as_deref().map(first_line).transpose()?,
             tls: tls.only(),
         })
@@ -140,13 +146,20 @@ impl Global {
 /// Certificate and key of an identity. It is settled here, before anything is sent, what a connection speaks; one that
 /// fails is never tried again with the other suites.
 fn identity_files(identity: &Path, tls: TlsChoice) -> anyhow::Result<(PathBuf, PathBuf)> {
-    if !identity.is_dir() {
+    if identity.is_file() {
         return Ok((identity.to_owned(), identity.to_owned()));
     }
+    let shown = identity.display();
+    ensure!(identity.is_dir(), "there is no identity `{shown}`: expected a folder with cert.pem and key.pem");
     let files = |folder: &Path| (folder.join("cert.pem"), folder.join("key.pem"));
     let gm = identity.join("gm");
     match tls {
         TlsChoice::Auto | TlsChoice::Gm if gm.join("cert.pem").exists() => Ok(files(&gm)),
+        TlsChoice::Standard if gm.join("cert.pem").exists() && !identity.join("cert.pem").exists() => {
+            bail!(
+                "`{shown}` has an SM2 certificate alone, which standard TLS does not know; leave `--tls` to gm or auto"
+            )
+        }
         _ => Ok(files(identity)),
     }
 }

@@ -63,6 +63,24 @@ pub(crate) fn report(error: &anyhow::Error, output: &Output) -> ExitCode {
     ExitCode::from(told.exit_code)
 }
 
+/// The error and its causes, outermost first. Many an error quotes its cause, which is then not said again; and that a
+/// fault is internal means nothing to whoever runs the enclave.
+pub(crate) fn words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain() {
+        let text = match cause.downcast_ref() {
+            Some(EngineError::Internal(text)) => text.clone(),
+            _ => cause.to_string(),
+        };
+        if words.is_empty() {
+            words = text;
+        } else if !words.ends_with(&text) {
+            words = format!("{words}: {text}");
+        }
+    }
+    words
+}
+
 /// A failure, taken apart.
 struct Told {
     message: String,
@@ -73,7 +91,7 @@ struct Told {
 
 impl Told {
     fn of(error: &anyhow::Error) -> Self {
-        let plain = |exit_code| Self { message: format!("{error:#}"), reasons: Vec::new(), hint: None, exit_code };
+        let plain = |exit_code| Self { message: words(error), reasons: Vec::new(), hint: None, exit_code };
         for cause in error.chain() {
             if let Some(refused) = cause.downcast_ref::<Refused>() {
                 return Self { message: refused.what.clone(), reasons: refused.reasons.clone(), ..plain(REFUSED) };
@@ -146,6 +164,15 @@ pub(crate) fn explained(reason: &Refusal) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_that_is_quoted_is_said_once() {
+        let cause = || anyhow::anyhow!("in use");
+        let quoted = cause().context("can't listen: in use").context("start the server");
+        assert_eq!(words(&quoted), "start the server: can't listen: in use");
+        let internal = anyhow::Error::from(EngineError::Internal("the passphrase does not open it".to_owned()));
+        assert_eq!(words(&internal.context("can't open")), "can't open: the passphrase does not open it");
+    }
 
     #[test]
     fn every_reason_of_a_refusal_is_told() {

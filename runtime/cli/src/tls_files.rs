@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use glovebox_client::Suites;
+use glovebox_gm::key_file;
 use glovebox_server::{Tls, TlsFiles};
 
 use crate::connection::TlsChoice;
@@ -102,6 +103,14 @@ impl Sources {
             }
         }
     }
+}
+
+/// Refuses an encrypted private key for which no passphrase was given, by the name of the option that gives it.
+pub(crate) fn needs_passphrase(file: &Path, key_pem: &str, is_given: bool) -> anyhow::Result<()> {
+    if !is_given && key_file::is_encrypted(key_pem) {
+        bail!("`{}` is encrypted; give its passphrase: --key-passphrase-file FILE", file.display());
+    }
+    Ok(())
 }
 
 /// Certificate, key, authority and revocation list in a folder of `glovebox pki`.

@@ -13,7 +13,7 @@ use crate::output::Output;
 /// See the whole idea work on real data, in seconds.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  glovebox demo\n  glovebox demo --keep\n  glovebox demo --keep --folder trial\n\n\
-    Starts a real server on a free port of this machine, plays seven people of six organisations through its REST\n\
+    Starts a real server on a free port of this machine, plays seven people of six organisations through its REST \
     interface, and stops it again. The tables are public: NHANES 2017-2018 and the RAND Health Insurance Experiment.")]
 pub(crate) struct Demo {
     /// Leave the server running, and print the commands to go on by hand
@@ -86,13 +86,14 @@ fn go_on(folder: &Path, played: &crate::demo::Played) -> String {
          glovebox {reviewer} grant show {}\n  \
          glovebox {regulator} audit list\n  \
          glovebox {officer} principal deactivate {} --comment 'left the company'\n  \
-         glovebox receipt verify {}/receipt.json --key {}/enclave.pem\n  \
+         glovebox receipt verify {}/receipt.json --key {}/enclave.pem --release {}/release.json\n  \
          curl http://{}/metrics\n\n\
          Once stopped, everything is still in {}. To start it again:\n\n  {again}\n",
         played.grant.id,
         played.module.id,
         played.grant.id,
         DEVELOPER.id,
+        folder.display(),
         folder.display(),
         folder.display(),
         played.zone.admin,

@@ -23,8 +23,8 @@ use crate::tls_files::Sources;
     glovebox doctor\n  \
     glovebox doctor --state enclave --pki pki\n  \
     glovebox doctor --json > doctor.json\n\n\
-    Exit code 1 when something is wrong, marked ✗; what deserves a look is marked !, and says why.\n\
-    Nothing is changed, and no passphrase is needed but that of encrypted private keys. To read files that only the\n\
+    Exit code 1 when something is wrong, marked ✗; what deserves a look is marked !, and says why. \
+    Nothing is changed, and no passphrase is needed but that of encrypted private keys. To read files that only the \
     enclave's user may read, run it as that user.")]
 pub(crate) struct Doctor {
     /// Folder of an enclave: permissions, owners, free space

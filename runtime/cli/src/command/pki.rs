@@ -21,18 +21,22 @@ pub(crate) enum Pki {
     /// Make the authorities, the server's certificates and empty revocation lists
     #[command(after_help = "Examples:\n  glovebox pki init --dir pki --server-name enclave.hospital.example\n  \
         glovebox pki init --dir pki --algorithm sm2\n\n\
-        SM2 certificates are for TLS with SM2, SM3 and SM4 (RFC 8998), P-256 ones for standard TLS 1.3. The SM2\n\
-        authority stands in the folder's `gm`; the second example adds it to a folder that has none.")]
+        SM2 certificates are for TLS with SM2, SM3 and SM4 (RFC 8998), P-256 ones for standard TLS 1.3. The SM2 \
+        authority stands in the folder's `gm`; the second example adds it to a folder that has none, for the names \
+        that `--server-name` gives: give the same ones again.")]
     Init(Init),
     /// Issue a certificate for a principal, or a new one for the server
     #[command(after_help = "Examples:\n  glovebox pki issue lin.wei --organisation company-c --role developer\n  \
         glovebox pki issue --for-server --server-name localhost --server-name 127.0.0.1\n  \
-        glovebox pki issue lin.wei --organisation company-c --role developer --key-passphrase-file passphrase\n\n\
-        One folder holds the certificate of each algorithm that the authorities sign with; SM2 stands in its `gm`.\n\
+        glovebox pki issue lin.wei --organisation company-c --role developer \\\n      \
+        --key-passphrase-file passphrase\n\n\
+        One folder holds the certificate of each algorithm that the authorities sign with; SM2 stands in its `gm`. \
         A certificate proves who calls; what they may do is filed with `glovebox principal create`.")]
     Issue(Issue),
     /// Revoke the certificates of a principal, or one by its serial number
-    #[command(after_help = "Examples:\n  glovebox pki revoke lin.wei\n\n\
+    #[command(after_help = "Examples:\n  glovebox pki revoke lin.wei\n  \
+        glovebox pki revoke 7bc87f86526c827c89ae3f7c658e030f\n\n\
+        A name stands for all that it holds, SM2 and P-256; `glovebox pki list` shows serial numbers. \
         The server refuses it within a second, on open connections too.")]
     Revoke(Revoke),
     /// List what was issued
@@ -51,7 +55,7 @@ enum Algorithms {
     Sm2,
     /// P-256, for standard TLS 1.3
     P256,
-    /// An authority of each
+    /// Both of them
     Both,
 }
 

@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 use crate::command::init::{First, read_passphrase};
 use crate::connection::{Global, TlsChoice, read};
 use crate::output::Output;
-use crate::tls_files::{Named, Sources};
+use crate::tls_files::{Named, Sources, needs_passphrase};
 
 /// Run the server of an enclave.
 #[derive(Args)]
@@ -26,10 +26,10 @@ use crate::tls_files::{Named, Sources};
     glovebox serve --state enclave --passphrase-file passphrase --pki pki --tls gm\n  \
     glovebox serve --state new --passphrase-file passphrase --pki pki \\\n      \
       --organisation zone-operator --security-officer wang.min\n\n\
-    One port serves RFC 8998 (SM2, SM3, SM4) and standard TLS 1.3, as far as there are certificates for each: a client's\n\
+    One port serves RFC 8998 (SM2, SM3, SM4) and standard TLS 1.3, as far as there are certificates for each: a client's \
     hello chooses. `--tls gm` serves RFC 8998 alone.\n\
-    The last example makes the enclave first if the folder holds none. Options win over the file. SIGINT and SIGTERM end it in\n\
-    order: running jobs get the grace, waiting ones are kept. RUST_LOG sets what is logged, e.g. RUST_LOG=warn.")]
+    The last example makes the enclave first if the folder holds none. Options win over the file. SIGINT and SIGTERM \
+    end it in order: running jobs get the grace, waiting ones are kept. RUST_LOG sets what is logged, e.g. RUST_LOG=warn.")]
 pub(crate) struct Serve {
     /// TOML file with the settings below, named with `_` for `-`
     #[arg(long, value_name = "TOML")]
@@ -260,6 +260,11 @@ impl Settings {
 
     fn server(&self) -> anyhow::Result<Config> {
         let tls = self.tls_sources().tls(self.tls.unwrap_or_default())?;
+        for files in [&tls.gm, &tls.standard].into_iter().flatten() {
+            // A file that can't be read is the server's to tell of.
+            let key = zeroize::Zeroizing::new(std::fs::read_to_string(&files.key).unwrap_or_default());
+            needs_passphrase(&files.key, &key, files.key_passphrase.is_some())?;
+        }
         let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8443)));
         let admin = self.admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9464)));
         let mut config = Config::new(listen, admin, tls);
@@ -276,7 +281,10 @@ fn spoken(tls: &Tls) -> Vec<&'static str> {
 
 fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A log that goes into a file must not be full of colours.
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = log.with_target(false).with_ansi(colours);
     let _ = match format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().try_init(),

@@ -2,12 +2,17 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
+use anyhow::bail;
 use glovebox_catalog::Timestamp;
 use glovebox_server::TlsFiles;
-use glovebox_tls::{Authorities, Credentials, Suites, client_verifier, server_config};
+use glovebox_tls::{Authorities, Credentials, Suites, client_verifier, explain, provider, server_config};
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, UnixTime};
 use x509_cert::Certificate;
 use x509_cert::crl::CertificateList;
 use x509_cert::der::Decode as _;
@@ -15,7 +20,8 @@ use x509_cert::time::Time;
 
 use super::report::Report;
 use crate::connection::{TlsChoice, read};
-use crate::tls_files::Sources;
+use crate::failure::words;
+use crate::tls_files::{Sources, needs_passphrase};
 
 const DAY_MS: i64 = 86_400_000;
 /// How long before its end a certificate deserves a look, in days.
@@ -28,7 +34,7 @@ pub(super) fn examine(report: &mut Report, sources: &Sources, passphrase: Option
     let tls = match sources.tls(TlsChoice::Auto) {
         Ok(tls) => tls,
         Err(error) => {
-            return report.fault("certificates", format!("{error:#}"), "name the folder that `serve --pki` gets");
+            return report.fault("certificates", words(&error), "name the folder that `serve --pki` gets");
         }
     };
     for (suites, files) in [(Suites::Gm, &tls.gm), (Suites::Standard, &tls.standard)] {
@@ -73,7 +79,7 @@ fn set(report: &mut Report, suites: Suites, files: &TlsFiles, passphrase: Option
         Ok(()) => report.good(section, "certificate, key, authority and revocation list fit together"),
         Err(error) => report.fault(
             section,
-            format!("{error:#}"),
+            words(&error),
             "`glovebox pki init --help` and `pki issue --help` say how they are made",
         ),
     }
@@ -107,12 +113,34 @@ fn set(report: &mut Report, suites: Suites, files: &TlsFiles, passphrase: Option
 
 fn usable(suites: Suites, files: &TlsFiles, passphrase: Option<&[u8]>) -> anyhow::Result<()> {
     let key = zeroize::Zeroizing::new(read(&files.key)?);
+    needs_passphrase(&files.key, &key, passphrase.is_some())?;
     let credentials = Credentials::from_pem(&read(&files.certificate)?, &key, passphrase)?;
     anyhow::ensure!(credentials.suites() == suites, "`{}` is of the other algorithm", files.certificate.display());
     let authorities = Authorities::from_pem(&read(&files.client_authority)?, suites)?;
     let verifier = client_verifier(suites, &authorities, &read(&files.client_revocations)?)?;
     server_config(&credentials, verifier)?;
-    Ok(())
+    list_is_the_authoritys(suites, files)
+}
+
+/// Whether the list is signed by the authority, and not by another of the same name: a server notices at its first
+/// client only. The server's own certificate stands for that client, where it is the same authority's.
+fn list_is_the_authoritys(suites: Suites, files: &TlsFiles) -> anyhow::Result<()> {
+    let (authority, list, server) =
+        (read(&files.client_authority)?, read(&files.client_revocations)?, read(&files.certificate)?);
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(authority.as_bytes()).flatten());
+    let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(list.as_bytes()).flatten().collect();
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider(suites))
+        .with_crls(lists)
+        .allow_unknown_revocation_status()
+        .build()?;
+    let Some(Ok(server)) = CertificateDer::pem_slice_iter(server.as_bytes()).next() else { return Ok(()) };
+    let name = ServerName::try_from("localhost")?;
+    match verifier.verify_server_cert(&server, &[], &name, &[], UnixTime::now()) {
+        Err(fault @ rustls::Error::InvalidCertRevocationList(_)) => bail!("{}", explain(&fault)),
+        // Names and terms are not the matter here.
+        _ => Ok(()),
+    }
 }
 
 fn secrecy(report: &mut Report, section: &'static str, key: &Path) {
@@ -269,6 +297,7 @@ mod tests {
             (&other, "server/key.pem", "server/key.pem"),
             (&gm, "gm/ca.pem", "ca.pem"),
             (&gm, "gm/revoked.pem", "revoked.pem"),
+            (&other, "revoked.pem", "revoked.pem"),
             (&gm, "server/gm/cert.pem", "server/cert.pem"),
         ] {
             let found = swap(from, from_file, file);
