@@ -1,5 +1,6 @@
 //! One authority of a trial zone: its key, a register of what it issued, its revocation list.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -8,7 +9,7 @@ use glovebox_gm::key_file;
 use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, PrivateKey, Request, Revoked};
 use serde::{Deserialize, Serialize};
 
-use super::{Beginning, now_unix_ms, write, write_secret};
+use super::{Beginning, now_unix_ms, write, write_new_secret, write_secret};
 use crate::connection::read;
 
 const REGISTER: &str = "register.json";
@@ -66,6 +67,8 @@ pub(crate) struct AuthorityFolder {
     zone: PathBuf,
     authority: Authority,
     register: Register,
+    /// The register's text as it was read or written last; none before the first time.
+    on_disk: Option<String>,
 }
 
 impl AuthorityFolder {
@@ -86,9 +89,10 @@ impl AuthorityFolder {
             folder.display()
         );
         let authority = Authority::create(algorithm, name, now_unix_ms() - CLOCK_SKEW_MS, *days)?;
-        write_secret(&folder.join("ca.key"), authority.key_pem().expose())?;
+        // Of two who make one at a time, one gets through.
+        write_new_secret(&folder.join("ca.key"), authority.key_pem().expose())?;
         write(&folder.join("ca.pem"), authority.cert_pem())?;
-        let mut made = Self { zone: zone.to_owned(), authority, register: Register::default() };
+        let mut made = Self { zone: zone.to_owned(), authority, register: Register::default(), on_disk: None };
         made.write_list(*list_days)?;
         let subject = Subject { common_name: "enclave", organisation: name, roles: Vec::new() };
         let server_days = days.saturating_sub(1).clamp(1, SERVER_DAYS_MAX);
@@ -108,10 +112,11 @@ impl AuthorityFolder {
             folder.display(),
             authority.algorithm()
         );
-        let mut register: Register = serde_json::from_str(&read(&folder.join(REGISTER))?)
+        let on_disk = read(&folder.join(REGISTER))?;
+        let mut register: Register = serde_json::from_str(&on_disk)
             .with_context(|| format!("`{}` is damaged", folder.join(REGISTER).display()))?;
         register.certificates.iter_mut().for_each(|entry| algorithm.as_str().clone_into(&mut entry.algorithm));
-        Ok(Self { zone: zone.to_owned(), authority, register })
+        Ok(Self { zone: zone.to_owned(), authority, register, on_disk: Some(on_disk) })
     }
 
     /// What it signs with.
@@ -181,8 +186,10 @@ impl AuthorityFolder {
         self.register.list_number += 1;
         self.register.list_until = Some(Timestamp::from_unix_ms(until));
         let list = self.authority.crl(&revoked, self.register.list_number, now - CLOCK_SKEW_MS, until)?;
-        // The number counts what was revoked as well: written first, a crash can't lose a revocation.
-        self.write_register()?;
+        // The number counts what was revoked as well: written first, a crash can't lose a revocation. Under one lock with
+        // the list, or an older list could end up in place of a newer one.
+        let lock = self.lock()?;
+        self.write_register(&lock)?;
         write(&self.folder().join("revoked.pem"), &list)
     }
 
@@ -219,7 +226,7 @@ impl AuthorityFolder {
         };
         // A certificate that is not in the register could not be revoked.
         self.register.certificates.push(entry.clone());
-        self.write_register()?;
+        self.write_register(&self.lock()?)?;
         let folder = place(&self.zone.join(name), self.algorithm());
         std::fs::create_dir_all(&folder).with_context(|| format!("can't make `{}`", folder.display()))?;
         write_secret(&folder.join("key.pem"), key_pem.expose())?;
@@ -228,8 +235,25 @@ impl AuthorityFolder {
         Ok(entry)
     }
 
-    fn write_register(&self) -> anyhow::Result<()> {
-        write(&self.folder().join(REGISTER), &serde_json::to_string_pretty(&self.register)?)
+    /// Keeps other commands from writing the register until it is dropped.
+    fn lock(&self) -> anyhow::Result<File> {
+        let path = self.folder().join("ca.key");
+        let file = File::open(&path).and_then(|file| file.lock().map(|()| file));
+        file.with_context(|| format!("can't lock `{}`", path.display()))
+    }
+
+    /// Writes the register, unless another command did since it was read: its certificates or revocations would be lost.
+    fn write_register(&mut self, _lock: &File) -> anyhow::Result<()> {
+        let path = self.folder().join(REGISTER);
+        let is_as_it_was = match &self.on_disk {
+            Some(text) => read(&path)? == *text,
+            None => !path.exists(),
+        };
+        anyhow::ensure!(is_as_it_was, "`{}` was changed by another command meanwhile; try again", path.display());
+        let text = serde_json::to_string_pretty(&self.register)?;
+        write(&path, &text)?;
+        self.on_disk = Some(text);
+        Ok(())
     }
 }
 

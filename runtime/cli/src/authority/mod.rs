@@ -156,15 +156,27 @@ pub(crate) fn now_unix_ms() -> i64 {
 
 /// Writes a file whole or not at all.
 pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    replace(path, text.as_bytes(), 0o644)
+    replace(path, text.as_bytes(), 0o644, Before::Replaced)
 }
 
 /// The same for a file that only its owner may read.
 pub(crate) fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
-    replace(path, text.as_bytes(), 0o600)
+    replace(path, text.as_bytes(), 0o600, Before::Replaced)
 }
 
-fn replace(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+/// The same, and never over a file that is there already, even if that came in this very moment.
+pub(crate) fn write_new_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    replace(path, text.as_bytes(), 0o600, Before::Kept)
+}
+
+/// What becomes of a file that is there before.
+#[derive(PartialEq)]
+enum Before {
+    Replaced,
+    Kept,
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32, before: Before) -> anyhow::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt as _;
     let place = || format!("can't write `{}`", path.display());
@@ -174,7 +186,8 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
         .tempfile_in(folder)
         .with_context(place)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).with_context(place)?;
-    file.persist(path).with_context(place)?;
+    let persisted = if before == Before::Kept { file.persist_noclobber(path) } else { file.persist(path) };
+    persisted.with_context(place)?;
     Ok(())
 }
 

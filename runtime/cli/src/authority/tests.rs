@@ -184,3 +184,45 @@ fn an_authority_of_the_other_algorithm_in_its_place_is_refused() {
     let refused = Authorities::open(folder.path()).err().unwrap().to_string();
     assert!(refused.contains("should hold an authority of sm2, not of p256"), "{refused}");
 }
+
+/// Two commands at a time: whoever writes second would bring back what the first revoked, or forget what it issued.
+#[test]
+fn a_register_that_another_command_changed_is_not_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    made(folder.path(), &Algorithm::ALL).unwrap().issue(&lin(), 7, None).unwrap();
+    let open = || Authorities::open(folder.path()).unwrap();
+    let other = Subject { common_name: "wang.fang", ..lin() };
+    let list = |place: &str| read(&folder.path().join(place).join("revoked.pem")).unwrap();
+
+    let (mut first, mut second) = (open(), open());
+    first.revoke("lin.wei", 7).unwrap();
+    let lists = [list(""), list("gm")];
+    for refused in [second.issue(&other, 7, None).map(|_| ()), second.write_lists(7)] {
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("try again"), "{refused}");
+    }
+    assert_eq!([list(""), list("gm")], lists, "the newest list stays in force");
+    assert!(open().certificates().filter(|entry| entry.common_name == "lin.wei").all(|it| it.revoked_at.is_some()));
+    assert!(!folder.path().join("identities/wang.fang").exists(), "no key that nobody could revoke");
+    // The one who wrote last goes on; so does who opens it anew.
+    first.write_lists(7).unwrap();
+    open().issue(&other, 7, None).unwrap();
+    assert!(first.write_lists(7).unwrap_err().to_string().contains("try again"));
+}
+
+/// A check beforehand says nothing about the moment of writing.
+#[test]
+fn a_new_secret_replaces_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    write_new_secret(&path, "first").unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(write_new_secret(&path, "second").is_err());
+    assert_eq!(read(&path).unwrap(), "first");
+    std::fs::remove_file(&path).unwrap();
+    // Nor does it follow a link to a file that is not there.
+    std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).unwrap();
+    assert!(write_new_secret(&path, "third").is_err());
+    assert!(!folder.path().join("elsewhere").exists());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+}
