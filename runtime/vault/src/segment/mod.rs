@@ -151,4 +151,6 @@ fn digest(header: &[u8], sealed_trailer: &[u8]) -> [u8; 32] {
 }
 
 #[cfg(test)]
+mod failed_write_tests;
+#[cfg(test)]
 mod tests;
