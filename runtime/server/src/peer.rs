@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use glovebox_gm::pki::Identity;
 use glovebox_tls::Suites;
@@ -24,6 +24,8 @@ pub(crate) struct Peer {
     chain: Vec<CertificateDer<'static>>,
     /// The newest state of the set's files that the chain was checked against.
     generation: AtomicU64,
+    /// When that was, in seconds since the Unix epoch.
+    checked_unix_s: AtomicU64,
 }
 
 impl Peer {
@@ -31,28 +33,34 @@ impl Peer {
     pub(crate) fn new(chain: &[CertificateDer<'_>], address: IpAddr, set: &TrustSet) -> Option<Arc<Self>> {
         let identity = Identity::from_der(chain.first()?).ok()?;
         let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
-        let generation = AtomicU64::new(set.generation);
-        Some(Arc::new(Self { identity, address, suites: set.suites, chain, generation }))
+        let (generation, checked_unix_s) = (AtomicU64::new(set.generation), AtomicU64::new(since_epoch().as_secs()));
+        Some(Arc::new(Self { identity, address, suites: set.suites, chain, generation, checked_unix_s }))
     }
 
-    /// Whether the certificate holds now: not expired, and not revoked by a list that came after the handshake.
+    /// Whether the certificate holds now: not expired, not revoked by a list that came after the handshake, and not
+    /// under a list that has ended since, which would say nothing about today. The chain is checked whenever the files
+    /// changed, and otherwise once a second at most: terms end without any file changing.
     ///
     /// # Errors
     /// [`Failure::Certificate`] once it does not.
     pub(crate) fn check(&self, trust: &Trust) -> Result<(), Failure> {
-        let now_unix_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .ok()
-            .and_then(|since| i64::try_from(since.as_millis()).ok())
-            .unwrap_or(i64::MAX);
-        if now_unix_ms > self.identity.not_after_unix_ms {
+        let now = since_epoch();
+        if i64::try_from(now.as_millis()).unwrap_or(i64::MAX) > self.identity.not_after_unix_ms {
             return Err(Failure::Certificate);
         }
         let set = trust.of(self.suites).ok_or(Failure::Certificate)?;
-        if self.generation.load(Ordering::Acquire) != set.generation {
+        let is_of_this_state = self.generation.load(Ordering::Acquire) == set.generation;
+        let is_of_this_second = self.checked_unix_s.load(Ordering::Acquire) == now.as_secs();
+        if !is_of_this_state || !is_of_this_second {
             set.check(&self.chain).map_err(|_| Failure::Certificate)?;
+            self.checked_unix_s.store(now.as_secs(), Ordering::Release);
             self.generation.store(set.generation, Ordering::Release);
         }
         Ok(())
     }
+}
+
+/// The time by the clock; with one before the epoch, a time at which nothing holds any more.
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::MAX)
 }

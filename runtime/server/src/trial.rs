@@ -137,6 +137,13 @@ impl Side {
         self.write("revoked.pem", &format!("{list}\n{}", "\n".repeat(usize::try_from(number).unwrap())));
     }
 
+    /// A revocation list of nobody that ends after `rest`.
+    pub(crate) fn end_list_after(&self, rest: Duration) {
+        let now = now_unix_ms();
+        let until = now + i64::try_from(rest.as_millis()).unwrap();
+        self.write("revoked.pem", &self.authority.crl(&[], 1, now - DAY_MS, until).unwrap());
+    }
+
     /// A client's TLS configuration, which remembers sessions.
     pub(crate) fn connector(&self, issued: Option<&Issued>) -> Arc<ClientConfig> {
         let config = match issued {

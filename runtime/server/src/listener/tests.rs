@@ -36,6 +36,7 @@ with_both_suites!(
     a_servers_certificate_is_no_clients,
     tls_1_2_is_refused,
     a_revocation_bites_on_an_open_connection,
+    a_list_that_ends_bites_on_an_open_connection,
     files_that_do_not_fit_leave_those_before_in_force,
     a_handshake_has_a_deadline,
     headers_have_a_deadline_and_so_has_an_idle_connection,
@@ -182,6 +183,21 @@ async fn a_revocation_bites_on_an_open_connection(suites: Suites) {
     let mut again = trial.side().connect(trial.address, Some(&one)).await.unwrap();
     assert!(ask(&mut again, "/").await.is_err());
     trial.expect("revoked").await;
+}
+
+/// Nobody touches the files: who withholds a newer list must not win by it, not even on a connection that is open already.
+async fn a_list_that_ends_bites_on_an_open_connection(suites: Suites) {
+    let (zone, rest, start) = (Zone::new(), Duration::from_millis(2500), Instant::now());
+    zone.of(suites).end_list_after(rest);
+    let tls = zone.tls();
+    let trial = trial_with(zone, suites, tls, Limits::default()).await;
+    let mut stream = trial.side().connect(trial.address, Some(&trial.side().client(1, 30))).await.unwrap();
+    assert!(ask(&mut stream, "/").await.unwrap().ends_with("lin.wei@company-c"));
+    while !ask(&mut stream, "/").await.unwrap().ends_with("no longer") {
+        assert!(start.elapsed() < rest + Duration::from_secs(4), "still accepted");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!trial.reloads("in-use"));
 }
 
 async fn files_that_do_not_fit_leave_those_before_in_force(suites: Suites) {
