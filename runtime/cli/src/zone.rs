@@ -69,7 +69,7 @@ impl Zone {
     pub(crate) async fn start(folder: &Path, operator: Organisation, officer: &Person) -> anyhow::Result<Self> {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let pki = folder.join("pki");
-        let beginning = Beginning { name: "demo", server_names: &names, days: DAYS, list_days: DAYS };
+        let beginning = Beginning { name: "demo", server_names: &names, days: DAYS, list_days: DAYS, passphrase: None };
         let authorities = Authorities::create(&pki, &Algorithm::ALL, &beginning)?;
         let secret = glovebox_gm::SigningKey::generate()?.verifying_key().fingerprint().to_string();
         write_secret(&folder.join("passphrase"), &secret)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use glovebox_catalog::Timestamp;
 use glovebox_gm::key_file;
-use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, PrivateKey, Request, Revoked};
+use glovebox_gm::pki::{Algorithm, Authority, Issued, Kind, PrivateKey, Request, Revoked, SecretPem};
 use serde::{Deserialize, Serialize};
 
 use super::{Beginning, now_unix_ms, write, write_new_secret, write_secret};
@@ -61,11 +61,13 @@ pub(crate) struct Subject<'a> {
     pub(crate) roles: Vec<String>,
 }
 
-/// An open authority.
+/// An authority: its register, and once it is unlocked its key.
 pub(crate) struct AuthorityFolder {
     /// Of the whole zone.
     zone: PathBuf,
-    authority: Authority,
+    algorithm: Algorithm,
+    /// None until it is unlocked: what was issued can be read without the key.
+    authority: Option<Authority>,
     register: Register,
     /// The register's text as it was read or written last; none before the first time.
     on_disk: Option<String>,
@@ -79,7 +81,7 @@ impl AuthorityFolder {
 
     /// Makes a new authority with a certificate for the server, and an empty revocation list.
     pub(super) fn create(zone: &Path, algorithm: Algorithm, beginning: &Beginning<'_>) -> anyhow::Result<()> {
-        let Beginning { name, server_names, days, list_days } = beginning;
+        let Beginning { name, server_names, days, list_days, passphrase } = beginning;
         let folder = place(zone, algorithm);
         std::fs::create_dir_all(&folder).with_context(|| format!("can't make `{}`", folder.display()))?;
         // Of a zone in earnest, whose key is elsewhere: servers trust that file.
@@ -90,9 +92,11 @@ impl AuthorityFolder {
         );
         let authority = Authority::create(algorithm, name, now_unix_ms() - CLOCK_SKEW_MS, *days)?;
         // Of two who make one at a time, one gets through.
-        write_new_secret(&folder.join("ca.key"), authority.key_pem().expose())?;
+        let encrypted = passphrase.map(|passphrase| encrypt(authority.key_pem(), passphrase)).transpose()?;
+        write_new_secret(&folder.join("ca.key"), encrypted.as_ref().unwrap_or(authority.key_pem()).expose())?;
         write(&folder.join("ca.pem"), authority.cert_pem())?;
-        let mut made = Self { zone: zone.to_owned(), authority, register: Register::default(), on_disk: None };
+        let (zone, register) = (zone.to_owned(), Register::default());
+        let mut made = Self { zone, algorithm, authority: Some(authority), register, on_disk: None };
         made.write_list(*list_days)?;
         let subject = Subject { common_name: "enclave", organisation: name, roles: Vec::new() };
         let server_days = days.saturating_sub(1).clamp(1, SERVER_DAYS_MAX);
@@ -100,28 +104,62 @@ impl AuthorityFolder {
         Ok(())
     }
 
-    /// Opens one.
-    pub(super) fn open(zone: &Path, algorithm: Algorithm) -> anyhow::Result<Self> {
+    /// Reads what one issued, without its key.
+    pub(super) fn read(zone: &Path, algorithm: Algorithm) -> anyhow::Result<Self> {
         let folder = place(zone, algorithm);
-        let key = zeroize::Zeroizing::new(read(&folder.join("ca.key"))?);
-        let authority = Authority::from_pem(&read(&folder.join("ca.pem"))?, &key)
-            .with_context(|| format!("can't take up the authority in `{}`", folder.display()))?;
-        anyhow::ensure!(
-            authority.algorithm() == algorithm,
-            "`{}` should hold an authority of {algorithm}, not of {}",
-            folder.display(),
-            authority.algorithm()
-        );
         let on_disk = read(&folder.join(REGISTER))?;
         let mut register: Register = serde_json::from_str(&on_disk)
             .with_context(|| format!("`{}` is damaged", folder.join(REGISTER).display()))?;
         register.certificates.iter_mut().for_each(|entry| algorithm.as_str().clone_into(&mut entry.algorithm));
-        Ok(Self { zone: zone.to_owned(), authority, register, on_disk: Some(on_disk) })
+        Ok(Self { zone: zone.to_owned(), algorithm, authority: None, register, on_disk: Some(on_disk) })
+    }
+
+    /// Opens its key, with the passphrase where it is encrypted.
+    pub(super) fn unlock(&mut self, passphrase: Option<&[u8]>) -> anyhow::Result<()> {
+        let (folder, path) = (self.folder(), self.key_file());
+        let pem = zeroize::Zeroizing::new(read(&path)?);
+        anyhow::ensure!(
+            passphrase.is_some() || !key_file::is_encrypted(&pem),
+            "`{}` is encrypted; give its passphrase: --ca-passphrase-file FILE (or GLOVEBOX_CA_PASSPHRASE_FILE)",
+            path.display()
+        );
+        let key = PrivateKey::from_pem(&pem, passphrase).with_context(|| format!("can't open `{}`", path.display()))?;
+        let authority = Authority::from_pem(&read(&folder.join("ca.pem"))?, key.to_pem()?.expose())
+            .with_context(|| format!("can't take up the authority in `{}`", folder.display()))?;
+        anyhow::ensure!(
+            authority.algorithm() == self.algorithm,
+            "`{}` should hold an authority of {}, not of {}",
+            folder.display(),
+            self.algorithm,
+            authority.algorithm()
+        );
+        self.authority = Some(authority);
+        Ok(())
+    }
+
+    /// Its key under another passphrase, not yet written.
+    pub(super) fn encrypted_key(&self, passphrase: &[u8]) -> anyhow::Result<SecretPem> {
+        encrypt(self.unlocked()?.key_pem(), passphrase)
+    }
+
+    /// Writes its key anew.
+    pub(super) fn replace_key(&self, key: &SecretPem) -> anyhow::Result<()> {
+        let _lock = self.lock()?;
+        write_secret(&self.key_file(), key.expose())
+    }
+
+    fn unlocked(&self) -> anyhow::Result<&Authority> {
+        self.authority.as_ref().context("the authority's key was not opened before it should sign")
+    }
+
+    /// Where its key is.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.folder().join("ca.key")
     }
 
     /// What it signs with.
     pub(crate) fn algorithm(&self) -> Algorithm {
-        self.authority.algorithm()
+        self.algorithm
     }
 
     /// Folder of its own files.
@@ -185,7 +223,7 @@ impl AuthorityFolder {
         let revoked: Vec<_> = self.certificates().iter().filter_map(revoked).collect();
         self.register.list_number += 1;
         self.register.list_until = Some(Timestamp::from_unix_ms(until));
-        let list = self.authority.crl(&revoked, self.register.list_number, now - CLOCK_SKEW_MS, until)?;
+        let list = self.unlocked()?.crl(&revoked, self.register.list_number, now - CLOCK_SKEW_MS, until)?;
         // The number counts what was revoked as well: written first, a crash can't lose a revocation. Under one lock with
         // the list, or an older list could end up in place of a newer one.
         let lock = self.lock()?;
@@ -202,7 +240,7 @@ impl AuthorityFolder {
         passphrase: Option<&[u8]>,
     ) -> anyhow::Result<Entry> {
         let now = now_unix_ms();
-        let Issued { cert_pem, mut key_pem, serial_hex, not_after_unix_ms } = self.authority.issue(&Request {
+        let Issued { cert_pem, mut key_pem, serial_hex, not_after_unix_ms } = self.unlocked()?.issue(&Request {
             common_name: subject.common_name.to_owned(),
             organisation: subject.organisation.to_owned(),
             roles: subject.roles.clone(),
@@ -211,8 +249,7 @@ impl AuthorityFolder {
             days,
         })?;
         if let Some(passphrase) = passphrase {
-            let key = PrivateKey::from_pem(key_pem.expose(), None)?.to_pkcs8_der()?;
-            key_pem = key_file::encrypt(&key, passphrase, key_file::ITERATIONS_DEFAULT)?;
+            key_pem = encrypt(&key_pem, passphrase)?;
         }
         let entry = Entry {
             algorithm: self.algorithm().as_str().to_owned(),
@@ -231,13 +268,13 @@ impl AuthorityFolder {
         std::fs::create_dir_all(&folder).with_context(|| format!("can't make `{}`", folder.display()))?;
         write_secret(&folder.join("key.pem"), key_pem.expose())?;
         write(&folder.join("cert.pem"), &cert_pem)?;
-        write(&folder.join("ca.pem"), self.authority.cert_pem())?;
+        write(&folder.join("ca.pem"), self.unlocked()?.cert_pem())?;
         Ok(entry)
     }
 
     /// Keeps other commands from writing the register until it is dropped.
     fn lock(&self) -> anyhow::Result<File> {
-        let path = self.folder().join("ca.key");
+        let path = self.key_file();
         let file = File::open(&path).and_then(|file| file.lock().map(|()| file));
         file.with_context(|| format!("can't lock `{}`", path.display()))
     }
@@ -263,6 +300,11 @@ fn place(folder: &Path, algorithm: Algorithm) -> PathBuf {
         Algorithm::Sm2 => folder.join("gm"),
         Algorithm::P256 => folder.to_owned(),
     }
+}
+
+fn encrypt(key_pem: &SecretPem, passphrase: &[u8]) -> anyhow::Result<SecretPem> {
+    let key = PrivateKey::from_pem(key_pem.expose(), None)?.to_pkcs8_der()?;
+    Ok(key_file::encrypt(&key, passphrase, key_file::ITERATIONS_DEFAULT)?)
 }
 
 fn revoked(entry: &Entry) -> Option<Revoked> {

@@ -25,6 +25,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) days: u32,
     /// Days that the first revocation list is valid.
     pub(crate) list_days: u32,
+    /// Under which the authority's key is encrypted, if at all.
+    pub(crate) passphrase: Option<&'a [u8]>,
 }
 
 /// What was issued: a folder, and in it a certificate of each algorithm.
@@ -35,7 +37,7 @@ pub(crate) struct IssuedFolder {
     pub(crate) certificates: Vec<Entry>,
 }
 
-/// The authorities of a folder, opened: one or two.
+/// The authorities of a folder: one or two.
 pub(crate) struct Authorities {
     folder: PathBuf,
     each: Vec<AuthorityFolder>,
@@ -55,23 +57,36 @@ impl Authorities {
             };
             bail!("`{}` holds an authority of {there} already; {remedy}", folder.display());
         }
+        if !held.is_empty() {
+            // One passphrase for the folder: before anything is made, whether it is that of the other key.
+            Self::open(folder, beginning.passphrase)?;
+        }
         for algorithm in algorithms {
             AuthorityFolder::create(folder, *algorithm, beginning)?;
         }
-        Self::open(folder)
+        Self::open(folder, beginning.passphrase)
     }
 
-    /// Opens those that are there.
-    pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
+    /// Opens those that are there, with the passphrase of their keys where they are encrypted.
+    pub(crate) fn open(folder: &Path, passphrase: Option<&[u8]>) -> anyhow::Result<Self> {
+        Self::open_these(folder, &[], passphrase)
+    }
+
+    /// Reads what was issued by those that are there. They can't sign: that takes their keys.
+    pub(crate) fn read(folder: &Path) -> anyhow::Result<Self> {
         let there = Algorithm::ALL.into_iter().filter(|one| AuthorityFolder::is_there(folder, *one));
-        let each = there.map(|one| AuthorityFolder::open(folder, one)).collect::<anyhow::Result<Vec<_>>>()?;
+        let each = there.map(|one| AuthorityFolder::read(folder, one)).collect::<anyhow::Result<Vec<_>>>()?;
         ensure!(!each.is_empty(), "`{}` holds no authority; make one with `glovebox pki init`", folder.display());
         Ok(Self { folder: folder.to_owned(), each })
     }
 
     /// Opens those of `algorithms`, each of which must be there; all when none is named.
-    pub(crate) fn open_these(folder: &Path, algorithms: &[Algorithm]) -> anyhow::Result<Self> {
-        let mut opened = Self::open(folder)?;
+    pub(crate) fn open_these(
+        folder: &Path,
+        algorithms: &[Algorithm],
+        passphrase: Option<&[u8]>,
+    ) -> anyhow::Result<Self> {
+        let mut opened = Self::read(folder)?;
         for algorithm in algorithms {
             ensure!(
                 opened.each.iter().any(|one| one.algorithm() == *algorithm),
@@ -80,7 +95,15 @@ impl Authorities {
             );
         }
         opened.each.retain(|one| algorithms.is_empty() || algorithms.contains(&one.algorithm()));
+        // All of them before one signs: half a certificate helps nobody.
+        opened.each.iter_mut().try_for_each(|one| one.unlock(passphrase))?;
         Ok(opened)
+    }
+
+    /// Encrypts their keys under a passphrase, in place of the one before if there was one.
+    pub(crate) fn change_passphrase(&mut self, passphrase: &[u8]) -> anyhow::Result<()> {
+        let keys = self.each.iter().map(|one| one.encrypted_key(passphrase)).collect::<anyhow::Result<Vec<_>>>()?;
+        self.each.iter().zip(&keys).try_for_each(|(one, key)| one.replace_key(key))
     }
 
     /// Each authority, SM2 first.

@@ -18,7 +18,8 @@ fn lin() -> Subject<'static> {
 
 fn made(folder: &Path, algorithms: &[Algorithm]) -> anyhow::Result<Authorities> {
     let names = ["localhost".to_owned()];
-    Authorities::create(folder, algorithms, &Beginning { name: "zone", server_names: &names, days: 30, list_days: 7 })
+    let beginning = Beginning { name: "zone", server_names: &names, days: 30, list_days: 7, passphrase: None };
+    Authorities::create(folder, algorithms, &beginning)
 }
 
 fn certificate(path: &Path) -> CertificateDer<'static> {
@@ -92,21 +93,21 @@ fn a_folder_of_one_goes_on_and_takes_the_other_later() {
     let text = read(&register).unwrap().replace("\"algorithm\": \"p256\",", "");
     assert!(!text.contains("algorithm"));
     std::fs::write(&register, text).unwrap();
-    let opened = Authorities::open(folder.path()).unwrap();
+    let opened = Authorities::open(folder.path(), None).unwrap();
     assert_eq!(algorithms(&opened), [Algorithm::P256]);
     assert!(opened.certificates().all(|entry| entry.algorithm == "p256"));
 
     let both = made(folder.path(), &Algorithm::ALL).err().unwrap().to_string();
     assert!(both.contains("--algorithm sm2"), "{both}");
-    let missing = Authorities::open_these(folder.path(), &[Algorithm::Sm2]).err().unwrap().to_string();
+    let missing = Authorities::open_these(folder.path(), &[Algorithm::Sm2], None).err().unwrap().to_string();
     assert!(missing.contains("--algorithm sm2"), "{missing}");
     let before = read(&folder.path().join("ca.pem")).unwrap();
     assert_eq!(algorithms(&made(folder.path(), &[Algorithm::Sm2]).unwrap()), Algorithm::ALL);
     assert_eq!(read(&folder.path().join("ca.pem")).unwrap(), before);
-    let mut added = Authorities::open_these(folder.path(), &[Algorithm::Sm2]).unwrap();
+    let mut added = Authorities::open_these(folder.path(), &[Algorithm::Sm2], None).unwrap();
     assert_eq!(added.issue(&lin(), 7, None).unwrap().certificates.len(), 1);
     assert!(folder.path().join("identities/lin.wei/gm/cert.pem").exists());
-    assert_eq!(Authorities::open(folder.path()).unwrap().revoke("lin.wei", 7).unwrap().len(), 2);
+    assert_eq!(Authorities::open(folder.path(), None).unwrap().revoke("lin.wei", 7).unwrap().len(), 2);
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn a_zone_may_have_sm2_alone() {
     let issued = authorities.issue(&lin(), 7, None).unwrap();
     assert!(issued.folder.join("gm/cert.pem").exists() && !issued.folder.join("cert.pem").exists());
     assert!(!folder.path().join("ca.pem").exists() && !folder.path().join("server/cert.pem").exists());
-    assert_eq!(algorithms(&Authorities::open(folder.path()).unwrap()), [Algorithm::Sm2]);
+    assert_eq!(algorithms(&Authorities::open(folder.path(), None).unwrap()), [Algorithm::Sm2]);
 }
 
 #[test]
@@ -125,15 +126,15 @@ fn revocation_reaches_both_lists_and_survives_reopening() {
     made(folder.path(), &Algorithm::ALL).unwrap().issue(&lin(), 7, None).unwrap();
     let lists = || ["revoked.pem", "gm/revoked.pem"].map(|list| read(&folder.path().join(list)).unwrap());
     let before = lists();
-    let mut opened = Authorities::open(folder.path()).unwrap();
+    let mut opened = Authorities::open(folder.path(), None).unwrap();
     let revoked = opened.revoke("lin.wei", 7).unwrap();
     assert_eq!(opened.still_valid_beside(&revoked).count(), 0);
     assert_eq!(revoked.iter().map(|entry| entry.algorithm.as_str()).collect::<Vec<_>>(), ["sm2", "p256"]);
     assert!(lists().iter().zip(&before).all(|(now, before)| now != before));
-    let opened = Authorities::open(folder.path()).unwrap();
+    let opened = Authorities::open(folder.path(), None).unwrap();
     let of_lin = opened.certificates().filter(|entry| entry.common_name == "lin.wei");
     assert!(of_lin.into_iter().all(|entry| entry.revoked_at.is_some()));
-    assert!(Authorities::open(folder.path()).unwrap().revoke("lin.wei", 7).is_err());
+    assert!(Authorities::open(folder.path(), None).unwrap().revoke("lin.wei", 7).is_err());
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn a_serial_number_revokes_one_alone() {
     assert_eq!(read(&folder.path().join("revoked.pem")).unwrap(), p256_list, "nothing to say in that list");
     let beside: Vec<_> = authorities.still_valid_beside(&revoked).map(|entry| entry.algorithm.as_str()).collect();
     assert_eq!(beside, ["p256"], "whoever revokes is told of the other");
-    let still = Authorities::open(folder.path()).unwrap();
+    let still = Authorities::open(folder.path(), None).unwrap();
     assert_eq!(
         still.certificates().filter(|entry| entry.common_name == "lin.wei" && entry.revoked_at.is_none()).count(),
         1
@@ -181,7 +182,7 @@ fn an_authority_of_the_other_algorithm_in_its_place_is_refused() {
     for file in ["ca.pem", "ca.key"] {
         std::fs::copy(folder.path().join(file), folder.path().join("gm").join(file)).unwrap();
     }
-    let refused = Authorities::open(folder.path()).err().unwrap().to_string();
+    let refused = Authorities::open(folder.path(), None).err().unwrap().to_string();
     assert!(refused.contains("should hold an authority of sm2, not of p256"), "{refused}");
 }
 
@@ -190,7 +191,7 @@ fn an_authority_of_the_other_algorithm_in_its_place_is_refused() {
 fn a_register_that_another_command_changed_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     made(folder.path(), &Algorithm::ALL).unwrap().issue(&lin(), 7, None).unwrap();
-    let open = || Authorities::open(folder.path()).unwrap();
+    let open = || Authorities::open(folder.path(), None).unwrap();
     let other = Subject { common_name: "wang.fang", ..lin() };
     let list = |place: &str| read(&folder.path().join(place).join("revoked.pem")).unwrap();
 

@@ -1,8 +1,10 @@
 //! `glovebox key`: the enclave's public key, and key files.
 
+mod inspect;
+
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use glovebox_gm::key_file;
 use glovebox_gm::pki::{Algorithm, PrivateKey};
@@ -14,6 +16,8 @@ use crate::command::init::read_passphrase;
 use crate::connection::{Global, read};
 use crate::output::Output;
 use crate::text;
+
+pub(crate) use inspect::Inspect;
 
 /// Shortest passphrase that a key is encrypted under: as for an enclave's state.
 const PASSPHRASE_LENGTH_MIN_BYTES: usize = 12;
@@ -31,9 +35,11 @@ pub(crate) enum Key {
         glovebox key new --out key.pem --algorithm p256\n\n\
         PKCS #8 in PEM, as OpenSSL reads it: with a passphrase encrypted by SM4-CBC under PBKDF2 with HMAC-SM3.")]
     New(New),
-    /// Say what a key file holds
+    /// Say what a private key, a public key or a certificate is
     #[command(after_help = "Examples:\n  glovebox key inspect pki/identities/lin.wei/gm/key.pem\n  \
-        glovebox key inspect key.pem --passphrase-file passphrase")]
+        glovebox key inspect key.pem --passphrase-file passphrase\n  \
+        glovebox key inspect pki/identities/lin.wei/gm/cert.pem\n  glovebox --json key inspect enclave.pem\n\n\
+        Of a certificate it tells what it says, not whether it holds: nothing is verified here.")]
     Inspect(Inspect),
     /// Encrypt a key file under a passphrase
     #[command(after_help = "Examples:\n  glovebox key encrypt key.pem --passphrase-file passphrase\n  \
@@ -71,15 +77,6 @@ pub(crate) struct New {
     #[arg(long, value_enum, default_value_t = KeyAlgorithm::Sm2)]
     algorithm: KeyAlgorithm,
     /// File whose first line is the passphrase under which the key is encrypted, at least 12 bytes
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
-}
-
-#[derive(Args)]
-pub(crate) struct Inspect {
-    /// Private key, PKCS #8 in PEM
-    file: PathBuf,
-    /// File whose first line is the passphrase, if the key is encrypted
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -159,19 +156,6 @@ impl New {
     }
 }
 
-impl Inspect {
-    fn run(self, output: &Output) -> anyhow::Result<()> {
-        let pem = read_secret(&self.file)?;
-        let is_encrypted = key_file::is_encrypted(&pem);
-        let passphrase = self.passphrase_file.as_deref().map(|file| read_passphrase(file, output)).transpose()?;
-        if is_encrypted && passphrase.is_none() {
-            bail!("`{}` is encrypted; give --passphrase-file to see what it holds", self.file.display());
-        }
-        let key = open(&self.file, &pem, passphrase.as_ref())?;
-        show(&self.file, &key, is_encrypted, output)
-    }
-}
-
 impl Encrypt {
     fn run(self, output: &Output) -> anyhow::Result<()> {
         let pem = read_secret(&self.file)?;
@@ -245,7 +229,9 @@ fn show(file: &Path, key: &PrivateKey, is_encrypted: bool, output: &Output) -> a
     let public_key_pem = key.public_key_pem()?;
     let facts = json!({
         "file": file,
+        "kind": "private-key",
         "algorithm": algorithm,
+        "curve": inspect::curve(key.algorithm()),
         "encrypted": is_encrypted,
         "fingerprint_sm3": fingerprint,
         "public_key_pem": public_key_pem,
@@ -253,7 +239,9 @@ fn show(file: &Path, key: &PrivateKey, is_encrypted: bool, output: &Output) -> a
     output.show(&facts, || {
         let sheet = text::sheet(&[
             ("file", file.display().to_string()),
+            ("holds", "private key".to_owned()),
             ("algorithm", algorithm.to_owned()),
+            ("curve", inspect::curve(key.algorithm()).to_owned()),
             ("encrypted", if is_encrypted { "yes" } else { "no" }.to_owned()),
             ("fingerprint SM3", fingerprint.clone()),
         ]);

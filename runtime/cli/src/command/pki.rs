@@ -7,8 +7,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use glovebox_catalog::{OrganisationId, PrincipalId, Role, Timestamp};
 use glovebox_gm::pki::Algorithm;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use crate::authority::{Authorities, Beginning, Entry, Subject, now_unix_ms};
+use crate::command::init::read_passphrase;
 use crate::command::key::new_passphrase;
 use crate::output::Output;
 use crate::text;
@@ -20,7 +22,8 @@ use crate::text;
 pub(crate) enum Pki {
     /// Make the authorities, the server's certificates and empty revocation lists
     #[command(after_help = "Examples:\n  glovebox pki init --dir pki --server-name enclave.hospital.example\n  \
-        glovebox pki init --dir pki --algorithm sm2\n\n\
+        glovebox pki init --dir pki --algorithm sm2\n  \
+        glovebox pki init --dir pki --ca-passphrase-file secret\n\n\
         SM2 certificates are for TLS with SM2, SM3 and SM4 (RFC 8998), P-256 ones for standard TLS 1.3. The SM2 \
         authority stands in the folder's `gm`; the second example adds it to a folder that has none, for the names \
         that `--server-name` gives: give the same ones again.")]
@@ -43,9 +46,16 @@ pub(crate) enum Pki {
     #[command(after_help = "Examples:\n  glovebox pki list --dir pki")]
     List(List),
     /// Write the revocation lists anew before they end
-    #[command(after_help = "Examples:\n  glovebox pki renew-list --days 30\n\n\
+    #[command(after_help = "Examples:\n  glovebox pki renew-list --days 30\n  \
+        glovebox pki renew-list --ca-passphrase-file secret\n\n\
         The server accepts no client once the list has ended: a stale one could hide a revocation.")]
     RenewList(RenewList),
+    /// Encrypt the authorities' keys, or change their passphrase
+    #[command(after_help = "Examples:\n  glovebox pki passphrase --new-ca-passphrase-file secret\n  \
+        glovebox pki passphrase --ca-passphrase-file secret --new-ca-passphrase-file another\n\n\
+        Both keys, SM2 and P-256, unless --algorithm names one. Whoever kept a copy of a key opens it with the passphrase \
+        that it had then; `glovebox key decrypt pki/ca.key` takes the passphrase away again.")]
+    Passphrase(Passphrase),
 }
 
 /// For which suites a zone has certificates.
@@ -76,10 +86,32 @@ struct Folder {
     dir: PathBuf,
 }
 
+/// How to get at the authorities' keys.
+#[derive(Args)]
+struct KeyAccess {
+    /// File whose first line is the passphrase of the authorities' keys, if they are encrypted
+    #[arg(long, value_name = "FILE", env = "GLOVEBOX_CA_PASSPHRASE_FILE", hide_env_values = true)]
+    ca_passphrase_file: Option<PathBuf>,
+}
+
+impl KeyAccess {
+    fn passphrase(&self, output: &Output) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
+        self.ca_passphrase_file.as_deref().map(|file| read_passphrase(file, output)).transpose()
+    }
+
+    fn open(&self, folder: &Path, algorithms: &[Algorithm], output: &Output) -> anyhow::Result<Authorities> {
+        let passphrase = self.passphrase(output)?;
+        Authorities::open_these(folder, algorithms, passphrase.as_ref().map(|passphrase| passphrase.as_slice()))
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct Init {
     #[command(flatten)]
     folder: Folder,
+    /// File whose first line is the passphrase under which the authorities' keys are encrypted (SM4), at least 12 bytes
+    #[arg(long, value_name = "FILE", env = "GLOVEBOX_CA_PASSPHRASE_FILE", hide_env_values = true)]
+    ca_passphrase_file: Option<PathBuf>,
     /// Name of the zone
     #[arg(long, default_value = "zone")]
     name: String,
@@ -101,6 +133,8 @@ pub(crate) struct Init {
 pub(crate) struct Issue {
     #[command(flatten)]
     folder: Folder,
+    #[command(flatten)]
+    access: KeyAccess,
     /// The principal
     #[arg(required_unless_present = "for_server")]
     principal: Option<PrincipalId>,
@@ -131,6 +165,8 @@ pub(crate) struct Issue {
 pub(crate) struct Revoke {
     #[command(flatten)]
     folder: Folder,
+    #[command(flatten)]
+    access: KeyAccess,
     /// Principal, or serial number
     who: String,
     /// Days that the new revocation list is valid
@@ -148,9 +184,25 @@ pub(crate) struct List {
 pub(crate) struct RenewList {
     #[command(flatten)]
     folder: Folder,
+    #[command(flatten)]
+    access: KeyAccess,
     /// Days that it is valid
     #[arg(long, default_value_t = 30)]
     days: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct Passphrase {
+    #[command(flatten)]
+    folder: Folder,
+    #[command(flatten)]
+    access: KeyAccess,
+    /// File whose first line is the new passphrase, at least 12 bytes
+    #[arg(long, value_name = "FILE")]
+    new_ca_passphrase_file: PathBuf,
+    /// Change the key of this algorithm alone; of each that the folder has an authority of unless given
+    #[arg(long, value_enum)]
+    algorithm: Option<Algorithms>,
 }
 
 impl Pki {
@@ -158,21 +210,22 @@ impl Pki {
         match self {
             Self::Init(init) => init.run(output),
             Self::Issue(issue) => issue.run(output),
-            Self::Revoke(Revoke { folder, who, list_days }) => {
-                let mut authorities = Authorities::open(&folder.dir)?;
+            Self::Revoke(Revoke { folder, access, who, list_days }) => {
+                let mut authorities = access.open(&folder.dir, &[], output)?;
                 let revoked = authorities.revoke(&who, list_days)?;
                 output.show(&revoked, || format!("revoked:\n{}", table(&revoked)))?;
                 warn_of_the_other(&authorities, &revoked, output);
                 Ok(())
             }
             Self::List(List { folder }) => {
-                let opened = Authorities::open(&folder.dir)?;
+                let opened = Authorities::read(&folder.dir)?;
                 warn_of_the_end(&opened, output);
                 let certificates: Vec<_> = opened.certificates().cloned().collect();
                 output.show(&certificates, || table(&certificates))
             }
-            Self::RenewList(RenewList { folder, days }) => {
-                let mut opened = Authorities::open(&folder.dir)?;
+            Self::Passphrase(passphrase) => passphrase.run(output),
+            Self::RenewList(RenewList { folder, access, days }) => {
+                let mut opened = access.open(&folder.dir, &[], output)?;
                 opened.write_lists(days)?;
                 output.show(&facts(&folder.dir, &opened), || {
                     let until = opened.list_until().map_or_else(String::new, |until| until.to_string());
@@ -187,8 +240,14 @@ impl Pki {
 impl Init {
     fn run(self, output: &Output) -> anyhow::Result<()> {
         let folder = &self.folder.dir;
-        let beginning =
-            Beginning { name: &self.name, server_names: &self.server_name, days: self.days, list_days: self.list_days };
+        let passphrase = self.ca_passphrase_file.as_deref().map(|file| new_passphrase(file, output)).transpose()?;
+        let beginning = Beginning {
+            name: &self.name,
+            server_names: &self.server_name,
+            days: self.days,
+            list_days: self.list_days,
+            passphrase: passphrase.as_ref().map(|passphrase| passphrase.as_slice()),
+        };
         let made = Authorities::create(folder, self.algorithm.list(), &beginning)?;
         output.show(&facts(folder, &made), || {
             let algorithms: Vec<_> = self.algorithm.list().iter().map(|one| one.as_str()).collect();
@@ -208,7 +267,7 @@ impl Init {
 impl Issue {
     fn run(self, output: &Output) -> anyhow::Result<()> {
         let algorithms = self.algorithm.map_or(&[][..], Algorithms::list);
-        let mut authorities = Authorities::open_these(&self.folder.dir, algorithms)?;
+        let mut authorities = self.access.open(&self.folder.dir, algorithms, output)?;
         let passphrase = self.key_passphrase_file.as_deref().map(|file| new_passphrase(file, output)).transpose()?;
         let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
         let issued = match (&self.principal, &self.organisation) {
@@ -228,6 +287,20 @@ impl Issue {
             let algorithms: Vec<_> = issued.certificates.iter().map(|entry| entry.algorithm.as_str()).collect();
             let algorithms = algorithms.join(", ");
             format!("{common_name} of {organisation} ({algorithms}) until {not_after}: {}", issued.folder.display())
+        })
+    }
+}
+
+impl Passphrase {
+    fn run(self, output: &Output) -> anyhow::Result<()> {
+        let algorithms = self.algorithm.map_or(&[][..], Algorithms::list);
+        let new = new_passphrase(&self.new_ca_passphrase_file, output)?;
+        let mut authorities = self.access.open(&self.folder.dir, algorithms, output)?;
+        authorities.change_passphrase(&new)?;
+        let keys: Vec<_> = authorities.each().iter().map(|one| one.key_file()).collect();
+        output.show(&json!({ "encrypted": keys }), || {
+            let keys: Vec<_> = keys.iter().map(|key| key.display().to_string()).collect();
+            format!("encrypted under the new passphrase: {}", keys.join(", "))
         })
     }
 }
