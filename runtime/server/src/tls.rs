@@ -6,7 +6,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use glovebox_tls::{Authorities, Credentials, Suites, TlsError, client_verifier, server_config};
 use rustls::server::danger::ClientCertVerifier;
@@ -19,6 +19,9 @@ use zeroize::Zeroizing;
 use crate::config::{Tls, TlsFiles};
 use crate::error::ServerError;
 use crate::metrics::Metrics;
+
+/// How soon files that can't be used are tried again as they stand. A change of them is tried at the next tick.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// The sets in use; at least one.
 #[derive(Debug, Clone)]
@@ -157,19 +160,22 @@ struct Watched {
     suites: Suites,
     files: Arc<TlsFiles>,
     seen: Stamps,
+    /// The state that could not be used, and when that was found.
+    refused: Option<(Stamps, Instant)>,
     generation: u64,
 }
 
 impl Watched {
     fn new(suites: Suites, files: Arc<TlsFiles>) -> Self {
         let seen = Stamps::of(&files);
-        Self { suites, files, seen, generation: 0 }
+        Self { suites, files, seen, refused: None, generation: 0 }
     }
 
     /// What the files hold now, if that is not what is in use.
     async fn reload(&mut self) -> Option<Result<TrustSet, ServerError>> {
         let now = Stamps::of(&self.files);
-        if now == self.seen {
+        let is_known = |(stamps, since): &(Stamps, Instant)| *stamps == now && since.elapsed() < RETRY_AFTER;
+        if now == self.seen || self.refused.as_ref().is_some_and(is_known) {
             return None;
         }
         self.generation += 1;
@@ -177,9 +183,11 @@ impl Watched {
         // A key under a passphrase is opened slowly, on purpose.
         let load = move || TrustSet::load(suites, &files, generation);
         let loaded = tokio::task::spawn_blocking(load).await.ok()?;
-        if loaded.is_ok() {
-            // Only what was used counts as seen: a half-written set is tried again at the next tick.
-            self.seen = now;
+        // Only what was used counts as seen. A half-written set is tried again once it changes, and not before, or the
+        // log would say the same each second and an encrypted key be opened slowly each time.
+        match loaded {
+            Ok(_) => self.seen = now,
+            Err(_) => self.refused = Some((now, Instant::now())),
         }
         Some(loaded)
     }
