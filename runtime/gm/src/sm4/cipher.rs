@@ -5,7 +5,8 @@ use sm4::Sm4;
 use sm4::cipher::{BlockCipherEncrypt, KeyInit};
 use zeroize::Zeroizing;
 
-use super::simd::{Engine, RoundKeys, Simd};
+use super::simd::{Engine, RoundKeys};
+use super::work::Simd;
 use crate::Kernel;
 
 /// An expanded key and the kernel that works with it.

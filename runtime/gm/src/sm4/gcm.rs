@@ -8,7 +8,8 @@ use sm4::Sm4;
 use zeroize::Zeroizing;
 
 use super::aead::{authenticated_mode, is_equal, is_in_place};
-use super::simd::{Direction, Engine, GcmKeys, Powers, RoundKeys, Simd, hash_key};
+use super::simd::{Engine, GcmKeys, Powers, RoundKeys, hash_key};
+use super::work::{Direction, Simd};
 use crate::{GmError, Kernel, NONCE_LENGTH_BYTES, TAG_LENGTH_BYTES};
 
 /// What 2³² - 2 counters encrypt (SP 800-38D, section 5.2.1.1).

@@ -16,6 +16,7 @@ mod simd;
 #[cfg(not(target_arch = "x86_64"))]
 #[path = "no_simd.rs"]
 mod simd;
+mod work;
 
 pub use aead::{NONCE_LENGTH_BYTES, TAG_LENGTH_BYTES};
 pub use ccm::Sm4Ccm;

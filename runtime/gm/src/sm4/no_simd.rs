@@ -2,6 +2,7 @@
 
 use aead::inout::InOutBuf;
 
+use super::work::{Direction, Simd};
 use crate::Kernel;
 
 /// No kernel.
@@ -14,11 +15,6 @@ pub(super) struct Powers;
 pub(super) struct GcmKeys {
     pub(super) round: RoundKeys,
     pub(super) powers: Powers,
-}
-
-pub(super) enum Direction {
-    Seal,
-    Open,
 }
 
 impl RoundKeys {
@@ -45,22 +41,6 @@ impl Engine {
     pub(super) fn kernel(self) -> Kernel {
         match self {}
     }
-}
-
-/// What a kernel would do.
-pub(super) trait Simd: Copy {
-    fn expand(self, key: &[u8; 16], keys: &mut RoundKeys);
-    fn cbc_mac(self, keys: &RoundKeys, mac: &mut [u8; 16], data: &[u8]);
-    fn apply_key_stream(self, keys: &RoundKeys, counter: u128, data: InOutBuf<'_, '_, u8>);
-    fn fill_powers(self, hash_key: u128, powers: &mut Powers);
-    fn gcm(
-        self,
-        direction: Direction,
-        keys: &GcmKeys,
-        first: u128,
-        associated: &[u8],
-        data: InOutBuf<'_, '_, u8>,
-    ) -> u128;
 }
 
 impl Simd for Engine {

@@ -19,40 +19,8 @@ use self::avx2::Avx2;
 use self::avx512::Avx512;
 pub(super) use self::ghash::key as hash_key;
 pub(super) use self::keys::{GcmKeys, Powers, RoundKeys};
+use super::work::{Direction, Simd};
 use crate::Kernel;
-
-/// Whether GCM hashes what it writes or what it reads.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
-    Seal,
-    Open,
-}
-
-/// A kernel, by a proof that the CPU runs it.
-pub(super) trait Simd: Copy {
-    /// Expands `key` into `keys`.
-    fn expand(self, key: &[u8; 16], keys: &mut RoundKeys);
-
-    /// Takes `mac` through the cipher once for each block of `data`, the last one filled up with zeros.
-    fn cbc_mac(self, keys: &RoundKeys, mac: &mut [u8; 16], data: &[u8]);
-
-    /// XORs the key stream of the counters from `counter` on, of which none that is used carries beyond 32 bits.
-    fn apply_key_stream(self, keys: &RoundKeys, counter: u128, data: InOutBuf<'_, '_, u8>);
-
-    /// Fills `powers` with those of `hash_key`, a number of [`super::ghash`].
-    fn fill_powers(self, hash_key: u128, powers: &mut Powers);
-
-    /// Encrypts or decrypts `data` by the counters after `first`, whose own encryption masks the tag. Gives the tag of
-    /// the ciphertext as a big-endian number.
-    fn gcm(
-        self,
-        direction: Direction,
-        keys: &GcmKeys,
-        first: u128,
-        associated: &[u8],
-        data: InOutBuf<'_, '_, u8>,
-    ) -> u128;
-}
 
 /// A kernel that this CPU runs.
 #[derive(Clone, Copy)]
