@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use glovebox_catalog::Timestamp;
 use glovebox_gm::pki::Algorithm;
+use x509_cert::time::Time;
 
 pub(crate) use folder::{AuthorityFolder, Entry, Subject};
 
@@ -175,6 +176,11 @@ impl Authorities {
 /// The time now, in milliseconds since the Unix epoch.
 pub(crate) fn now_unix_ms() -> i64 {
     chrono::Utc::now().timestamp_millis()
+}
+
+/// A moment that a certificate or list names, in milliseconds since the Unix epoch.
+pub(crate) fn unix_ms(time: &Time) -> i64 {
+    i64::try_from(time.to_unix_duration().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Writes a file whole or not at all.

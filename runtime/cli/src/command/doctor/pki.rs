@@ -16,9 +16,9 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName
 use x509_cert::Certificate;
 use x509_cert::crl::CertificateList;
 use x509_cert::der::Decode as _;
-use x509_cert::time::Time;
 
 use super::report::Report;
+use crate::authority::unix_ms;
 use crate::connection::{TlsChoice, read};
 use crate::failure::words;
 use crate::tls_files::{Sources, needs_passphrase};
@@ -179,10 +179,6 @@ fn lists(path: &Path) -> Vec<Term> {
         Some(Term { from_ms: unix_ms(&list.this_update), until_ms: list.next_update.as_ref().map(unix_ms) })
     };
     lists.filter_map(term).collect()
-}
-
-fn unix_ms(time: &Time) -> i64 {
-    i64::try_from(time.to_unix_duration().as_millis()).unwrap_or(i64::MAX)
 }
 
 fn ends(report: &mut Report, section: &'static str, name: &str, term: &Term, now_ms: i64, days_low: i64, remedy: &str) {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use glovebox_catalog::Timestamp;
 use glovebox_gm::pki::{Algorithm, Identity};
-use glovebox_gm::{VerifyingKey, key_file, sm3};
+use glovebox_gm::{SM2_DEFAULT_ID, VerifyingKey, key_file, sm3};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use serde::Serialize;
@@ -16,11 +16,11 @@ use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
-use x509_cert::time::Time;
 use x509_cert::{Certificate, TbsCertificate};
 use zeroize::Zeroizing;
 
 use super::{open, show};
+use crate::authority::unix_ms;
 use crate::command::init::read_passphrase;
 use crate::connection::read_bytes;
 use crate::output::Output;
@@ -112,7 +112,7 @@ fn public_key(file: &Path, pem: &str, output: &Output) -> anyhow::Result<()> {
         "algorithm": algorithm.as_str(),
         "curve": curve,
         "fingerprint_sm3": fingerprint,
-        "sm2_id": (algorithm == Algorithm::Sm2).then_some("1234567812345678"),
+        "sm2_id": (algorithm == Algorithm::Sm2).then_some(SM2_DEFAULT_ID),
     });
     output.show(&facts, || {
         text::sheet(&[
@@ -173,20 +173,16 @@ fn facts(der: &CertificateDer<'_>) -> anyhow::Result<Facts> {
         subject: certificate.subject().to_string(),
         issuer: certificate.issuer().to_string(),
         serial: serial.trim_start_matches("00").to_owned(),
-        not_before: timestamp(&certificate.validity().not_before),
-        not_after: timestamp(&certificate.validity().not_after),
+        not_before: Timestamp::from_unix_ms(unix_ms(&certificate.validity().not_before)),
+        not_after: Timestamp::from_unix_ms(unix_ms(&certificate.validity().not_after)),
         role: roles(certificate)?,
         usages: usages.map(|(_, name)| *name).collect(),
         names: names(certificate)?,
         principal_roles: Identity::from_der(der).map(|identity| identity.roles).unwrap_or_default(),
         fingerprint_sm3: sm3(der).to_string(),
         public_key_sm3: sm3(&certificate.subject_public_key_info().to_der()?).to_string(),
-        sm2_id: (algorithm == Algorithm::Sm2).then_some("1234567812345678"),
+        sm2_id: (algorithm == Algorithm::Sm2).then_some(SM2_DEFAULT_ID),
     })
-}
-
-fn timestamp(time: &Time) -> Timestamp {
-    Timestamp::from_unix_ms(i64::try_from(time.to_unix_duration().as_millis()).unwrap_or(i64::MAX))
 }
 
 fn roles(certificate: &TbsCertificate) -> anyhow::Result<Vec<&'static str>> {
