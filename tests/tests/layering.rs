@@ -196,6 +196,19 @@ fn the_demo_and_the_tests_are_one_build() {
     assert!(apart.is_empty(), "built otherwise for the tests: {apart:?}");
 }
 
+/// Features that take from a guest's slot what separates it from others. With memory protection keys, wasmtime mapped images
+/// anew without their key, so that one slot could be read from another.
+#[test]
+fn what_weakens_the_walls_between_guests_is_not_compiled_in() {
+    let built = features(&["--workspace", "--edges", "normal,build,dev"]);
+    let wasmtime: Vec<_> = built.iter().filter(|line| line.starts_with("wasmtime v")).collect();
+    assert!(!wasmtime.is_empty(), "wasmtime is not among the {} packages found", built.len());
+    for line in wasmtime {
+        assert!(line.contains("pooling-allocator"), "the features are not on the line: {line}");
+        assert!(!line.contains("memory-protection-keys"), "{line}");
+    }
+}
+
 /// Two runs agree byte for byte before noise, so nothing in the gate but the mechanisms may reach randomness.
 #[test]
 fn only_mechanisms_of_the_gate_draw_noise() {
