@@ -1,7 +1,9 @@
 """Verifies a receipt or an export with Python and OpenSSL alone: nothing of Glovebox takes part.
 
-    python3 verify.py receipt receipt.json enclave.pem
-    python3 verify.py export export.jsonl enclave.pem
+    python3 verify.py receipt receipt.json enclave.pem [witnesses.toml]
+    python3 verify.py export export.jsonl enclave.pem [witnesses.toml]
+
+With the file of the witnesses, it also checks that enough of them cosigned (docs/witnesses.md).
 
 It needs an OpenSSL with SM2 and SM3 (3.0 or newer), for the `openssl` command and for Python's hashlib. It shows that
 the formats of docs/receipts.md are enough; `glovebox receipt verify` checks more strictly and says what is wrong.
@@ -13,6 +15,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 
 def sm3(data):
@@ -50,6 +53,25 @@ def der_integer(part):
     return b"\x02" + bytes([len(part)]) + part
 
 
+def check_cosignatures(head, cosignatures, witnesses):
+    """As many of the witnesses as the file requires, each with its own key. Others are not looked at."""
+    found = 0
+    for witness in witnesses["witness"]:
+        own = [cosignature for cosignature in cosignatures if cosignature["witness"] == witness["name"]]
+        assert len(own) <= 1
+        for cosignature in own:
+            seen = {name: head[name] for name in ("log_id", "root", "size")}
+            seen |= {name: cosignature[name] for name in ("at", "witness")}
+            with tempfile.NamedTemporaryFile("w", suffix=".pem") as key:
+                key.write(witness["public_key"])
+                key.flush()
+                assert cosignature["key_sm3"] == fingerprint(key.name)
+                check_signature(b"glovebox/cosignature/v1", seen, cosignature["signature"], key.name)
+            found += 1
+    assert len({witness["public_key"] for witness in witnesses["witness"]}) == len(witnesses["witness"])
+    assert found >= witnesses["required"] > len(witnesses["witness"]) / 2
+
+
 def check_head(signed, key):
     check_signature(b"glovebox/tree-head/v1", signed["head"], signed["signature"], key)
     return signed["head"]
@@ -82,14 +104,17 @@ def check_receipt(receipt, key):
             node = sm3(b"\1" + node + sibling)
         place, last = place >> 1, last >> 1
     assert last == 0 and node.hex() == head["root"]
+    return head, receipt.get("cosignatures", [])
 
 
 def check_export(lines, key):
     *events, last = lines
-    head = check_head(json.loads(last)["head"], key)
+    last = json.loads(last)
+    head = check_head(last["head"], key)
     assert head["size"] == len(events)
     assert [json.loads(line)["sequence"] for line in events] == list(range(len(events)))
     assert tree_hash([sm3(b"\0" + line) for line in events]).hex() == head["root"]
+    return head, last.get("cosignatures", [])
 
 
 def tree_hash(nodes):
@@ -100,13 +125,15 @@ def tree_hash(nodes):
     return nodes[0] if nodes else sm3(b"")
 
 
-kind, path, key = sys.argv[1:]
+kind, path, key, *witnesses = sys.argv[1:]
 content = pathlib.Path(path).read_bytes()
 if kind == "receipt":
-    check_receipt(json.loads(content), key)
+    head, cosignatures = check_receipt(json.loads(content), key)
 elif kind == "export":
     assert content.endswith(b"\n")
-    check_export(content.split(b"\n")[:-1], key)
+    head, cosignatures = check_export(content.split(b"\n")[:-1], key)
 else:
     sys.exit(f"expected `receipt` or `export`, got `{kind}`")
+if witnesses:
+    check_cosignatures(head, cosignatures, tomllib.loads(pathlib.Path(witnesses[0]).read_text("utf-8")))
 print(f"the {kind} verifies")

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("glovebox-audit", &["catalog", "gm"]),
     ("glovebox-policy", &["catalog"]),
     ("glovebox-tls", &["gm"]),
+    ("glovebox-witness", &["audit", "catalog", "gm"]),
     ("glovebox-vault", &["catalog", "gm", "policy"]),
     ("glovebox-sandbox", &["catalog", "gm"]),
     ("glovebox-store", &["audit", "catalog", "gate", "gm", "meter", "policy"]),
@@ -23,7 +24,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("glovebox-client", &["api", "audit", "catalog", "gate", "gm", "tls"]),
     ("glovebox-engine", &["api", "audit", "catalog", "gate", "gm", "meter", "policy", "sandbox", "store", "vault"]),
     ("glovebox-server", &["api", "audit", "catalog", "engine", "gate", "gm", "meter", "policy", "tls"]),
-    ("glovebox-cli", &["api", "audit", "catalog", "client", "engine", "gate", "gm", "sandbox", "server", "tls"]),
+    (
+        "glovebox-cli",
+        &["api", "audit", "catalog", "client", "engine", "gate", "gm", "sandbox", "server", "tls", "witness"],
+    ),
 ];
 
 /// Crates that see everything, since they test or measure it.
@@ -35,6 +39,8 @@ const NEVER_LINKS: &[(&str, &[&str])] = &[
     ("glovebox-audit", &["rusqlite", "wasmtime", "datafusion", "parquet", "tokio", "axum", "rustls"]),
     ("glovebox-api", &["rusqlite", "wasmtime", "datafusion", "parquet", "tokio", "rustls"]),
     ("glovebox-client", &["rusqlite", "wasmtime", "datafusion", "parquet", "axum"]),
+    // A witness knows nothing of data and jobs: suppliers and regulators run it.
+    ("glovebox-witness", &["rusqlite", "wasmtime", "datafusion", "parquet"]),
     ("glovebox-tls", &["tokio", "rusqlite", "wasmtime", "datafusion", "axum"]),
     // Pure: no I/O, no clock, no network.
     ("glovebox-catalog", &["tokio", "rusqlite", "wasmtime", "datafusion", "cap-std", "getrandom"]),

@@ -1,5 +1,6 @@
 //! What can go wrong when the record is made, and what verification finds.
 
+use glovebox_catalog::WitnessId;
 use glovebox_gm::{Digest, GmError};
 use thiserror::Error;
 
@@ -31,6 +32,12 @@ pub enum AuditError {
     /// A value that can't be written as JSON.
     #[error("the value can't be written as JSON: {0}")]
     Json(String),
+    /// A policy of witnesses that protects nothing, or can't be read.
+    #[error("the witnesses can't be used: {rule}")]
+    WitnessPolicy {
+        /// What is expected of them.
+        rule: &'static str,
+    },
     /// Signing failed.
     #[error(transparent)]
     Signing(#[from] GmError),
@@ -60,6 +67,26 @@ pub enum VerifyError {
         expected: String,
         /// Id of the other.
         found: String,
+    },
+    /// A cosignature that claims to be of a known witness.
+    #[error("the cosignature of witness `{witness}` does not verify with its key: it, or the head, was changed")]
+    Cosignature {
+        /// The witness.
+        witness: WitnessId,
+    },
+    /// Too few witnesses vouch for a head.
+    #[error(
+        "{found} of the {required} witnesses that are needed cosigned this head; missing: {}. Ask the enclave again once \
+         they are there; a log that was rolled back or forked never gets them",
+        missing.join(", ")
+    )]
+    Unwitnessed {
+        /// How many are needed.
+        required: usize,
+        /// How many there are.
+        found: usize,
+        /// Names of those that are not there.
+        missing: Vec<String>,
     },
     /// A receipt of a version that this code does not know.
     #[error("the receipt has version {found}, this verifier knows version {known}; use a newer verifier")]

@@ -6,7 +6,7 @@ use glovebox_catalog::Timestamp;
 use glovebox_gm::VerifyingKey;
 use serde::Deserialize;
 
-use crate::{Event, Log, LogBuilder, Outcome, SignedTreeHead, TreeHead, VerifyError};
+use crate::{Cosignature, Event, Log, LogBuilder, Outcome, SignedTreeHead, TreeHead, VerifyError};
 
 /// Longest line that is read, in bytes; far above any event. Keeps a forged export from filling memory.
 const LINE_LENGTH_MAX_BYTES: u64 = 1 << 20;
@@ -16,6 +16,8 @@ const LINE_LENGTH_MAX_BYTES: u64 = 1 << 20;
 pub struct ExportSummary {
     /// The head that vouches for it.
     pub head: TreeHead,
+    /// What witnesses said of the head; whether they are enough is [`crate::WitnessPolicy::verify`]'s to say.
+    pub cosignatures: Vec<Cosignature>,
     /// How many events are refusals.
     pub refused: u64,
     /// When the first event happened; none in an empty log.
@@ -39,9 +41,9 @@ pub fn verify_export(
     let mut reader = ExportReader { lines, line: 0 };
     let mut log = LogBuilder::new("");
     let (mut refused, mut first_at, mut last_at) = (0, None, None);
-    let head = loop {
+    let HeadLine { head, cosignatures } = loop {
         match reader.next_line()? {
-            Some(Line::Head(head)) => break head,
+            Some(Line::Head(line)) => break line,
             Some(Line::Event(event, leaf)) => {
                 let out_of_order =
                     VerifyError::Order { line: reader.line, expected: log.size(), found: event.sequence };
@@ -68,7 +70,7 @@ pub fn verify_export(
     if let Some(expected) = expected {
         check_continues(&log, &head.log_id, expected, key)?;
     }
-    Ok(ExportSummary { head, refused, first_at, last_at })
+    Ok(ExportSummary { head, cosignatures, refused, first_at, last_at })
 }
 
 /// Checks that `log` begins with the events under `expected`.
@@ -88,13 +90,15 @@ fn check_continues(log: &Log, log_id: &str, expected: &SignedTreeHead, key: &Ver
 enum Line {
     /// An event and its bytes.
     Event(Event, Vec<u8>),
-    Head(SignedTreeHead),
+    Head(HeadLine),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HeadLine {
     head: SignedTreeHead,
+    #[serde(default)]
+    cosignatures: Vec<Cosignature>,
 }
 
 struct ExportReader<R> {
@@ -120,8 +124,9 @@ impl<R: BufRead> ExportReader<R> {
         if let Ok(event) = serde_json::from_slice::<Event>(text) {
             return if event.leaf() == text { Ok(Some(Line::Event(event, text.to_vec()))) } else { Err(fault) };
         }
-        let head = serde_json::from_slice::<HeadLine>(text).map_err(|_| fault.clone())?.head;
-        if head.export_line().as_ref() == Ok(&bytes) { Ok(Some(Line::Head(head))) } else { Err(fault) }
+        let last = serde_json::from_slice::<HeadLine>(text).map_err(|_| fault.clone())?;
+        let written = last.head.export_line(&last.cosignatures);
+        if written.as_ref() == Ok(&bytes) { Ok(Some(Line::Head(last))) } else { Err(fault) }
     }
 }
 
@@ -130,7 +135,7 @@ mod tests {
     use glovebox_gm::SigningKey;
 
     use super::*;
-    use crate::samples::{LOG_ID, at, event, export, head, key, log, public, signed_head};
+    use crate::samples::{LOG_ID, at, event, export, head, key, log, policy, public, signed_head, witnessed_export};
     use crate::{Actor, Draft};
 
     fn verify(export: &[u8]) -> Result<ExportSummary, VerifyError> {
@@ -151,6 +156,34 @@ mod tests {
         let summary = verify(&export(5)).unwrap();
         assert_eq!((summary.first_at, summary.last_at), (Some(at(0)), Some(at(4))));
         assert_eq!(verify(&export(0)).unwrap().first_at, None);
+    }
+
+    #[test]
+    fn what_witnesses_said_ends_an_export() {
+        for size in [0, 1, 6] {
+            let export = witnessed_export(size);
+            let summary = verify(&export).unwrap();
+            let found = policy().verify(&summary.head, &summary.cosignatures).unwrap();
+            assert_eq!(found.iter().map(|one| one.witness.as_str()).collect::<Vec<_>>(), ["hospital-a", "regulator"]);
+            let summary = verify(&crate::samples::export(size)).unwrap();
+            assert!(matches!(
+                policy().verify(&summary.head, &summary.cosignatures),
+                Err(VerifyError::Unwitnessed { found: 0, .. })
+            ));
+        }
+    }
+
+    /// Byte for byte: with the keys of the witnesses, the tail can't be written in a second way either.
+    #[test]
+    fn every_changed_byte_of_the_tail_is_found() {
+        let export = witnessed_export(1);
+        let tail = export.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        for place in tail..export.len() {
+            let mut forged = export.clone();
+            forged[place] ^= 1;
+            let holds = verify(&forged).is_ok_and(|found| policy().verify(&found.head, &found.cosignatures).is_ok());
+            assert!(!holds, "byte {place}");
+        }
     }
 
     #[test]
@@ -236,7 +269,7 @@ mod tests {
         assert_eq!(verify_export(export(3).as_slice(), other.verifying_key(), None), fault);
         // The log copied and signed by someone else.
         let mut forged = lines(&export(3));
-        forged[3] = head(&log(3)).sign(&other).unwrap().export_line().unwrap();
+        forged[3] = head(&log(3)).sign(&other).unwrap().export_line(&[]).unwrap();
         assert_eq!(verify(&forged.concat()), fault);
     }
 

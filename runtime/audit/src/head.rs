@@ -3,10 +3,8 @@
 use glovebox_catalog::Timestamp;
 use glovebox_gm::{Digest, Signature, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::canonical::canonical_value;
-use crate::{AuditError, VerifyError, canonical_json};
+use crate::{AuditError, Cosignature, VerifyError, canonical_json};
 
 /// Goes before what is signed, so that no signature of one kind passes for one of another.
 const CONTEXT: &[u8] = b"glovebox/tree-head/v1\n";
@@ -61,17 +59,22 @@ impl SignedTreeHead {
         key.verify(&bytes, &self.signature).map_err(|_| fault)
     }
 
-    /// The last line of an export, with its line feed.
+    /// The last line of an export, with its line feed: the head, and what witnesses said of it.
     ///
     /// # Errors
     /// [`AuditError::Json`] when the head can't be written.
-    pub fn export_line(&self) -> Result<Vec<u8>, AuditError> {
-        let head = serde_json::to_value(self).map_err(|error| AuditError::Json(error.to_string()))?;
-        let line: serde_json::Map<_, _> = [("head".to_owned(), head)].into_iter().collect();
-        let mut line = canonical_value(&Value::Object(line));
+    pub fn export_line(&self, cosignatures: &[Cosignature]) -> Result<Vec<u8>, AuditError> {
+        let mut line = canonical_json(&LastLine { head: self, cosignatures })?;
         line.push(b'\n');
         Ok(line)
     }
+}
+
+#[derive(Serialize)]
+struct LastLine<'a> {
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    cosignatures: &'a [Cosignature],
+    head: &'a SignedTreeHead,
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use glovebox_catalog::{
 use glovebox_gm::{Digest, Signature, SigningKey, VerifyingKey, sm3};
 use serde::{Deserialize, Serialize};
 
-use crate::{AuditError, Event, InclusionProof, SignedTreeHead, VerifyError, canonical_json};
+use crate::{
+    AuditError, Cosignature, Event, InclusionProof, SignedTreeHead, VerifyError, WitnessPolicy, canonical_json,
+};
 
 /// The version of receipts that this code writes and verifies.
 pub const RECEIPT_VERSION: u32 = 1;
@@ -128,6 +130,9 @@ pub struct Receipt {
     pub head: SignedTreeHead,
     /// SM2 signature over `glovebox/statement/v1`, a line feed and the statement's canonical JSON.
     pub signature: Signature,
+    /// What witnesses said of the head; outside of what the enclave signs, since it is joined when a receipt is read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cosignatures: Vec<Cosignature>,
 }
 
 impl Receipt {
@@ -160,6 +165,20 @@ impl Receipt {
         self.inclusion.verify(&self.event, head)
     }
 
+    /// Checks everything, and that as many witnesses as `policy` asks for cosigned the log's head. The answer is those that
+    /// did.
+    ///
+    /// # Errors
+    /// As [`Receipt::verify`] and [`WitnessPolicy::verify`].
+    pub fn verify_witnessed<'a>(
+        &'a self,
+        key: &VerifyingKey,
+        policy: &WitnessPolicy,
+    ) -> Result<Vec<&'a Cosignature>, VerifyError> {
+        self.verify(key)?;
+        policy.verify(&self.head.head, &self.cosignatures)
+    }
+
     /// Checks that `output` is what left: the bytes whose digest the statement holds.
     ///
     /// # Errors
@@ -174,7 +193,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::samples::{LOG_ID, at, event, key, log, public, receipt, signed_head};
+    use crate::samples::{LOG_ID, at, event, key, log, policy, public, receipt, signed_head};
     use crate::{Actor, Draft, TreeHead};
 
     #[test]
@@ -210,7 +229,8 @@ mod tests {
     #[test]
     fn every_changed_field_is_found() {
         let json = serde_json::to_value(receipt()).unwrap();
-        let paths = leaves(&json, String::new());
+        let paths = leaves(&json, String::new()).into_iter().filter(|path| !path.starts_with("/cosignatures"));
+        let paths: Vec<_> = paths.collect();
         assert!(paths.len() > 45, "{}", paths.len());
         for path in paths {
             let mutations: Vec<Value> = match json.pointer(&path).unwrap() {
@@ -262,10 +282,39 @@ mod tests {
             let names: Vec<_> = json.pointer(path).unwrap().as_object().unwrap().keys().cloned().collect();
             for name in names {
                 let mut forged = json.clone();
+                if name == "cosignatures" {
+                    continue;
+                }
                 forged.pointer_mut(path).unwrap().as_object_mut().unwrap().remove(&name);
                 refused(forged, &format!("{path}/{name}"));
             }
         }
+    }
+
+    /// With the keys of the witnesses, no cosignature can be changed either, nor taken away below what is asked for.
+    #[test]
+    fn every_changed_cosignature_is_found() {
+        let (policy, genuine) = (policy(), receipt());
+        assert_eq!(genuine.verify_witnessed(&public(), &policy).map(|found| found.len()), Ok(2));
+        let json = serde_json::to_value(&genuine).unwrap();
+        for (index, part, other) in [
+            (0, "witness", Value::from("regulator")),
+            (0, "key_sm3", json["cosignatures"][1]["key_sm3"].clone()),
+            (1, "at", "2027-11-23T00:00:03.000Z".into()),
+            (1, "signature", json["cosignatures"][0]["signature"].clone()),
+        ] {
+            let mut forged = json.clone();
+            forged["cosignatures"][index][part] = other;
+            let forged: Receipt = serde_json::from_value(forged).unwrap();
+            assert_eq!(forged.verify(&public()), Ok(()), "the enclave did not sign it");
+            assert!(forged.verify_witnessed(&public(), &policy).is_err(), "{part}");
+        }
+        let cut = Receipt { cosignatures: genuine.cosignatures[1..].to_vec(), ..genuine.clone() };
+        assert!(matches!(cut.verify_witnessed(&public(), &policy), Err(VerifyError::Unwitnessed { found: 1, .. })));
+        // Cosigned, but the enclave's part was changed.
+        let mut forged = genuine;
+        forged.statement.cells_withheld = 0;
+        assert!(forged.verify_witnessed(&public(), &policy).is_err());
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use glovebox_catalog::{
-    DatasetId, GrantId, Isolation, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, Timestamp,
+    DatasetId, GrantId, Isolation, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, Timestamp, WitnessId,
 };
 use glovebox_gm::{Digest, SigningKey, VerifyingKey, sm3};
 
 use crate::{
-    Actor, Draft, Event, Log, RECEIPT_VERSION, Receipt, STATEMENT_DETAIL, SignedTreeHead, Statement, TreeHead,
+    Actor, Cosignature, Draft, Event, KnownWitness, Log, RECEIPT_VERSION, Receipt, STATEMENT_DETAIL, SignedTreeHead,
+    Statement, TreeHead, WitnessPolicy,
 };
 
 pub(crate) const LOG_ID: &str = "log-1";
@@ -71,9 +72,59 @@ pub(crate) fn signed_head(log: &Log) -> SignedTreeHead {
     head(log).sign(key()).unwrap()
 }
 
+/// Names and private keys of three witnesses, made by OpenSSL.
+const WITNESSES: [(&str, &str); 3] = [
+    (
+        "hospital-a",
+        "-----BEGIN PRIVATE KEY-----\n\
+         MIGHAgEAMBMGByqGSM49AgEGCCqBHM9VAYItBG0wawIBAQQgASilt32NI4IOeO5s\n\
+         c65qChlOOCAUeX+4Uldz4TArdEyhRANCAASVxkm9/we3uNVaJTSTPmtgleTHhXEn\n\
+         BpgzQa6Ha0XP6oSYA6dBpsJKnah2g9SS3MksraPePoWFrw0izaaGZ5cq\n\
+         -----END PRIVATE KEY-----\n",
+    ),
+    (
+        "hospital-b",
+        "-----BEGIN PRIVATE KEY-----\n\
+         MIGHAgEAMBMGByqGSM49AgEGCCqBHM9VAYItBG0wawIBAQQgp8MJ20+XPR+1psuG\n\
+         m6fF/c6qf2qK+tq0/zOBfWfuL+OhRANCAAQH8lIAQtxOBSuq6IQQZS5Wcaz6ksAF\n\
+         +DZWxg2y0nJGrsZDa/xux/owxHQgCMBnpmQOz2xpvb07LIxRCTtjT2Yt\n\
+         -----END PRIVATE KEY-----\n",
+    ),
+    (
+        "regulator",
+        "-----BEGIN PRIVATE KEY-----\n\
+         MIGHAgEAMBMGByqGSM49AgEGCCqBHM9VAYItBG0wawIBAQQg587LXfvKtcg3ikAs\n\
+         KWwi03L8rmRQSKry8BN7RsvHLimhRANCAAQibUPKeqdIvdkCaGxoonHPS66TiO9X\n\
+         Y1RWf0DSbyqpfw3/ZqQ9nOdPCCztQn1NwQHZd/n2nZib8JRtYG0o3jn8\n\
+         -----END PRIVATE KEY-----\n",
+    ),
+];
+
+static WITNESS_KEYS: LazyLock<[SigningKey; 3]> =
+    LazyLock::new(|| WITNESSES.map(|(_, pem)| SigningKey::from_pkcs8_pem(pem).unwrap()));
+
+pub(crate) fn witness_key(index: usize) -> &'static SigningKey {
+    &WITNESS_KEYS[index]
+}
+
+pub(crate) fn cosignature(index: usize, head: &TreeHead) -> Cosignature {
+    let name = WitnessId::new(WITNESSES[index].0).unwrap();
+    Cosignature::sign(head, name, at(1003), witness_key(index)).unwrap()
+}
+
+/// Two of the three.
+pub(crate) fn policy() -> WitnessPolicy {
+    let known = |index: usize| KnownWitness {
+        name: WitnessId::new(WITNESSES[index].0).unwrap(),
+        key: witness_key(index).verifying_key().clone(),
+        url: format!("http://192.0.2.{}:9470", index + 1),
+    };
+    WitnessPolicy::new(2, (0..3).map(known).collect()).unwrap()
+}
+
 pub(crate) fn export(size: u64) -> Vec<u8> {
     let mut lines: Vec<u8> = (0..size).flat_map(|sequence| [event(sequence).leaf(), b"\n".to_vec()].concat()).collect();
-    lines.extend(signed_head(&log(size)).export_line().unwrap());
+    lines.extend(signed_head(&log(size)).export_line(&[]).unwrap());
     lines
 }
 
@@ -113,7 +164,18 @@ pub(crate) fn statement() -> Statement {
     }
 }
 
-/// A receipt in a log of nine events, recorded as event 5.
+/// An export of so many events that two of the witnesses cosigned.
+pub(crate) fn witnessed_export(size: u64) -> Vec<u8> {
+    let (lines, head) = (export(size), signed_head(&log(size)));
+    let events = lines
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .and_then(|end| lines[..end].iter().rposition(|byte| *byte == b'\n'));
+    let cosignatures: Vec<_> = [0, 2].map(|index| cosignature(index, &head.head)).into();
+    [&lines[..events.map_or(0, |end| end + 1)], &head.export_line(&cosignatures).unwrap()].concat()
+}
+
+/// A receipt in a log of nine events, recorded as event 5, which two of the witnesses cosigned.
 pub(crate) fn receipt() -> Receipt {
     let statement = statement();
     let mut log = log(5);
@@ -122,11 +184,13 @@ pub(crate) fn receipt() -> Receipt {
         .at_sequence(5);
     log.append(&recorded).unwrap();
     (6..9).for_each(|sequence| log.append(&event(sequence)).unwrap());
+    let head = signed_head(&log);
     Receipt {
+        cosignatures: (0..2).map(|index| cosignature(index, &head.head)).collect(),
         signature: statement.sign(key()).unwrap(),
         statement,
         event: recorded,
         inclusion: log.inclusion_proof(5).unwrap(),
-        head: signed_head(&log),
+        head,
     }
 }

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use glovebox_gm::VerifyingKey;
 
-use crate::samples::{export, public, receipt};
-use crate::{Receipt, verify_export};
+use crate::samples::{policy, public, receipt, witnessed_export};
+use crate::{Receipt, WitnessPolicy, verify_export};
 
 fn path(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "vectors", name].iter().collect()
@@ -34,8 +34,12 @@ fn golden_files_verify() {
     let json = golden("receipt.json", &serde_json::to_vec_pretty(&receipt()).unwrap());
     let receipt: Receipt = serde_json::from_slice(&json).unwrap();
     assert_eq!(receipt.verify(&golden_key()), Ok(()));
-    let lines = golden("export.jsonl", &export(6));
+    let witnesses = golden("witnesses.toml", toml::to_string(&policy()).unwrap().as_bytes());
+    let witnesses: WitnessPolicy = toml::from_str(std::str::from_utf8(&witnesses).unwrap()).unwrap();
+    assert_eq!(receipt.verify_witnessed(&golden_key(), &witnesses).map(|found| found.len()), Ok(2));
+    let lines = golden("export.jsonl", &witnessed_export(6));
     let summary = verify_export(lines.as_slice(), &golden_key(), None).unwrap();
+    assert_eq!(witnesses.verify(&summary.head, &summary.cosignatures).map(|found| found.len()), Ok(2));
     assert_eq!(summary.head.root.to_string(), "f3a1649fcdbc361e0ab971b712fe6430c20884c70099e2b596c8a8d27e9b3504");
 }
 
@@ -51,8 +55,9 @@ fn golden_files_verify_with_other_tools() {
     }
     let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "verify.py"].iter().collect();
     let check = |kind: &str, file: PathBuf| {
-        let output = Command::new("python3").arg(&script).arg(kind).arg(file).arg(path("enclave.pem")).output();
-        output.unwrap().status.success()
+        let mut command = Command::new("python3");
+        command.arg(&script).arg(kind).arg(file).arg(path("enclave.pem")).arg(path("witnesses.toml"));
+        command.output().unwrap().status.success()
     };
     assert!(check("receipt", path("receipt.json")));
     assert!(check("export", path("export.jsonl")));
@@ -61,7 +66,10 @@ fn golden_files_verify_with_other_tools() {
     for (kind, name, from, to) in [
         ("receipt", "receipt.json", "\"cells_released\": 12", "\"cells_released\": 13"),
         ("receipt", "receipt.json", "\"resource\": \"job/job-1\"", "\"resource\": \"job/job-2\""),
+        ("receipt", "receipt.json", "\"witness\": \"hospital-b\"", "\"witness\": \"regulator\""),
+        ("receipt", "receipt.json", "\"witness\": \"hospital-b\"", "\"witness\": \"stranger\""),
         ("export", "export.jsonl", "\"count\":\"3\"", "\"count\":\"4\""),
+        ("export", "export.jsonl", "\"witness\":\"regulator\"", "\"witness\":\"hospital-b\""),
     ] {
         let text = std::fs::read_to_string(path(name)).unwrap();
         let forged = text.replacen(from, to, 1);

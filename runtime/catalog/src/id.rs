@@ -106,6 +106,8 @@ ids! {
     ReservationId,
     /// A segment of a dataset's snapshot, made by the vault.
     SegmentId,
+    /// A witness of an enclave's log, chosen by whoever runs it, e.g. `hospital-a`.
+    WitnessId,
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub use grant::{
 };
 pub use id::{
     DatasetId, GrantId, IdError, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, ReservationId, ReviewId,
-    SegmentId,
+    SegmentId, WitnessId,
 };
 pub use key::{KeyDimension, KeyDomain};
 pub use manifest::{

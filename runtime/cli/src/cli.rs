@@ -76,6 +76,9 @@ pub(crate) enum Command {
     /// The audit log: read, prove, verify offline · 审计
     #[command(subcommand)]
     Audit(command::audit::Audit),
+    /// A witness of an enclave's log, for suppliers and regulators · 见证
+    #[command(subcommand)]
+    Witness(command::witness::WitnessCommand),
     /// The enclave's public key, and key files · 密钥
     #[command(subcommand)]
     Key(command::key::Key),
@@ -103,6 +106,7 @@ impl Command {
             Self::Receipt(command) => command.run(output),
             Self::Meter(command) => command.run(global, output).await,
             Self::Audit(command) => command.run(global, output).await,
+            Self::Witness(command) => command.run(output).await,
             Self::Key(command) => command.run(global, output).await,
             Self::Doctor(command) => command.run(output),
         }

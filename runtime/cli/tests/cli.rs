@@ -76,7 +76,17 @@ fn fill(folder: &Path) {
     let mut altered: Value = serde_json::from_slice(&receipt).unwrap();
     altered["statement"]["cells_released"] = 999.into();
     put("receipt-altered.json", altered.to_string().as_bytes());
+    let mut cosigned: Value = serde_json::from_slice(&receipt).unwrap();
+    cosigned["cosignatures"].as_array_mut().unwrap().truncate(1);
+    put("receipt-one-witness.json", cosigned.to_string().as_bytes());
+    let mut cosigned: Value = serde_json::from_slice(&receipt).unwrap();
+    cosigned["cosignatures"][1]["witness"] = "regulator".into();
+    put("receipt-other-witness.json", cosigned.to_string().as_bytes());
+    let witnesses = String::from_utf8(take("runtime/audit/vectors/witnesses.toml")).unwrap();
+    put("witnesses.toml", witnesses.as_bytes());
+    put("witnesses-one.toml", witnesses.replace("required = 2", "required = 1").as_bytes());
     put("enclave.pem", &take("runtime/audit/vectors/enclave.pem"));
+    fill_forked(&folder.join("forked"));
     let other = glovebox_gm::SigningKey::generate().unwrap();
     put("other.pem", other.verifying_key().to_pem().unwrap().as_bytes());
     put("output", b"output");
@@ -103,6 +113,24 @@ fn fill(folder: &Path) {
     let assemble = |path: &str| wat::parse_bytes(&take(path)).unwrap().into_owned();
     put("keeps-state.wasm", &assemble("runtime/cli/src/demo/keeps_state.wat"));
     put("no-manifest.wasm", &assemble("tests/guests/has_no_manifest.wat"));
+}
+
+/// A witness that was shown two roots of one size.
+fn fill_forked(folder: &Path) {
+    use glovebox_audit::{AddHead, Log, TreeHead};
+    let enclave = glovebox_gm::SigningKey::generate().unwrap();
+    let at = glovebox_catalog::Timestamp::from_unix_ms(0);
+    let head = |root: &[u8]| {
+        let head = TreeHead { root: glovebox_gm::sm3(root), ..Log::new("log-1").head(at) };
+        TreeHead { size: 6, ..head }.sign(&enclave).unwrap()
+    };
+    let name = glovebox_catalog::WitnessId::new("hospital-a").unwrap();
+    let setup = glovebox_witness::Setup { name, enclave: enclave.verifying_key().clone(), log_id: None };
+    let iterations = glovebox_gm::key_file::ITERATIONS_MIN;
+    glovebox_witness::create(folder, &setup, b"correct horse battery staple", iterations).unwrap();
+    let witness = glovebox_witness::Witness::open(folder, b"correct horse battery staple").unwrap();
+    let ask = |root: &[u8]| witness.add_head(&AddHead { old: None, head: head(root), hashes: Vec::new() }, at);
+    assert!(ask(b"one").is_ok() && ask(b"other").is_err());
 }
 
 /// Tables for ingestion.

@@ -80,7 +80,7 @@ impl Engine {
         let head = self.signed_head()?;
         let size = head.head.size;
         let last =
-            head.export_line().map_err(|error| EngineError::internal("write a tree head", error)).and_then(|line| {
+            head.export_line(&[]).map_err(|error| EngineError::internal("write a tree head", error)).and_then(|line| {
                 String::from_utf8(line).map_err(|error| EngineError::internal("write a tree head", error))
             });
         let events = self.store().export(size).map(|line| line.map_err(EngineError::from));

@@ -74,7 +74,7 @@ impl Store {
             let event = event_at(connection, sequence.cast_unsigned())?;
             let head = signed_head(connection, log, event.sequence + 1, now, sign)?;
             let inclusion = log.inclusion_proof_at(event.sequence, head.head.size)?;
-            Ok(Receipt { statement, event, inclusion, head, signature })
+            Ok(Receipt { statement, event, inclusion, head, signature, cosignatures: Vec::new() })
         })
     }
 }

@@ -11,6 +11,7 @@ mod policy;
 mod request;
 mod review;
 mod sandbox;
+mod witness;
 
 /// One code of the register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,11 @@ pub const REFUSAL_PARTS: &[RefusalPart] = &[
         title: "Reviews: `review`",
         when: "While an output waits for reviewers, and when one that they let go is fetched.",
         codes: review::CODES,
+    },
+    RefusalPart {
+        title: "Witnesses: `witness`",
+        when: "When an enclave asks a witness to cosign its log; the operator's log tells of it.",
+        codes: witness::CODES,
     },
 ];
 

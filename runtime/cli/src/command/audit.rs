@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use futures::TryStreamExt as _;
-use glovebox_audit::{Event, SignedTreeHead, VerifyError, verify_export};
+use glovebox_audit::{Event, SignedTreeHead, VerifyError, WitnessPolicy, verify_export};
 use glovebox_client::{Client, Paging};
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::command::read_document;
 use crate::command::receipt::read_key;
+use crate::command::witness::{cosigned, read_policy};
 use crate::connection::Global;
 use crate::failure::Unverified;
 use crate::output::Output;
@@ -37,7 +38,8 @@ pub(crate) enum Audit {
     Proof(Proof),
     /// Verify an export with the enclave's public key, without the enclave
     #[command(after_help = "Examples:\n  glovebox audit verify audit.jsonl --key enclave.pem\n  \
-        glovebox audit verify audit.jsonl --key enclave.pem --against head.json\n\n\
+        glovebox audit verify audit.jsonl --key enclave.pem --against head.json\n  \
+        glovebox audit verify audit.jsonl --key enclave.pem --witnesses witnesses.toml\n\n\
         Finds any changed byte, gap, reorder and truncation. Without an older head, an export that was cut back to an\n\
         older one verifies: it is true, but old. Exit code 4 says that it does not verify.")]
     Verify(Verify),
@@ -86,6 +88,9 @@ pub(crate) struct Verify {
     /// An older head, from `glovebox audit head --json`
     #[arg(long, value_name = "HEAD")]
     against: Option<PathBuf>,
+    /// The enclave's witnesses, to check that enough of them cosigned; see docs/witnesses.md
+    #[arg(long, value_name = "FILE")]
+    witnesses: Option<PathBuf>,
 }
 
 impl Audit {
@@ -199,9 +204,12 @@ impl Verify {
         let key = read_key(&self.key)?;
         let against: Option<SignedTreeHead> = self.against.as_deref().map(read_document).transpose()?;
         let file = std::fs::File::open(&self.file).with_context(|| format!("can't read `{}`", self.file.display()))?;
-        let summary = verify_export(BufReader::new(file), &key, against.as_ref())
-            .map_err(|error| Unverified { what: self.file.display().to_string(), error })?;
+        let unverified = |error| Unverified { what: self.file.display().to_string(), error };
+        let summary = verify_export(BufReader::new(file), &key, against.as_ref()).map_err(unverified)?;
         let head = &summary.head;
+        let policy = self.witnesses.as_deref().map(read_policy).transpose()?;
+        let verify = |policy: &WitnessPolicy| policy.verify(head, &summary.cosignatures);
+        let found = policy.as_ref().map(verify).transpose().map_err(unverified)?;
         let facts = json!({
             "verified": true,
             "head": head,
@@ -209,6 +217,7 @@ impl Verify {
             "first_at": summary.first_at,
             "last_at": summary.last_at,
             "against_size": against.as_ref().map(|old| old.head.size),
+            "witnesses_verified": found,
         });
         output.show(&facts, || {
             let time = |at: Option<glovebox_catalog::Timestamp>| at.map_or_else(String::new, |at| at.to_string());
@@ -218,6 +227,13 @@ impl Verify {
                 ("from", time(summary.first_at)),
                 ("to", time(summary.last_at)),
                 ("root SM3", head.root.to_string()),
+                (
+                    "witnesses",
+                    match (&policy, &found) {
+                        (Some(policy), Some(found)) => cosigned(policy, found),
+                        _ => format!("{} cosignatures, not checked", summary.cosignatures.len()),
+                    },
+                ),
             ]);
             let older = against.as_ref().map(|old| format!(", and all {} events of the older head", old.head.size));
             format!("{facts}\nverified: every event, their order, the signed head{}", older.unwrap_or_default())

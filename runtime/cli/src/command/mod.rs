@@ -20,6 +20,7 @@ pub(crate) mod release;
 pub(crate) mod review;
 pub(crate) mod serve;
 pub(crate) mod whoami;
+pub(crate) mod witness;
 
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;

@@ -8,6 +8,7 @@ use glovebox_audit::Receipt;
 use glovebox_gm::VerifyingKey;
 use serde_json::json;
 
+use crate::command::witness::{cosigned, read_policy};
 use crate::connection::{read, read_bytes};
 use crate::failure::Unverified;
 use crate::output::Output;
@@ -19,7 +20,8 @@ use crate::text::{self, number};
 pub(crate) enum ReceiptCommand {
     /// Verify a receipt with the enclave's public key, without the enclave
     #[command(after_help = "Examples:\n  glovebox receipt verify receipt.json --key enclave.pem\n  \
-        glovebox receipt verify receipt.json --key enclave.pem --release release.json\n\n\
+        glovebox receipt verify receipt.json --key enclave.pem --release release.json\n  \
+        glovebox receipt verify receipt.json --key enclave.pem --witnesses witnesses.toml\n\n\
         Take the key from a source that you trust: one that came along with the receipt proves nothing.\n\
         Exit code 4 says that it does not verify.")]
     Verify(Verify),
@@ -35,15 +37,22 @@ pub(crate) struct Verify {
     /// The release as JSON, to check that the receipt is about it
     #[arg(long, value_name = "FILE")]
     release: Option<PathBuf>,
+    /// The enclave's witnesses, to check that enough of them cosigned; see docs/witnesses.md
+    #[arg(long, value_name = "FILE")]
+    witnesses: Option<PathBuf>,
 }
 
 impl ReceiptCommand {
     pub(crate) fn run(self, output: &Output) -> anyhow::Result<()> {
-        let Self::Verify(Verify { file, key, release }) = self;
+        let Self::Verify(Verify { file, key, release, witnesses }) = self;
         let key = read_key(&key)?;
         let receipt: Receipt =
             serde_json::from_str(&read(&file)?).with_context(|| format!("`{}` is not a receipt", file.display()))?;
-        receipt.verify(&key).map_err(|error| Unverified { what: file.display().to_string(), error })?;
+        let unverified = |error| Unverified { what: file.display().to_string(), error };
+        receipt.verify(&key).map_err(unverified)?;
+        let policy = witnesses.as_deref().map(read_policy).transpose()?;
+        let found =
+            policy.as_ref().map(|policy| receipt.verify_witnessed(&key, policy)).transpose().map_err(unverified)?;
         if let Some(release) = &release {
             let bytes = read_bytes(release)?;
             receipt.verify_output(&bytes).map_err(|error| Unverified { what: release.display().to_string(), error })?;
@@ -52,12 +61,17 @@ impl ReceiptCommand {
             "verified": true,
             "key_sm3": key.fingerprint().to_string(),
             "release_verified": release.is_some(),
+            "witnesses_verified": found,
             "statement": receipt.statement,
             "log_id": receipt.head.head.log_id,
             "sequence": receipt.inclusion.sequence,
             "log_size": receipt.inclusion.size,
         });
-        output.show(&facts, || shown(&receipt, &key, release.as_deref()))
+        let witnesses = match (&policy, &found) {
+            (Some(policy), Some(found)) => cosigned(policy, found),
+            _ => unchecked(&receipt),
+        };
+        output.show(&facts, || shown(&receipt, &key, release.as_deref(), witnesses))
     }
 }
 
@@ -68,7 +82,15 @@ pub(crate) fn read_key(path: &Path) -> anyhow::Result<VerifyingKey> {
         .with_context(|| format!("`{}` is not the public key of an enclave; see `glovebox key show`", path.display()))
 }
 
-fn shown(receipt: &Receipt, key: &VerifyingKey, release: Option<&Path>) -> String {
+/// What can be said of witnesses whose keys are not at hand.
+fn unchecked(receipt: &Receipt) -> String {
+    match receipt.cosignatures.len() {
+        0 => "none cosigned".to_owned(),
+        count => format!("{count} cosignatures, not checked: give `--witnesses FILE`"),
+    }
+}
+
+fn shown(receipt: &Receipt, key: &VerifyingKey, release: Option<&Path>, witnesses: String) -> String {
     let s = &receipt.statement;
     let meters = s.meters.iter().map(|(name, amount)| format!("{name} {}", number(*amount))).collect::<Vec<_>>();
     let parameters = s.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
@@ -87,6 +109,7 @@ fn shown(receipt: &Receipt, key: &VerifyingKey, release: Option<&Path>) -> Strin
         ("meters", meters.join(", ")),
         ("ran", format!("{} to {}", s.started_at, s.ended_at)),
         ("in the log", format!("entry {} of {} in {}", receipt.inclusion.sequence, receipt.inclusion.size, s.log_id)),
+        ("witnesses", witnesses),
     ]);
     let about = match release {
         Some(release) => format!(", and it is about {}", release.display()),

@@ -44,7 +44,7 @@ pub(crate) struct Serve {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum LogFormat {
+pub(crate) enum LogFormat {
     Text,
     Json,
 }
@@ -279,7 +279,7 @@ fn spoken(tls: &Tls) -> Vec<&'static str> {
     sets.into_iter().filter(|(_, files)| files.is_some()).map(|(suites, _)| suites.as_str()).collect()
 }
 
-fn start_log(format: LogFormat) {
+pub(crate) fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // A log that goes into a file must not be full of colours.
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());

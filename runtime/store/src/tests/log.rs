@@ -45,7 +45,7 @@ fn an_export_verifies_offline() {
         lines.extend_from_slice(leaf.unwrap().as_bytes());
         lines.push(b'\n');
     }
-    lines.extend(head.export_line().unwrap());
+    lines.extend(head.export_line(&[]).unwrap());
     verify_export(lines.as_slice(), key.verifying_key(), Some(&head)).unwrap();
     let cut: Vec<u8> = lines.split_inclusive(|byte| *byte == b'\n').skip(1).flatten().copied().collect();
     assert!(verify_export(cut.as_slice(), key.verifying_key(), None).is_err());
