@@ -119,7 +119,7 @@ pub struct Approval {
 pub enum Capacity {
     /// For the supplier of a dataset in scope.
     Supplier,
-    /// As reviewer of another organisation than the proposer's.
+    /// As reviewer of an organisation that is neither the proposer's nor a supplier's.
     Reviewer,
 }
 

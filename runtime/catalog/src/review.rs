@@ -161,6 +161,8 @@ pub struct Review {
     pub dataset: DatasetId,
     /// The supplier of the dataset.
     pub supplier: OrganisationId,
+    /// Suppliers of the grant. Their people read what is said of their data, and don't review it.
+    pub suppliers: BTreeSet<OrganisationId>,
     /// The module that computed it.
     pub module: ModuleId,
     /// The developer's organisation.
@@ -239,6 +241,7 @@ mod tests {
             grant: GrantId::new("grt-1").unwrap(),
             dataset: DatasetId::new("table").unwrap(),
             supplier: OrganisationId::new("hospital").unwrap(),
+            suppliers: BTreeSet::from([OrganisationId::new("hospital").unwrap()]),
             module: ModuleId::new("0".repeat(64)).unwrap(),
             organisation: OrganisationId::new("company").unwrap(),
             submitted_by: PrincipalId::new("dev").unwrap(),

@@ -63,7 +63,7 @@ impl Engine {
         let grant = policy::propose(id, terms, &caller.principal, &datasets, &organisations, self.now())
             .map_err(|error| EngineError::Invalid(vec![error.refusal("the grant's terms")]))?;
         let principals = all(|slice| self.store().principals(None, slice))?;
-        policy::check_reviewers(&grant.terms, &grant.organisation, &principals)
+        policy::check_reviewers(&grant, &principals)
             .map_err(|error| EngineError::Invalid(vec![error.refusal("the grant's terms")]))?;
         let draft = self.done(caller, Action::GrantPropose, path).with("terms_sm3", terms_sm3(&grant)?);
         self.store().put_grant(&grant, draft)?;

@@ -160,7 +160,7 @@ fn a_state_written_by_hand_opens_nothing() {
     forged.state = GrantState::Active;
     refused(ask(&forged, |_| {}), "policy.approval-missing");
     // Approvals that `decide` would not have taken count for nothing: by the proposer, by the developer's own
-    // reviewer, by the supplier's person in both capacities.
+    // reviewer, by the supplier's person in both capacities, by the supplier's own reviewer.
     let approval = |by: &Principal, capacity| Approval {
         principal: by.id.clone(),
         organisation: by.organisation.clone(),
@@ -170,12 +170,14 @@ fn a_state_written_by_hand_opens_nothing() {
         at: now(),
     };
     let own_reviewer = principal("rev", "company", &[Role::Reviewer]);
+    let ethics_board = principal("ethics", "hospital", &[Role::Reviewer]);
     let mut by_proposer = approval(&supplier(), Capacity::Supplier);
     by_proposer.principal = developer().id;
     for approvals in [
         vec![by_proposer, approval(&reviewer(), Capacity::Reviewer)],
         vec![approval(&supplier(), Capacity::Supplier), approval(&own_reviewer, Capacity::Reviewer)],
         vec![approval(&supplier(), Capacity::Supplier), approval(&supplier(), Capacity::Reviewer)],
+        vec![approval(&supplier(), Capacity::Supplier), approval(&ethics_board, Capacity::Reviewer)],
     ] {
         forged.approvals = approvals;
         refused(ask(&forged, |_| {}), "policy.approval-missing");
@@ -304,12 +306,16 @@ fn nobody_approves_alone() {
     let mut grant = proposed();
     let both = principal("both", "hospital", &all);
     assert_eq!(approve(&mut grant, &both, Capacity::Supplier), Ok(GrantState::Proposed));
-    assert_eq!(approve(&mut grant, &both, Capacity::Reviewer), Err(PolicyError::SamePerson));
+    assert_eq!(approve(&mut grant, &both, Capacity::Reviewer), Err(PolicyError::OwnOrganisation));
     assert_eq!(approve(&mut grant, &colleague, Capacity::Supplier), {
         Err(PolicyError::AlreadyDecided { organisation: both.organisation.clone() })
     });
     assert_eq!(grant.approvals.len(), 1);
-    assert_eq!(approve(&mut grant, &colleague, Capacity::Reviewer), Ok(GrantState::Active));
+    // Nor is the supplier's own reviewer the one from outside.
+    assert_eq!(approve(&mut grant, &colleague, Capacity::Reviewer), Err(PolicyError::OwnOrganisation));
+    let turncoat = principal("both", "laboratory", &all);
+    assert_eq!(approve(&mut grant, &turncoat, Capacity::Reviewer), Err(PolicyError::SamePerson));
+    assert_eq!(approve(&mut grant, &reviewer(), Capacity::Reviewer), Ok(GrantState::Active));
 }
 
 #[test]
@@ -319,7 +325,9 @@ fn who_decides_holds_the_role_for_a_party() {
     assert_eq!(fault(&reviewer(), Capacity::Supplier), "policy.capacity");
     assert_eq!(fault(&supplier(), Capacity::Reviewer), "policy.capacity");
     assert_eq!(fault(&principal("x", "clinic", &[Role::Supplier]), Capacity::Supplier), "policy.wrong-organisation");
-    assert_eq!(fault(&principal("x", "company", &[Role::Reviewer]), Capacity::Reviewer), "policy.own-organisation");
+    for concerned in ["company", "hospital"] {
+        assert_eq!(fault(&principal("x", concerned, &[Role::Reviewer]), Capacity::Reviewer), "policy.own-organisation");
+    }
     for role in [Role::Operator, Role::Regulator, Role::SecurityOfficer, Role::Developer] {
         assert_eq!(fault(&principal("x", "hospital", &[role]), Capacity::Supplier), "policy.capacity");
     }

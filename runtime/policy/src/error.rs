@@ -69,8 +69,8 @@ pub enum PolicyError {
     /// The proposer decides on their own grant.
     #[error("nobody decides on a grant that they proposed")]
     SelfApproval,
-    /// A reviewer decides on a grant of their own organisation.
-    #[error("a reviewer decides on grants of other organisations only")]
+    /// A reviewer decides on a grant that is their own organisation's, or opens its data.
+    #[error("a reviewer decides on grants in which their organisation has no part, as developer or as supplier")]
     OwnOrganisation,
     /// One person decides twice.
     #[error("one person decides on a grant once, in one capacity")]
@@ -96,7 +96,7 @@ pub enum PolicyError {
         event: ReviewEvent,
     },
     /// The person or their organisation has a part in the output.
-    #[error("an output is judged by people who have no part in it: neither in the job nor in the module")]
+    #[error("an output is judged by people who have no part in it: neither in the job, the module nor the data")]
     ReviewBarred,
     /// The reviewer decides without having taken the output up.
     #[error("a reviewer takes an output up before saying anything on it")]
@@ -180,12 +180,14 @@ impl PolicyError {
             Self::State { .. } => "read the grant's state; final states need a new grant",
             Self::Capacity { .. } => "decide in the capacity of a role that you hold",
             Self::WrongOrganisation { .. } => "ask an organisation that is party to it",
-            Self::SelfApproval | Self::OwnOrganisation => "ask a reviewer of another organisation",
+            Self::SelfApproval | Self::OwnOrganisation => "ask a reviewer of an organisation that is not concerned",
             Self::SamePerson => "ask a second person",
             Self::AlreadyDecided { .. } => "nothing is left to do in this capacity",
             Self::TermOver { .. } => "propose a grant with a new term",
             Self::ReviewState { .. } => "read the review's state; final states need a new job",
-            Self::ReviewBarred => "ask a reviewer of another organisation, who did not submit the job or the module",
+            Self::ReviewBarred => {
+                "ask a reviewer of an organisation that is not concerned, who did not submit the job or the module"
+            }
             Self::ReviewNotClaimed => "claim the review first",
             Self::ReviewSamePerson => "ask a second reviewer",
             Self::ReviewClaimed => "comment, return, approve or refuse",

@@ -74,8 +74,8 @@ pub const TRANSITIONS: &[Transition] = &[
 
 /// Records the decision of `by` in `capacity`; the last approval missing makes the grant active, a refusal ends it.
 ///
-/// Active needs the approval of every supplier concerned and of one reviewer of another organisation than the
-/// developer's. One person decides once: the reviewer is never one of the approving suppliers' persons.
+/// Active needs the approval of every supplier concerned and of one reviewer of an organisation that is neither the
+/// developer nor one of those suppliers. One person decides once: the reviewer is never one of the approving suppliers' persons.
 ///
 /// # Errors
 /// [`PolicyError`] when the state, the person, their role or their organisation does not allow it; the grant is then
@@ -180,6 +180,7 @@ pub(crate) fn missing_approvals(
     let reviewed = approvals.iter().filter(counted).any(|approval| {
         approval.capacity == Capacity::Reviewer
             && &approval.organisation != developer
+            && !suppliers.contains(&approval.organisation)
             && !by_suppliers.iter().any(|other| other.principal == approval.principal)
     });
     let mut missing: Vec<String> = suppliers
@@ -191,7 +192,7 @@ pub(crate) fn missing_approvals(
         missing.push("any supplier".into());
     }
     if !reviewed {
-        missing.push("a reviewer of another organisation".into());
+        missing.push("a reviewer of an organisation that is not concerned".into());
     }
     missing
 }
@@ -222,7 +223,9 @@ fn check_decider(grant: &Grant, by: &Principal, capacity: Capacity) -> Result<()
         Capacity::Supplier if !grant.suppliers.contains(&by.organisation) => {
             return Err(PolicyError::WrongOrganisation { organisation: by.organisation.clone() });
         }
-        Capacity::Reviewer if by.organisation == grant.organisation => return Err(PolicyError::OwnOrganisation),
+        Capacity::Reviewer if by.organisation == grant.organisation || grant.suppliers.contains(&by.organisation) => {
+            return Err(PolicyError::OwnOrganisation);
+        }
         _ => {}
     }
     if grant.approvals.iter().any(|approval| approval.principal == by.id) {

@@ -54,26 +54,29 @@ pub fn propose(
     })
 }
 
-/// Checks that what `terms` leave to reviewers finds some: active reviewers of another organisation than the developer's.
+/// Checks that what `terms` leave to reviewers finds some: active reviewers of organisations that are not concerned.
 ///
 /// # Errors
 /// [`PolicyError::Terms`] when releases would wait for people who do not exist.
-pub fn check_reviewers(
-    terms: &GrantTerms,
-    developer: &OrganisationId,
-    principals: &[Principal],
-) -> Result<(), PolicyError> {
+pub fn check_reviewers(grant: &Grant, principals: &[Principal]) -> Result<(), PolicyError> {
+    let terms = &grant.terms;
     if !terms.review_required && !terms.isolations.contains(&Isolation::Cohort) {
         return Ok(());
     }
     let may = |principal: &&Principal| {
-        principal.active && principal.roles.contains(&Role::Reviewer) && principal.organisation != *developer
+        principal.active
+            && principal.roles.contains(&Role::Reviewer)
+            && principal.organisation != grant.organisation
+            && !grant.suppliers.contains(&principal.organisation)
     };
     if principals.iter().filter(may).count() >= REVIEWERS_MIN {
         return Ok(());
     }
     let place = if terms.review_required { "review_required" } else { "isolations, `cohort`" };
-    Err(fault(place, "expected two active reviewers of organisations other than the proposer's on file"))
+    Err(fault(
+        place,
+        "expected two active reviewers on file, of organisations other than the proposer's and the suppliers'",
+    ))
 }
 
 /// Why no grant can open `name` of `schema`, if so. The permit asks again when a job names the field.
@@ -358,19 +361,20 @@ mod tests {
 
     #[test]
     fn what_waits_for_reviewers_finds_two_of_them() {
-        let own = OrganisationId::new("company").unwrap();
         let reviewer = |id: &str, organisation: &str| principal(id, organisation, &[Role::Reviewer]);
-        let both = [reviewer("a", "laboratory"), reviewer("b", "hospital")];
-        let left = Principal { active: false, ..reviewer("b", "hospital") };
-        let few = [reviewer("a", "laboratory"), reviewer("c", "company"), left];
+        let both = [reviewer("a", "laboratory"), reviewer("b", "ministry")];
+        let left = Principal { active: false, ..reviewer("b", "ministry") };
+        let few = [reviewer("a", "laboratory"), reviewer("c", "company"), reviewer("d", "hospital"), left];
+        let grant = |terms: GrantTerms| Grant { terms, ..crate::fixtures::proposed() };
         for waits in [
             GrantTerms { review_required: true, ..terms() },
             GrantTerms { isolations: BTreeSet::from([Isolation::Row, Isolation::Cohort]), ..terms() },
         ] {
-            assert_eq!(check_reviewers(&waits, &own, &both), Ok(()));
-            assert!(check_reviewers(&waits, &own, &few).is_err());
+            let waits = grant(waits);
+            assert_eq!(check_reviewers(&waits, &both), Ok(()));
+            assert!(check_reviewers(&waits, &few).is_err());
         }
-        assert_eq!(check_reviewers(&terms(), &own, &few), Ok(()));
+        assert_eq!(check_reviewers(&grant(terms()), &few), Ok(()));
     }
 
     #[test]

@@ -250,7 +250,8 @@ pub fn withdraw_review(
     Ok(state)
 }
 
-/// Whether this person may see and judge the output: a reviewer who has no part in it.
+/// Whether this person may see and judge the output: a reviewer who has no part in it, of an organisation that is
+/// neither its developer nor a supplier of its grant.
 ///
 /// # Errors
 /// [`PolicyError`] when not.
@@ -263,6 +264,8 @@ pub fn check_reviewer(review: &Review, by: &Principal) -> Result<(), PolicyError
     }
     let barred = by.organisation == review.organisation
         || by.id == review.submitted_by
+        || by.organisation == review.supplier
+        || review.suppliers.contains(&by.organisation)
         || review.barred_organisations.contains(&by.organisation)
         || review.barred_principals.contains(&by.id);
     if barred { Err(PolicyError::ReviewBarred) } else { Ok(()) }

@@ -20,6 +20,7 @@ fn submitted() -> Review {
         grant: grant_id(),
         dataset: DatasetId::new("table").unwrap(),
         supplier: organisation_id("hospital"),
+        suppliers: parties(&["hospital", "clinic"]),
         module: ModuleId::new("0".repeat(64)).unwrap(),
         organisation: developer().organisation,
         submitted_by: developer().id,
@@ -102,6 +103,8 @@ fn nobody_with_a_part_in_it_judges() {
     for (who, code) in [
         (principal("colleague", "company", &[Role::Reviewer]), "review.not-independent"),
         (principal("colleague", "workshop", &[Role::Reviewer]), "review.not-independent"),
+        (principal("ethics", "hospital", &[Role::Reviewer]), "review.not-independent"),
+        (principal("ethics", "clinic", &[Role::Reviewer, Role::Supplier]), "review.not-independent"),
         (principal("dev", "ministry", &[Role::Reviewer]), "review.not-independent"),
         (principal("author", "ministry", &[Role::Reviewer]), "review.not-independent"),
         (no_reviewer, "policy.capacity"),

@@ -11,7 +11,7 @@ pub(super) const CODES: &[RefusalCode] = &[
     ),
     entry(
         "policy.approval-missing",
-        "every supplier concerned and a reviewer of another organisation approve",
+        "every supplier concerned and a reviewer of an organisation that is not concerned approve",
         "nobody opens data by themselves; the approvals are counted anew at each job",
         "wait for the approvals that the rule names",
     ),
@@ -143,9 +143,9 @@ pub(super) const CODES: &[RefusalCode] = &[
     ),
     entry(
         "policy.own-organisation",
-        "a reviewer decides on grants of other organisations only",
-        "nobody judges their own cause",
-        "ask a reviewer of another organisation",
+        "a reviewer decides on grants in which their organisation has no part, as developer or as supplier",
+        "nobody judges their own cause, and a supplier has a say of its own",
+        "ask a reviewer of an organisation that is not concerned",
     ),
     entry(
         "policy.policies-invalid",
@@ -181,7 +181,7 @@ pub(super) const CODES: &[RefusalCode] = &[
         "policy.self-approval",
         "nobody decides on a grant that they proposed",
         "nobody judges their own cause",
-        "ask a reviewer of another organisation",
+        "ask a reviewer of an organisation that is not concerned",
     ),
     entry(
         "policy.self-deactivation",

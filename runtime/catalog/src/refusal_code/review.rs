@@ -41,9 +41,9 @@ pub(super) const CODES: &[RefusalCode] = &[
     ),
     entry(
         "review.not-independent",
-        "an output is judged by people who have no part in it: neither in the job nor in the module",
+        "an output is judged by people who have no part in it: neither in the job, the module nor the data",
         "whoever gains by a release must not be the one who lets it go",
-        "ask a reviewer of another organisation, who did not submit the job or the module",
+        "ask a reviewer of an organisation that is not concerned, who did not submit the job or the module",
     ),
     entry(
         "review.output-destroyed",

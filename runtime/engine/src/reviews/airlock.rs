@@ -111,6 +111,7 @@ impl Engine {
             grant: case.grant.id.clone(),
             dataset: case.dataset.id.clone(),
             supplier: case.dataset.supplier.clone(),
+            suppliers: case.grant.suppliers.clone(),
             module: case.module.id.clone(),
             organisation: case.row.organisation.clone(),
             submitted_by: case.row.submitted_by.clone(),

@@ -18,6 +18,7 @@ pub(crate) fn review(number: u64) -> Review {
         grant: grant_id(),
         dataset: dataset("table").id,
         supplier: hospital(),
+        suppliers: BTreeSet::from([hospital()]),
         module: module().id,
         organisation: company(),
         submitted_by: developer(),
