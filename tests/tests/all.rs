@@ -25,4 +25,5 @@ mod roles;
 mod scenarios;
 mod synthetic;
 mod tidy;
+mod witnesses;
 mod world;

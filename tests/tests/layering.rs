@@ -22,7 +22,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("glovebox-store", &["audit", "catalog", "gate", "gm", "meter", "policy"]),
     ("glovebox-api", &["audit", "catalog", "gate", "meter"]),
     ("glovebox-client", &["api", "audit", "catalog", "gate", "gm", "tls"]),
-    ("glovebox-engine", &["api", "audit", "catalog", "gate", "gm", "meter", "policy", "sandbox", "store", "vault"]),
+    (
+        "glovebox-engine",
+        &["api", "audit", "catalog", "gate", "gm", "meter", "policy", "sandbox", "store", "vault", "witness"],
+    ),
     ("glovebox-server", &["api", "audit", "catalog", "engine", "gate", "gm", "meter", "policy", "tls"]),
     (
         "glovebox-cli",

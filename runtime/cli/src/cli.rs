@@ -108,7 +108,7 @@ impl Command {
             Self::Audit(command) => command.run(global, output).await,
             Self::Witness(command) => command.run(output).await,
             Self::Key(command) => command.run(global, output).await,
-            Self::Doctor(command) => command.run(output),
+            Self::Doctor(command) => command.run(output).await,
         }
     }
 }

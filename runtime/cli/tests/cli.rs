@@ -84,6 +84,7 @@ fn fill(folder: &Path) {
     put("receipt-other-witness.json", cosigned.to_string().as_bytes());
     let witnesses = String::from_utf8(take("runtime/audit/vectors/witnesses.toml")).unwrap();
     put("witnesses.toml", witnesses.as_bytes());
+    put("witnesses-away.toml", witnesses.replace("192.0.2.", "127.0.0.").replace(":9470", ":1").as_bytes());
     put("witnesses-one.toml", witnesses.replace("required = 2", "required = 1").as_bytes());
     put("enclave.pem", &take("runtime/audit/vectors/enclave.pem"));
     fill_forked(&folder.join("forked"));

@@ -5,6 +5,7 @@ use glovebox_audit::{AuditError, ConsistencyProof, Event, InclusionProof, Signed
 use glovebox_policy::{Action, ResourceRef};
 use glovebox_store::EventFilter;
 
+use crate::witnesses::Cosigned;
 use crate::{Caller, Engine, EngineError, PageQuery};
 
 /// Which events.
@@ -66,7 +67,8 @@ impl Engine {
         Ok(self.store().consistency_proof(from, to)?)
     }
 
-    /// The whole log as JSON lines, the signed head last; an event of its own.
+    /// The whole log as JSON lines, the signed head last, with what witnesses said of it; an event of its own. Waits a while
+    /// for witnesses, if there are any.
     ///
     /// # Errors
     /// [`EngineError::Refused`].
@@ -77,10 +79,16 @@ impl Engine {
         self.authorise(caller, Action::AuditExport, ResourceRef::enclave())?;
         let draft = self.done(caller, Action::AuditExport, ResourceRef::enclave().path());
         self.store().record(draft)?;
-        let head = self.signed_head()?;
+        let (head, cosignatures) = match self.witnessed_head()? {
+            Some(Cosigned { head, cosignatures }) => (head, cosignatures),
+            // Whoever reads the log must be able to see what is wrong while witnesses are away.
+            None => (self.signed_head()?, Vec::new()),
+        };
         let size = head.head.size;
-        let last =
-            head.export_line(&[]).map_err(|error| EngineError::internal("write a tree head", error)).and_then(|line| {
+        let last = head
+            .export_line(&cosignatures)
+            .map_err(|error| EngineError::internal("write a tree head", error))
+            .and_then(|line| {
                 String::from_utf8(line).map_err(|error| EngineError::internal("write a tree head", error))
             });
         let events = self.store().export(size).map(|line| line.map_err(EngineError::from));

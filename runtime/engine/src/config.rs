@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use glovebox_audit::WitnessPolicy;
+
 use crate::Step;
 
 /// Settings of an enclave. [`Config::new`] lists the defaults.
@@ -25,6 +27,8 @@ pub struct Config {
     pub pace_step: Duration,
     /// Limits of reviews.
     pub reviews: ReviewLimits,
+    /// Who has to cosign the log before a job reads rows and before its end is told.
+    pub witnesses: Option<WitnessPolicy>,
     /// Disclosure profiles beside those of this repository, each the text of a TOML file. A name that is taken is an error.
     pub profiles: Vec<String>,
     /// Rounds of PBKDF2 with which [`crate::Engine::create`] stretches the passphrase, 10,000 at least; an enclave keeps
@@ -101,7 +105,7 @@ const PASSPHRASE_ITERATIONS: u32 = 600_000;
 
 impl Config {
     /// Defaults: one worker a core but one (at least one), 64 waiting jobs in all and 16 for one organisation,
-    /// ends of jobs at steps of 250 ms, no further profiles, 600,000 rounds over the passphrase, 256 MiB for rows of an ingestion, and the limits of [`JobLimits::default`] and [`ReviewLimits::default`].
+    /// ends of jobs at steps of 250 ms, no witnesses, no further profiles, 600,000 rounds over the passphrase, 256 MiB for rows of an ingestion, and the limits of [`JobLimits::default`] and [`ReviewLimits::default`].
     #[must_use]
     pub fn new(state: impl Into<PathBuf>) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -113,6 +117,7 @@ impl Config {
             limits: JobLimits::default(),
             pace_step: Duration::from_millis(250),
             reviews: ReviewLimits::default(),
+            witnesses: None,
             profiles: Vec::new(),
             passphrase_iterations: PASSPHRASE_ITERATIONS,
             ingest_memory_bytes: 256 << 20,

@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use glovebox_catalog::GrantId;
 
+use crate::witnesses::WitnessFigures;
+
 /// What the metrics of the admin address show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -43,6 +45,10 @@ pub struct Figures {
     pub resident_bytes: u64,
     /// What active grants have left of each budget.
     pub budgets_left: Vec<BudgetLeft>,
+    /// Entries of the audit log that enough witnesses cosigned; none without witnesses.
+    pub audit_events_witnessed: Option<u64>,
+    /// How each witness stands.
+    pub witnesses: Vec<WitnessFigures>,
 }
 
 /// What a grant has left of one budget.

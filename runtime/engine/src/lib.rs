@@ -28,6 +28,7 @@ mod page;
 mod releases;
 mod reviews;
 mod start;
+mod witnesses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,10 +56,12 @@ pub use job::Step;
 pub use lint::{lint_offline, lint_under};
 pub use page::PageQuery;
 pub use start::Bootstrap;
+pub use witnesses::WitnessFigures;
 
 use counters::Counters;
 use job::cohorts::Cohorts;
 use job::desk::Desk;
+use witnesses::Witnesses;
 
 /// A running enclave. Cheap to clone; all clones are the same enclave.
 #[derive(Clone)]
@@ -78,6 +81,7 @@ struct Inner {
     desk: Desk,
     cohorts: Cohorts,
     counters: Counters,
+    witnesses: Option<Witnesses>,
     workers: tokio_util::task::TaskTracker,
 }
 

@@ -7,6 +7,7 @@ use glovebox_policy::{Action, ResourceRef};
 
 use crate::counters::{BudgetLeft, Figures, resident_bytes};
 use crate::page::all;
+use crate::witnesses::Witnesses;
 use crate::{Caller, Engine, EngineError};
 
 impl Engine {
@@ -74,6 +75,8 @@ impl Engine {
             audit_events: self.store().tree_head(self.now())?.size,
             resident_bytes: resident_bytes(),
             budgets_left: self.budgets_left()?,
+            audit_events_witnessed: self.inner.witnesses.as_ref().map(Witnesses::covered),
+            witnesses: self.inner.witnesses.as_ref().map(Witnesses::figures).unwrap_or_default(),
             ..self.inner.counters.figures()
         })
     }

@@ -7,6 +7,7 @@ use glovebox_gate::ReleaseDocument;
 use glovebox_policy::{Action, ResourceRef};
 use glovebox_store::{JobRow, ReleaseRow};
 
+use crate::witnesses::{Cosigned, Witnesses};
 use crate::{Caller, Engine, EngineError, PageQuery, ReleaseFormat, formats};
 
 impl Engine {
@@ -18,7 +19,7 @@ impl Engine {
         let page = query.visible(
             |slice| self.store().releases(None, slice),
             |row| row.id.to_string(),
-            |row| Ok(self.may_see(caller, Action::ReleaseRead, self.release_resource(row)?)),
+            |row| Ok(self.is_told(&row.job)? && self.may_see(caller, Action::ReleaseRead, self.release_resource(row)?)),
         )?;
         let Page { items, next_cursor } = page;
         let items = items.iter().map(|row| self.summary(row)).collect::<Result<_, _>>()?;
@@ -58,7 +59,12 @@ impl Engine {
     pub fn job_receipt(&self, caller: &Caller, id: &JobId) -> Result<Receipt, EngineError> {
         let row = self.found_job(id)?;
         self.authorise(caller, Action::ReceiptRead, self.job_resource(&row)?)?;
-        Ok(self.store().receipt(id, self.now(), |head| self.sign_head(head))?)
+        if !self.is_told(id)? {
+            return Err(EngineError::NotFound { what: "receipt", id: id.to_string() });
+        }
+        let cosigned = self.inner.witnesses.as_ref().and_then(Witnesses::cosigned);
+        let cosigned = cosigned.map(|Cosigned { head, cosignatures }| (head, cosignatures));
+        Ok(self.store().receipt(id, cosigned, self.now(), |head| self.sign_head(head))?)
     }
 
     /// The receipt of a release.
@@ -88,7 +94,14 @@ impl Engine {
     }
 
     fn found_release(&self, id: &ReleaseId) -> Result<ReleaseRow, EngineError> {
-        self.store().release(id)?.ok_or_else(|| EngineError::NotFound { what: "release", id: id.to_string() })
+        let row =
+            self.store().release(id)?.ok_or_else(|| EngineError::NotFound { what: "release", id: id.to_string() })?;
+        // The one way to a document that left: as long as its event waits for witnesses, there is no such release.
+        if self.is_told(&row.job)? {
+            Ok(row)
+        } else {
+            Err(EngineError::NotFound { what: "release", id: id.to_string() })
+        }
     }
 
     fn release_resource(&self, row: &ReleaseRow) -> Result<ResourceRef, EngineError> {

@@ -54,7 +54,8 @@ impl Engine {
     /// The output with everything that it is judged by. Looking at it is an event.
     ///
     /// # Errors
-    /// [`EngineError::Refused`], [`EngineError::NotFound`], [`EngineError::Conflict`] once it was destroyed.
+    /// [`EngineError::Refused`], [`EngineError::NotFound`], [`EngineError::Conflict`] once it was destroyed,
+    /// [`EngineError::Busy`] while witnesses are missing.
     pub fn review_output(&self, caller: &Caller, id: &ReviewId) -> Result<ReviewOutput, EngineError> {
         let review = self.present(id)?;
         let resource = self.review_resource(&review)?;
@@ -72,7 +73,8 @@ impl Engine {
         let held = self.unseal(&review)?;
         let draft =
             self.done(caller, Action::ReviewInspect, path).with("document_sm3", sm3(held.document()?.as_bytes()));
-        self.store().record(draft)?;
+        let event = self.store().record(draft)?;
+        self.await_witnessed_event(event.sequence)?;
         self.output_of(&review, held)
     }
 

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::counters::Counters;
 use crate::job::desk::Desk;
+use crate::witnesses::Witnesses;
 use crate::{Config, Engine, EngineError, Inner, defaults, identity};
 
 const DATABASE: &str = "enclave.db";
@@ -108,6 +109,7 @@ impl Engine {
             head.verify(key.verifying_key()).map_err(|error| EngineError::internal("verify the log's head", error))?;
         }
         let engine = Self::assemble(config, store, vault, key)?;
+        engine.recall_untold()?;
         engine.recover()?;
         Ok(engine)
     }
@@ -126,6 +128,7 @@ impl Engine {
         }
         self.inner.workers.close();
         self.keep_reviews();
+        self.keep_witnessed();
     }
 
     /// Stops: no further job starts, running ones get `grace` to end and are cancelled then. Waiting jobs stay and are
@@ -160,6 +163,14 @@ impl Engine {
         let runs_max = bounds.runs_max.max(u32::try_from(config.workers).unwrap_or(u32::MAX));
         let sandbox = Sandbox::new(&glovebox_sandbox::Config { runs_max, ..bounds })
             .map_err(|error| EngineError::internal("start the sandbox", error))?;
+        let witnesses = match config.witnesses.clone() {
+            Some(policy) => {
+                let state = Dir::open_ambient_dir(&config.state, cap_std::ambient_authority())
+                    .map_err(|error| EngineError::internal("open the state folder", error))?;
+                Some(Witnesses::new(policy, state, key.verifying_key())?)
+            }
+            None => None,
+        };
         let desk = Desk::new(config.queue_jobs_max, config.queue_jobs_per_organisation_max);
         let inner = Inner {
             store,
@@ -172,6 +183,7 @@ impl Engine {
             desk,
             cohorts: crate::job::cohorts::Cohorts::default(),
             counters: Counters::default(),
+            witnesses,
             workers: TaskTracker::new(),
             config,
         };

@@ -196,6 +196,23 @@ impl Collector for EngineFigures {
             let labels = [("grant", grant.as_str()), ("meter", meter)];
             ConstGauge::new(i64::try_from(*left).unwrap_or(i64::MAX)).encode(family.encode_family(&labels)?)?;
         }
+        self.encode_witnesses(&figures, encoder)
+    }
+}
+
+impl EngineFigures {
+    /// Nothing without witnesses.
+    fn encode_witnesses(&self, figures: &Figures, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        let Some(witnessed) = figures.audit_events_witnessed else { return Ok(()) };
+        let help = "Entries of the audit log that enough witnesses cosigned";
+        let gauge = ConstGauge::new(i64::try_from(witnessed).unwrap_or(i64::MAX));
+        gauge.encode(encoder.encode_descriptor("audit_events_witnessed", help, None, gauge.metric_type())?)?;
+        let help = "Whether a witness cosigned when it was last asked";
+        let mut family = encoder.encode_descriptor("witness_cosigning", help, None, MetricType::Gauge)?;
+        for figures in &figures.witnesses {
+            let labels = [("witness", figures.witness.as_str())];
+            ConstGauge::new(i64::from(figures.is_cosigning)).encode(family.encode_family(&labels)?)?;
+        }
         Ok(())
     }
 }

@@ -120,6 +120,25 @@ impl Store {
         self.read_log(|connection, log| signed_head(connection, log, log.size(), now, sign))
     }
 
+    /// A signed head of the first `size` events: the kept one, or one by `sign` that is as old as the kept one before it.
+    ///
+    /// # Errors
+    /// [`StoreError::Audit`] when the log is shorter, or `sign` fails.
+    pub fn signed_head_at(
+        &self,
+        size: u64,
+        sign: impl FnOnce(TreeHead) -> Result<SignedTreeHead, AuditError>,
+    ) -> Result<SignedTreeHead, StoreError> {
+        self.read_log(|connection, log| {
+            let before = head_before(connection, size)?;
+            if let Some(head) = before.as_ref().filter(|head| head.head.size == size) {
+                return Ok(head.clone());
+            }
+            let at = before.map_or(Timestamp::from_unix_ms(0), |before| before.head.at);
+            Ok(sign(TreeHead { log_id: log.log_id().to_owned(), size, root: log.root_at(size)?, at })?)
+        })
+    }
+
     /// Proof that event `sequence` is among the first `size`.
     ///
     /// # Errors
@@ -161,9 +180,12 @@ pub(crate) fn signed_head(
     now: Timestamp,
     sign: impl FnOnce(TreeHead) -> Result<SignedTreeHead, AuditError>,
 ) -> Result<SignedTreeHead, StoreError> {
-    if let Some(head) = latest_head(connection)?.filter(|head| head.head.size >= size) {
-        return Ok(head);
+    let latest = latest_head(connection)?;
+    if let Some(head) = latest.as_ref().filter(|head| head.head.size >= size) {
+        return Ok(head.clone());
     }
+    // Sizes and times of heads grow together, whatever the clock does: two that do not are evidence of a fork.
+    let now = latest.map_or(now, |latest| now.max(latest.head.at));
     let head = sign(log.head(now))?;
     put_head(connection, log, &head)?;
     Ok(head)
@@ -180,6 +202,14 @@ fn put_head(connection: &Connection, log: &Log, head: &SignedTreeHead) -> Result
         .prepare_cached("INSERT INTO tree_heads (size, body) VALUES (?1, ?2) ON CONFLICT (size) DO NOTHING")?
         .execute(params![size.cast_signed(), serde_json::to_string(head)?])?;
     Ok(())
+}
+
+/// The newest kept head of at most `size` events.
+fn head_before(connection: &Connection, size: u64) -> Result<Option<SignedTreeHead>, StoreError> {
+    let sql = "SELECT body FROM tree_heads WHERE size <= ?1 ORDER BY size DESC LIMIT 1";
+    let body: Option<String> =
+        connection.prepare_cached(sql)?.query_row([size.cast_signed()], |row| row.get(0)).optional()?;
+    Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
 }
 
 fn latest_head(connection: &Connection) -> Result<Option<SignedTreeHead>, StoreError> {

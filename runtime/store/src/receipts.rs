@@ -1,9 +1,9 @@
 //! Releases and receipts.
 
-use glovebox_audit::{AuditError, Receipt, SignedTreeHead, Statement, TreeHead};
+use glovebox_audit::{AuditError, Cosignature, Receipt, SignedTreeHead, Statement, TreeHead};
 use glovebox_catalog::{JobId, OrganisationId, ReleaseId, Timestamp};
 use glovebox_gm::Signature;
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
 use crate::log::{event_at, signed_head};
@@ -55,26 +55,63 @@ impl Store {
         self.read(|connection| records::list(connection, Table::Releases, &conditions, slice))
     }
 
-    /// The receipt of a job, proven against the latest signed tree head that covers it; `sign` makes one at `now` when
-    /// there is none yet.
+    /// The event that records the receipt of a job; none when it has no receipt.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn receipt_sequence(&self, job: &JobId) -> Result<Option<u64>, StoreError> {
+        self.read(|connection| sequence_of(connection, job))
+    }
+
+    /// Jobs whose receipts are recorded from event `sequence` on, each with its event, in order.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn receipts_from(&self, sequence: u64) -> Result<Vec<(u64, JobId)>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT sequence, job FROM receipt_events WHERE sequence >= ?1 ORDER BY sequence";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([sequence.min(i64::MAX.cast_unsigned()).cast_signed()], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+            })?;
+            rows.map(|row| {
+                let (sequence, job) = row?;
+                let job = JobId::new(job).map_err(|_| StoreError::corrupt("a receipt of no job"))?;
+                Ok((sequence.cast_unsigned(), job))
+            })
+            .collect()
+        })
+    }
+
+    /// The receipt of a job, proven against `cosigned` if that head covers it, else against the latest signed tree head that
+    /// does; `sign` makes one at `now` when there is none yet.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for a job without a receipt, [`StoreError::Audit`] when `sign` fails.
     pub fn receipt(
         &self,
         job: &JobId,
+        cosigned: Option<(SignedTreeHead, Vec<Cosignature>)>,
         now: Timestamp,
         sign: impl FnOnce(TreeHead) -> Result<SignedTreeHead, AuditError>,
     ) -> Result<Receipt, StoreError> {
         self.read_log(|connection, log| {
             let ReceiptRecord { statement, signature, .. } = records::known(connection, Table::Receipts, job.as_str())?;
-            let mut place = connection.prepare_cached("SELECT sequence FROM receipt_events WHERE job = ?1")?;
-            let sequence: Option<i64> = place.query_row([job.as_str()], |row| row.get(0)).optional()?;
+            let sequence = sequence_of(connection, job)?;
             let sequence = sequence.ok_or_else(|| StoreError::corrupt(format!("receipt of `{job}` has no event")))?;
-            let event = event_at(connection, sequence.cast_unsigned())?;
-            let head = signed_head(connection, log, event.sequence + 1, now, sign)?;
+            let event = event_at(connection, sequence)?;
+            let (head, cosignatures) = match cosigned.filter(|(head, _)| head.head.size > sequence) {
+                Some(cosigned) => cosigned,
+                None => (signed_head(connection, log, sequence + 1, now, sign)?, Vec::new()),
+            };
             let inclusion = log.inclusion_proof_at(event.sequence, head.head.size)?;
-            Ok(Receipt { statement, event, inclusion, head, signature, cosignatures: Vec::new() })
+            Ok(Receipt { statement, event, inclusion, head, signature, cosignatures })
         })
     }
+}
+
+fn sequence_of(connection: &Connection, job: &JobId) -> Result<Option<u64>, StoreError> {
+    let mut place = connection.prepare_cached("SELECT sequence FROM receipt_events WHERE job = ?1")?;
+    let sequence: Option<i64> = place.query_row([job.as_str()], |row| row.get(0)).optional()?;
+    Ok(sequence.map(i64::cast_unsigned))
 }

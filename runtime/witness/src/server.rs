@@ -23,6 +23,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use crate::{Refusal, Witness, WitnessError};
@@ -62,7 +63,7 @@ impl Server {
         self.address
     }
 
-    /// Answers until `stop` ends. What is in progress then is dropped: an enclave asks again.
+    /// Answers until `stop` ends. What is in progress then is dropped: an enclave asks again. The folder is free by the end.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let app = Router::new()
             .route("/v1/heads", post(add_head))
@@ -70,13 +71,15 @@ impl Server {
             .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
             .with_state(self.witness);
         let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut connections = JoinSet::new();
         let accepting = async {
             // The semaphore is never closed.
             while let Ok(slot) = slots.clone().acquire_owned().await {
                 match self.socket.accept().await {
                     Ok((stream, _)) => {
                         let app = app.clone();
-                        tokio::spawn(async move {
+                        while connections.try_join_next().is_some() {}
+                        connections.spawn(async move {
                             let _slot = slot;
                             let _ = tokio::time::timeout(CONNECTION_TIMEOUT, answer(stream, app)).await;
                         });
@@ -92,6 +95,7 @@ impl Server {
             () = accepting => {}
             () = stop => {}
         }
+        connections.shutdown().await;
     }
 }
 

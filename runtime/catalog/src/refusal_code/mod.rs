@@ -76,7 +76,7 @@ pub const REFUSAL_PARTS: &[RefusalPart] = &[
     },
     RefusalPart {
         title: "Witnesses: `witness`",
-        when: "When an enclave asks a witness to cosign its log; the operator's log tells of it.",
+        when: "When an enclave asks a witness to cosign its log, which its operator's log tells of; and to readers while witnesses are missing.",
         codes: witness::CODES,
     },
 ];

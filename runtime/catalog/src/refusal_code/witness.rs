@@ -18,6 +18,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "see docs/witnesses.md for the message",
     ),
     entry(
+        "witness.missing",
+        "what is read is in a log that enough witnesses cosigned",
+        "an enclave whose state was put back or copied gets no cosignatures, and must show nothing",
+        "try again later; the operator's log, metrics and `glovebox doctor` say which witness is missing",
+    ),
+    entry(
         "witness.not-kept",
         "a head is on the witness's disk before it is cosigned",
         "a witness that forgets what it cosigned could be asked to cosign another root of that size",

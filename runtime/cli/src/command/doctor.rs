@@ -6,6 +6,7 @@ mod machine;
 mod pki;
 mod report;
 mod state;
+mod witnesses;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use clap::Args;
 
 use crate::authority::now_unix_ms;
 use crate::command::doctor::report::Report;
+use crate::command::witness::read_policy;
 use crate::connection::first_line;
 use crate::output::Output;
 use crate::tls_files::Sources;
@@ -21,7 +23,7 @@ use crate::tls_files::Sources;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     glovebox doctor\n  \
-    glovebox doctor --state enclave --pki pki\n  \
+    glovebox doctor --state enclave --pki pki --witnesses witnesses.toml\n  \
     glovebox doctor --json > doctor.json\n\n\
     Exit code 1 when something is wrong, marked ✗; what deserves a look is marked !, and says why. \
     Nothing is changed, and no passphrase is needed but that of encrypted private keys. To read files that only the \
@@ -36,10 +38,13 @@ pub(crate) struct Doctor {
     /// File whose first line is the passphrase of the server's private keys, where they are encrypted
     #[arg(long, value_name = "FILE", requires = "pki")]
     key_passphrase_file: Option<PathBuf>,
+    /// The enclave's file of witnesses: who answers, what they know, whether they have seen a fork
+    #[arg(long, value_name = "FILE")]
+    witnesses: Option<PathBuf>,
 }
 
 impl Doctor {
-    pub(crate) fn run(self, output: &Output) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, output: &Output) -> anyhow::Result<()> {
         let now_ms = now_unix_ms();
         let mut report = Report::new();
         machine::examine(&mut report, now_ms, [&self.state, &self.pki].into_iter().flatten());
@@ -47,6 +52,11 @@ impl Doctor {
         handshake::examine(&mut report, now_ms);
         if let Some(folder) = &self.state {
             state::examine(&mut report, folder);
+        }
+        match self.witnesses.as_deref().map(read_policy).transpose()? {
+            Some(policy) => witnesses::examine(&mut report, &policy).await,
+            None if self.state.is_some() => witnesses::nobody(&mut report),
+            None => {}
         }
         if let Some(folder) = self.pki {
             let key_passphrase = self.key_passphrase_file;

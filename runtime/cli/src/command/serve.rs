@@ -14,6 +14,7 @@ use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::command::init::{First, read_passphrase};
+use crate::command::witness::read_policy;
 use crate::connection::{Global, TlsChoice, read};
 use crate::output::Output;
 use crate::tls_files::{Named, Sources, needs_passphrase};
@@ -24,6 +25,7 @@ use crate::tls_files::{Named, Sources, needs_passphrase};
     glovebox serve --state enclave --passphrase-file passphrase --pki pki\n  \
     glovebox serve --config glovebox.toml --listen 10.0.0.5:8443\n  \
     glovebox serve --state enclave --passphrase-file passphrase --pki pki --tls gm\n  \
+    glovebox serve --config glovebox.toml --witnesses witnesses.toml\n  \
     glovebox serve --state new --passphrase-file passphrase --pki pki \\\n      \
       --organisation zone-operator --security-officer wang.min\n\n\
     One port serves RFC 8998 (SM2, SM3, SM4) and standard TLS 1.3, as far as there are certificates for each: a client's \
@@ -116,6 +118,9 @@ struct Settings {
     /// Step of the coarse clock at which ends of jobs show, 10 at least; 250 unless given
     #[arg(long, value_name = "MS")]
     pace_step_ms: Option<u64>,
+    /// File of the witnesses that have to cosign before anything leaves; nobody unless given. See docs/witnesses.md
+    #[arg(long, value_name = "FILE")]
+    witnesses: Option<PathBuf>,
     /// Further disclosure profiles, each a TOML file like those under policies/disclosure
     #[arg(long, value_name = "TOML")]
     disclosure: Option<Vec<PathBuf>>,
@@ -145,6 +150,7 @@ impl Serve {
         let engine_config = settings.engine()?;
         let server_config = settings.server()?;
         let spoken = spoken(&server_config.tls);
+        let witnesses = engine_config.witnesses.as_ref().map(|policy| (policy.required(), policy.witnesses().len()));
         let passphrase_file = settings.passphrase_file.as_deref().context("give `--passphrase-file FILE`")?;
         let passphrase = read_passphrase(passphrase_file, output)?;
         let first = self.first;
@@ -158,6 +164,8 @@ impl Serve {
             "admin": format!("http://{}", server.admin_address()),
             "key_sm3": key.fingerprint_sm3,
             "log_id": key.log_id,
+            "witnesses_required": witnesses.map(|(required, _)| required),
+            "witnesses": witnesses.map(|(_, count)| count),
         });
         output.show_one(&facts, || {
             format!(
@@ -168,6 +176,14 @@ impl Serve {
                 key.fingerprint_sm3
             )
         })?;
+        match witnesses {
+            Some((required, count)) => output.note(&format!(
+                "witnesses: nothing is read or told before {required} of {count} have cosigned the log"
+            )),
+            None => output.note(
+                "witnesses: nobody; a state folder that is put back whole, or copied, is not noticed (docs/witnesses.md)",
+            ),
+        }
         let stop = stop_signal()?;
         server.run(stop).await?;
         output.note("stopped");
@@ -218,6 +234,7 @@ impl Settings {
             ingest_memory_mib: self.ingest_memory_mib.or(other.ingest_memory_mib),
             job_wall_seconds: self.job_wall_seconds.or(other.job_wall_seconds),
             pace_step_ms: self.pace_step_ms.or(other.pace_step_ms),
+            witnesses: self.witnesses.or(other.witnesses),
             disclosure: self.disclosure.or(other.disclosure),
             review_days: self.review_days.or(other.review_days),
             review_fetches_max: self.review_fetches_max.or(other.review_fetches_max),
@@ -238,6 +255,7 @@ impl Settings {
         ensure!(config.pace_step >= Duration::from_millis(10), "`--pace-step-ms` is at least 10");
         config.reviews.days = self.review_days.unwrap_or(config.reviews.days);
         config.reviews.fetches_max = self.review_fetches_max.unwrap_or(config.reviews.fetches_max);
+        config.witnesses = self.witnesses.as_deref().map(read_policy).transpose()?;
         config.profiles = self.disclosure.iter().flatten().map(|path| read(path)).collect::<anyhow::Result<_>>()?;
         Ok(config)
     }

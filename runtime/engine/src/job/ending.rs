@@ -273,7 +273,7 @@ impl Engine {
 
     pub(crate) fn job_ended(&self, row: &JobRow, state: JobState) {
         self.counters().job_ended(state_name(state));
-        self.inner.desk.end(&row.id, state, row.ended_at.unwrap_or_else(|| self.now()));
+        self.tell_end(&row.id, state, row.ended_at.unwrap_or_else(|| self.now()));
     }
 
     /// An event of the enclave itself about a job.

@@ -126,7 +126,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`], [`EngineError::Conflict`] when it has ended.
     pub fn cancel_job(&self, caller: &Caller, id: &JobId) -> Result<JobView, EngineError> {
-        let row = self.found_job(id)?;
+        let row = self.as_told(self.found_job(id)?)?;
         let resource = self.job_resource(&row)?;
         let path = resource.path();
         self.authorise(caller, Action::JobCancel, resource)?;
@@ -219,13 +219,14 @@ impl Engine {
     }
 
     fn job_view(&self, row: JobRow) -> Result<JobView, EngineError> {
+        let row = self.as_told(row)?;
         let isolation = self.found_module(&row.module)?.manifest.isolation;
         let review = self.store().review_of_job(&row.id)?.map(|review| review.id);
         Ok(JobView { review, ..view(row, isolation)? })
     }
 
     fn job_event(&self, id: &JobId) -> Result<JobEvent, EngineError> {
-        let row = self.found_job(id)?;
+        let row = self.as_told(self.found_job(id)?)?;
         let at = row.ended_at.or(row.started_at).unwrap_or(row.submitted_at);
         Ok(JobEvent { job: row.id, state: state_of(&row.state)?, at, queue_position: None })
     }

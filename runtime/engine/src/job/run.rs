@@ -71,7 +71,7 @@ impl Engine {
     fn carry_out(&self, id: &JobId) {
         let ended = self.case(id).and_then(|case| match self.start_job(&case) {
             Ok(Some((permit, compiled, running))) => {
-                self.run_and_settle(&case, &Admitted { permit, compiled, running }, &self.found_job(id)?)
+                self.run_witnessed(&case, Admitted { permit, compiled, running }, &self.found_job(id)?)
             }
             Ok(None) => Ok(()),
             Err(EngineError::Refused(reasons)) => self.end_refused(&case.row, reasons),
@@ -172,6 +172,21 @@ impl Engine {
         let draft = self.own_draft("budget.reserve", &case.row.id).with("grant", &case.grant.id);
         self.store().reserve_with_privacy(&case.grant.id, &limit, asked, privacy.as_ref(), &case.row.id, draft)?;
         Ok(())
+    }
+
+    /// Runs a job once enough witnesses cosigned its reservation, and commits its end.
+    fn run_witnessed(&self, case: &Case, admitted: Admitted, row: &JobRow) -> Result<(), EngineError> {
+        let Admitted { permit, compiled, mut running } = admitted;
+        if !self.await_witnesses(&running.cancel)? {
+            let used = Amounts { jobs: row.reservation.unwrap_or_default().jobs, ..Amounts::default() };
+            let ending = if running.is_interrupted() { Ending::Interrupted } else { Ending::Killed { used } };
+            return self.settle_job(case, &running, row.privacy, ending);
+        }
+        if self.inner.witnesses.is_some() {
+            // The wait is none of the run's time.
+            (running.started_at, running.pace) = (self.now(), Pace::start(self.inner.config.pace_step)?);
+        }
+        self.run_and_settle(case, &Admitted { permit, compiled, running }, row)
     }
 
     fn run_and_settle(&self, case: &Case, admitted: &Admitted, row: &JobRow) -> Result<(), EngineError> {

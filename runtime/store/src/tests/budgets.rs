@@ -93,7 +93,7 @@ fn a_settlement_is_whole_or_not_at_all() {
     let job = store.job(&job_id(2)).unwrap().unwrap();
     assert_eq!((job.state.as_str(), job.reservation), ("running", Some(amounts(10))));
     assert!(matches!(
-        store.receipt(&job_id(2), now(), |head| head.sign(&key)),
+        store.receipt(&job_id(2), None, now(), |head| head.sign(&key)),
         Err(StoreError::NotFound { kind: "receipt", .. })
     ));
     store.settle(settlement(2, amounts(10), &key, &log_id), draft("release.made")).unwrap();
@@ -111,14 +111,14 @@ fn receipts_verify_without_the_store() {
         start(&store, number, amounts(10), &limit(1_000));
         store.settle(settlement(number, amounts(10), &key, &log_id), draft("release.made")).unwrap();
     }
-    let first = store.receipt(&job_id(2), now(), |head| head.sign(&key)).unwrap();
+    let first = store.receipt(&job_id(2), None, now(), |head| head.sign(&key)).unwrap();
     first.verify(key.verifying_key()).unwrap();
     first.verify_output(store.release(&release(2).id).unwrap().unwrap().document.as_bytes()).unwrap();
     // Asked again, also after a restart and with more events, it needs no new signature.
     store.record(draft("key.read")).unwrap();
     drop(store);
     let store = Store::open(&path).unwrap();
-    let again = store.receipt(&job_id(2), now(), |_| unreachable!()).unwrap();
+    let again = store.receipt(&job_id(2), None, now(), |_| unreachable!()).unwrap();
     assert_eq!(again, first);
 }
 

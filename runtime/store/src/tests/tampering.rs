@@ -27,7 +27,7 @@ fn whole() -> Vec<u8> {
     let end = settlement(1, amounts(10), &key, &log_id);
     store.claim_cohorts(&job_id(1), &[cohort(0), cohort(1)], draft("job.claim")).unwrap();
     store.settle(end, draft("release.made")).unwrap();
-    store.receipt(&job_id(1), now(), |head| head.sign(&key)).unwrap();
+    store.receipt(&job_id(1), None, now(), |head| head.sign(&key)).unwrap();
     start(&store, 2, amounts(10), &limit(1_000));
     store.settle(failure(2, amounts(5)), draft("job.fail")).unwrap();
     super::privacy::spend(&store, 3);
