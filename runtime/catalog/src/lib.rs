@@ -35,7 +35,7 @@ pub use id::{
 pub use key::{KeyDimension, KeyDomain};
 pub use manifest::{
     ABI_VERSION, Door, InputColumn, InputType, Isolation, JobManifest, MANIFEST_SECTION, ManifestError, Output,
-    Parameter, Rounds,
+    Parameter, Rounds, Separation,
 };
 pub use organisation::{Organisation, OrganisationKind, Principal, Role, RoleError};
 pub use privacy::{Delta, Epsilon, Privacy, PrivacyLimit, Rho};

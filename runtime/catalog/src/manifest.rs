@@ -48,6 +48,20 @@ pub enum Door {
     Component,
 }
 
+/// What keeps one unit's rows from the next: a row's, person's or block's. Told from the module's bytes, never from rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Separation {
+    /// The module is proven to keep nothing.
+    StatelessProof,
+    /// Between units the host overwrites all that the module can have changed.
+    Reset,
+    /// Every unit gets an instance of its own.
+    FreshInstance,
+    /// Nothing: the module sees all rows at once, and reviewers judge what it gives.
+    None,
+}
+
 /// Type of an input column as the guest sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -1,7 +1,8 @@
-//! Isolation `block`: disjoint stretches of persons, each in a fresh instance, cut by ordinals alone.
+//! Isolation `block`: disjoint stretches of persons, cut by ordinals alone, each in an instance that has seen no other.
 
 use wasmtime::Engine;
 
+use crate::chamber::Chamber;
 use crate::door::{Door, Entry};
 use crate::gather::Gathered;
 use crate::guest::Ending;
@@ -18,6 +19,7 @@ pub(crate) struct BlockRun {
     /// The block at hand.
     block: u32,
     gathered: Gathered,
+    chamber: Chamber,
     /// The block's rows exceed the memory of an instance: they are not gathered any further.
     is_too_large: bool,
 }
@@ -28,8 +30,8 @@ impl BlockRun {
             let detail = format!("{blocks} blocks of {persons} persons: neither may be 0");
             return Err(RunError::Input { detail });
         }
-        let (blocks, gathered) = (u64::from(blocks), Gathered::default());
-        Ok(Self { blocks, persons, block: 0, gathered, is_too_large: false })
+        let (gathered, chamber) = (Gathered::default(), Chamber::default());
+        Ok(Self { blocks: u64::from(blocks), persons, block: 0, gathered, chamber, is_too_large: false })
     }
 
     pub(crate) fn person(
@@ -75,7 +77,8 @@ impl BlockRun {
         if self.gathered.len() == 0 {
             return Ok(());
         }
-        run_unit((engine, door, Entry::Block), frame, self.block, &self.gathered.rows(), sink)?;
+        let unit = (engine, door, Entry::Block);
+        run_unit(unit, &mut self.chamber, frame, self.block, &self.gathered.rows(), sink)?;
         self.gathered.clear();
         Ok(())
     }

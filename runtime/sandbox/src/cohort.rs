@@ -88,7 +88,7 @@ impl CohortRun {
         self.end_stretch(frame)?;
         let mut store = self.store(engine, frame)?;
         let result = self.merge(door, frame, &mut store);
-        self.burn(frame, &store)?;
+        self.burn(frame, &mut store)?;
         result
     }
 
@@ -114,7 +114,7 @@ impl CohortRun {
             None => (self.store(engine, frame)?, None),
         };
         let result = self.feed(door, frame, &mut store, live);
-        self.burn(frame, &store)?;
+        self.burn(frame, &mut store)?;
         self.stretch_rows += self.gathered.len();
         self.gathered.clear();
         self.live = Some((store, result?));
@@ -138,7 +138,7 @@ impl CohortRun {
         self.fill(frame, &mut store)?;
         let held: usize = self.partials.iter().map(Vec::len).sum();
         let result = guest.partial(&mut store, frame.limits.memory_bytes.saturating_sub(held));
-        self.burn(frame, &store)?;
+        self.burn(frame, &mut store)?;
         self.partials.push(result?);
         Ok(())
     }
@@ -159,9 +159,11 @@ impl CohortRun {
     }
 
     /// Counts what was burnt since the store was filled.
-    fn burn(&mut self, frame: &mut Frame, store: &Store<Guest>) -> Result<(), Ending> {
+    fn burn(&mut self, frame: &mut Frame, store: &mut Store<Guest>) -> Result<(), Ending> {
         let left = store.get_fuel().map_err(|error| Ending::Run(RunError::host("read fuel", error)))?;
-        let burnt = store.data().fuel_given.saturating_sub(left);
+        let given = store.data().fuel_given;
+        // Memory is charged on top, as far as there is something left.
+        let burnt = given.saturating_sub(left).saturating_add(store.data_mut().take_memory_fuel_units()).min(given);
         self.fuel = self.fuel.saturating_sub(burnt);
         frame.meters.fuel_units = frame.meters.fuel_units.saturating_add(burnt);
         frame.meters.memory_peak_bytes = frame.meters.memory_peak_bytes.max(store.data().memory_bytes());

@@ -1,6 +1,6 @@
 //! The columnar door: a core module finds its input in its own memory, and answers with an address.
 
-use wasmtime::{Engine, Instance, InstancePre, Linker, Memory, Module, ModuleExport, Store, TypedFunc};
+use wasmtime::{Engine, Global, Instance, InstancePre, Linker, Memory, Module, ModuleExport, Store, TypedFunc};
 use wasmtime::{WasmParams, WasmResults};
 
 use crate::door::{Entries, Entry, Rows, lost};
@@ -17,15 +17,19 @@ pub(crate) struct Columnar {
     memory: ModuleExport,
     alloc: ModuleExport,
     entries: Entries<ModuleExport>,
+    /// Its mutable globals, when an instance can be put back by overwriting them and the memory.
+    globals: Option<Vec<ModuleExport>>,
 }
 
 impl Columnar {
-    pub(crate) fn new(engine: &Engine, module: &Module) -> Result<Self, SandboxError> {
+    /// `globals` names all mutable globals of a module that can be reset.
+    pub(crate) fn new(engine: &Engine, module: &Module, globals: Option<&[String]>) -> Result<Self, SandboxError> {
         let instance = Linker::new(engine).instantiate_pre(module).map_err(host("link the module"))?;
         let export =
-            |name| module.get_export_index(name).ok_or(name).map_err(host("find an export that was inspected"));
+            |name: &str| module.get_export_index(name).ok_or(name).map_err(host("find an export that was inspected"));
         let entries = Entry::ALL.map(|entry| module.get_export_index(entry.core_name()));
-        Ok(Self { instance, memory: export("memory")?, alloc: export("gb_alloc")?, entries })
+        let globals = globals.map(|names| names.iter().map(|name| export(name)).collect()).transpose()?;
+        Ok(Self { instance, memory: export("memory")?, alloc: export("gb_alloc")?, entries, globals })
     }
 
     pub(crate) fn instantiate(&self, store: &mut Store<Guest>) -> Result<LiveModule, Ending> {
@@ -39,7 +43,11 @@ impl Columnar {
         let alloc = instance.get_module_export(&mut *store, &self.alloc).and_then(wasmtime::Extern::into_func);
         let alloc = alloc.ok_or_else(|| internal("gb_alloc"))?;
         let alloc = alloc.typed(&mut *store).map_err(|_| internal("gb_alloc"))?;
-        Ok(LiveModule { instance, memory, alloc, entries: self.entries })
+        let mut global =
+            |export| instance.get_module_export(&mut *store, export).and_then(wasmtime::Extern::into_global);
+        let globals = self.globals.as_ref().map(|exports| exports.iter().map(&mut global).collect::<Option<_>>());
+        let globals = globals.map(|globals| globals.ok_or_else(|| internal("a mutable global"))).transpose()?;
+        Ok(LiveModule { instance, memory, alloc, entries: self.entries, globals })
     }
 }
 
@@ -49,9 +57,19 @@ pub(crate) struct LiveModule {
     memory: Memory,
     alloc: TypedFunc<(u32, u32), u32>,
     entries: Entries<ModuleExport>,
+    globals: Option<Vec<Global>>,
 }
 
 impl LiveModule {
+    /// All mutable globals, when memory and these are all that can change; else none.
+    pub(crate) fn mutable_globals(&self) -> Option<&[Global]> {
+        self.globals.as_deref()
+    }
+
+    pub(crate) fn memory(&self) -> Memory {
+        self.memory
+    }
+
     pub(crate) fn map(
         &self,
         store: &mut Store<Guest>,

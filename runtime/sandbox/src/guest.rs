@@ -4,12 +4,16 @@ use std::time::Instant;
 
 use wasmtime::{Engine, ResourceLimiter, Store, Trap, UpdateDeadline};
 
+use crate::caps::MEMORY_FUEL_UNITS;
 use crate::{CancelFlag, FailureClass, Limits, RunError};
 
 /// What a store carries: the limits of its guest and what it tried.
+#[derive(Clone, Copy)]
 pub(crate) struct Guest {
     memory_max_bytes: usize,
     memory_bytes: usize,
+    /// Memory that the guest got, at the start or by growth, and was not charged for yet.
+    uncharged_bytes: usize,
     /// The guest was refused memory or table space; a trap that follows is put down to that.
     growth_refused: bool,
     /// Fuel that the store had when it was last filled, where an instance is called more than once.
@@ -20,6 +24,12 @@ impl Guest {
     /// Memory of the guest, in bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.memory_bytes as u64
+    }
+
+    /// Fuel that the guest owes for memory that it got, and does not owe any more. Its own code can't be made to pay: there
+    /// growth is counted in pages, of 64 KiB or of one byte.
+    pub(crate) fn take_memory_fuel_units(&mut self) -> u64 {
+        (std::mem::take(&mut self.uncharged_bytes) as u64).div_ceil(65_536).saturating_mul(MEMORY_FUEL_UNITS)
     }
 
     /// Room for memory that is not the guest's.
@@ -34,6 +44,7 @@ impl ResourceLimiter for Guest {
         let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
         let allowed = total <= self.memory_max_bytes && maximum.is_none_or(|maximum| desired <= maximum);
         if allowed {
+            self.uncharged_bytes = self.uncharged_bytes.saturating_add(desired.saturating_sub(current));
             self.memory_bytes = total;
         } else {
             self.growth_refused = true;
@@ -94,8 +105,8 @@ impl From<Interrupted> for RunError {
 
 /// A store with the limits set: every instance of a guest gets one of its own.
 pub(crate) fn store(engine: &Engine, memory_max_bytes: usize, watch: &Watch) -> Store<Guest> {
-    let mut store =
-        Store::new(engine, Guest { memory_max_bytes, memory_bytes: 0, growth_refused: false, fuel_given: 0 });
+    let guest = Guest { memory_max_bytes, memory_bytes: 0, uncharged_bytes: 0, growth_refused: false, fuel_given: 0 };
+    let mut store = Store::new(engine, guest);
     store.limiter(|guest| guest);
     store.set_epoch_deadline(1);
     let watch = watch.clone();

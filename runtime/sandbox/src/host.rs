@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use glovebox_catalog as catalog;
-use glovebox_catalog::{Isolation, JobManifest};
+use glovebox_catalog::{Isolation, JobManifest, Separation};
 use glovebox_gm::{Digest, sm3};
 use wasmtime::{
     Enabled, Engine, InstanceAllocationStrategy, Module, OperatorCost, OptLevel, PoolingAllocationConfig, WasmFeatures,
@@ -15,6 +15,7 @@ use crate::caps;
 use crate::columnar::Columnar;
 use crate::component::ComponentJob;
 use crate::door::Door;
+use crate::globals;
 use crate::inspect::FEATURES;
 use crate::row::RowJob;
 use crate::{Inspected, SandboxError};
@@ -104,6 +105,7 @@ pub struct Compiled(Arc<CompiledJob>);
 
 struct CompiledJob {
     manifest: JobManifest,
+    separation: Separation,
     code_bytes: usize,
     job: Job,
     /// The door of a `row` job with rounds: `update` may keep state, so it has fresh instances.
@@ -124,16 +126,20 @@ impl Compiled {
         let mut update = None;
         let (code, job) = match (inspected.door(), manifest.isolation) {
             (catalog::Door::Columnar, isolation) => {
+                let opened = inspected.resettable().map(|state| globals::open(bytes, &state.globals)).transpose();
+                let opened = opened.map_err(host("open the module's globals"))?;
+                let bytes = opened.as_ref().map_or(bytes, |opened| opened.module.as_slice());
+                let globals = opened.as_ref().map(|opened| opened.names.as_slice());
                 let module = Module::from_binary(engine, bytes).map_err(host("compile the module"))?;
                 let code = module.image_range();
                 let job = match isolation {
                     Isolation::Row => {
                         if manifest.rounds.is_some() {
-                            update = Some(Door::Columnar(Columnar::new(engine, &module)?));
+                            update = Some(Door::Columnar(Columnar::new(engine, &module, None)?));
                         }
                         Job::Row(RowJob::new(engine, module, &manifest)?)
                     }
-                    _ => Job::Door(Door::Columnar(Columnar::new(engine, &module)?)),
+                    _ => Job::Door(Door::Columnar(Columnar::new(engine, &module, globals)?)),
                 };
                 (code, job)
             }
@@ -145,13 +151,20 @@ impl Compiled {
             }
         };
         let code_bytes = code.end as usize - code.start as usize;
-        Ok(Self(Arc::new(CompiledJob { manifest, code_bytes, job, update })))
+        let separation = inspected.separation();
+        Ok(Self(Arc::new(CompiledJob { manifest, separation, code_bytes, job, update })))
     }
 
     /// The manifest.
     #[must_use]
     pub fn manifest(&self) -> &JobManifest {
         &self.0.manifest
+    }
+
+    /// How its runs keep the rows of one unit from the next.
+    #[must_use]
+    pub fn separation(&self) -> Separation {
+        self.0.separation
     }
 
     pub(crate) fn job(&self) -> &Job {
@@ -199,10 +212,9 @@ fn engine_config(config: &Config) -> wasmtime::Config {
     engine.wasm_features(WasmFeatures::all(), false);
     engine.wasm_features(FEATURES | WasmFeatures::COMPONENT_MODEL, true);
     engine.consume_fuel(true);
-    let mut cost = OperatorCost::new();
-    // A page is 64 KiB that the kernel must clear; memory.copy and the like are charged per byte by default.
-    cost.variable.memory_grow_per_page = u8::MAX;
-    engine.operator_cost(cost);
+    // Growth calls the host. What it brings is charged by the byte (guest.rs), as memory.copy and the like are by default;
+    // a page has 64 KiB or one byte.
+    engine.operator_cost(OperatorCost { MemoryGrow: u8::MAX, ..OperatorCost::new() });
     engine.epoch_interruption(true);
     engine.max_wasm_stack(config.stack_max_bytes);
     engine.cranelift_opt_level(OptLevel::Speed);

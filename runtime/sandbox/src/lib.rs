@@ -7,6 +7,7 @@
 
 mod block;
 mod caps;
+mod chamber;
 mod cohort;
 mod columnar;
 mod columns;
@@ -15,6 +16,7 @@ mod door;
 mod driver;
 mod error;
 mod gather;
+mod globals;
 mod guest;
 mod host;
 mod inspect;

@@ -127,7 +127,7 @@ pub struct RunMeters {
     pub rows: u64,
     /// Persons that the guest was given.
     pub persons: u64,
-    /// Instances that were made.
+    /// Instances that were made or put back: one for each unit.
     pub instances: u64,
     /// Largest memory of a guest instance, in bytes; the driver's is not counted.
     pub memory_peak_bytes: u64,

@@ -4,6 +4,7 @@ use arrow::array::RecordBatch;
 use glovebox_catalog::{Isolation, JobManifest};
 
 use crate::block::BlockRun;
+use crate::chamber::Chamber;
 use crate::cohort::CohortRun;
 use crate::columns::{Column, columns};
 use crate::door::{Entry, Rows};
@@ -53,8 +54,8 @@ pub struct Run {
 /// What stands between two resets of the sandbox.
 enum Units {
     Row(Box<RowRun>),
-    Person,
-    Block(BlockRun),
+    Person(Box<Chamber>),
+    Block(Box<BlockRun>),
     Cohort(Box<CohortRun>),
 }
 
@@ -88,10 +89,10 @@ impl Run {
         let units = match (compiled.job(), manifest.isolation) {
             (Job::Row(job), _) => Units::Row(Box::new(RowRun::start(sandbox.engine(), job, manifest, &mut frame)?)),
             (Job::Door(_), Isolation::Block) => {
-                Units::Block(BlockRun::start(manifest.blocks.unwrap_or_default(), persons)?)
+                Units::Block(Box::new(BlockRun::start(manifest.blocks.unwrap_or_default(), persons)?))
             }
             (Job::Door(_), Isolation::Cohort) => Units::Cohort(Box::new(CohortRun::start(&frame))),
-            (Job::Door(_), _) => Units::Person,
+            (Job::Door(_), _) => Units::Person(Box::default()),
         };
         Ok(Self { frame, units, compiled: compiled.clone(), sandbox: sandbox.clone() })
     }
@@ -139,9 +140,9 @@ impl Run {
         let engine = self.sandbox.engine();
         match (&mut self.units, self.compiled.job()) {
             (Units::Row(run), Job::Row(job)) => run.batch(job, &mut self.frame, ordinals, &columns, sink),
-            (Units::Person, Job::Door(door)) => self.frame.each_person(ordinals, &columns, |frame, person| {
+            (Units::Person(chamber), Job::Door(door)) => self.frame.each_person(ordinals, &columns, |frame, person| {
                 let rows = Rows::of_person(person.columns, person.start, person.end);
-                run_unit((engine, door, Entry::Person), frame, person.ordinal, &rows, sink)
+                run_unit((engine, door, Entry::Person), chamber, frame, person.ordinal, &rows, sink)
             }),
             (Units::Block(run), Job::Door(door)) => self
                 .frame
@@ -156,7 +157,7 @@ impl Run {
     fn complete_inner(&mut self, sink: &mut dyn ContributionSink) -> Result<(), RunError> {
         let engine = self.sandbox.engine();
         match (&mut self.units, self.compiled.job()) {
-            (Units::Row(_), _) | (Units::Person, _) => Ok(()),
+            (Units::Row(_) | Units::Person(_), _) => Ok(()),
             (Units::Block(run), Job::Door(door)) => run.flush(engine, door, &mut self.frame, sink),
             (Units::Cohort(run), Job::Door(door)) => run.complete(engine, door, &mut self.frame, sink),
             _ => Err(differ()),

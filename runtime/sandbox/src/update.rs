@@ -114,5 +114,7 @@ fn call(
         Err(ending) => Err(ending),
     };
     let left = store.get_fuel().map_err(|error| RunError::host("read fuel", error))?;
-    Ok((answer, fuel.saturating_sub(left)))
+    let charged = store.data_mut().take_memory_fuel_units();
+    let answer = if charged > left && answer.is_ok() { Err(Ending::Fault(FailureClass::OutOfFuel)) } else { answer };
+    Ok((answer, fuel.saturating_sub(left).saturating_add(charged).min(fuel)))
 }

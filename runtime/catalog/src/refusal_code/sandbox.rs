@@ -29,8 +29,8 @@ pub(super) const CODES: &[RefusalCode] = &[
     ),
     entry(
         "sandbox.memory-cap",
-        "a memory starts with a bounded number of pages",
-        "a fresh instance for each person must be cheap",
+        "a memory starts with a bounded number of bytes",
+        "an instance for each person must be cheap",
         "shrink static data, or grow the memory when it is needed",
     ),
     entry(

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use glovebox_api::ModuleView;
-use glovebox_catalog::{Door, Isolation, JobManifest, ModuleId};
+use glovebox_catalog::{Door, Isolation, JobManifest, ModuleId, Separation};
 use glovebox_client::every;
+use glovebox_sandbox::Inspected;
 use serde_json::json;
 
 use crate::connection::{Global, read_bytes};
@@ -72,12 +73,14 @@ impl Module {
 fn inspect(file: &std::path::Path, output: &Output) -> anyhow::Result<()> {
     let inspected = glovebox_sandbox::inspect(&read_bytes(file)?)
         .map_err(|reasons| Refused { what: format!("`{}` does not pass inspection", file.display()), reasons })?;
-    let proven = proven(inspected.manifest().isolation, inspected.door());
+    let proven = proven(&inspected);
     let facts = json!({
         "module": inspected.module_sm3().to_string(),
         "sha256": inspected.sha256(),
         "size_bytes": inspected.size_bytes(),
         "door": inspected.door(),
+        "separation": inspected.separation(),
+        "needs_fresh_instances": inspected.needs_fresh_instances(),
         "manifest": inspected.manifest(),
         "proven": proven,
     });
@@ -87,6 +90,7 @@ fn inspect(file: &std::path::Path, output: &Output) -> anyhow::Result<()> {
             ("SHA-256", inspected.sha256().to_owned()),
             ("size", text::bytes(inspected.size_bytes())),
             ("door", text::name(&inspected.door())),
+            ("separation", text::name(&inspected.separation())),
         ];
         facts.extend(manifest(inspected.manifest()));
         let proven: String = proven.iter().map(|line| format!("  ✓ {line}\n")).collect();
@@ -95,13 +99,14 @@ fn inspect(file: &std::path::Path, output: &Output) -> anyhow::Result<()> {
 }
 
 /// What inspection has shown of a module that it let pass.
-fn proven(isolation: Isolation, door: Door) -> Vec<&'static str> {
+fn proven(inspected: &Inspected) -> Vec<String> {
+    let isolation = inspected.manifest().isolation;
     let mut proven = vec![
         "it imports nothing: no clock, no randomness, no files, no network, no log",
         "it uses allowed WebAssembly features only; its size, memory and complexity are within the caps",
         "it holds one manifest, and exports what that manifest promises",
     ];
-    proven.extend(match (isolation, door) {
+    proven.extend(match (isolation, inspected.door()) {
         (Isolation::Row, _) => vec![
             "no function that a row reaches writes memory, a global or a table: rows can't learn of each other",
             "nothing runs before the first row",
@@ -111,11 +116,21 @@ fn proven(isolation: Isolation, door: Door) -> Vec<&'static str> {
         (Isolation::Block, _) => vec!["a block's run needs nothing but its rows"],
         (Isolation::Cohort, _) => vec!["the run needs nothing but the rows of the view"],
     });
-    match isolation {
-        Isolation::Row => {}
-        Isolation::Person => proven.push("not proven, but done by the enclave: a fresh instance for each person"),
-        Isolation::Block => proven.push("not proven, but done by the enclave: a fresh instance for each block"),
-        Isolation::Cohort => proven.push("nothing is proven of its outputs: reviewers judge each before it leaves"),
+    let mut proven: Vec<_> = proven.into_iter().map(str::to_owned).collect();
+    let unit = text::name(&isolation);
+    match inspected.separation() {
+        Separation::StatelessProof => {}
+        Separation::Reset => {
+            proven.push("all that it can change is its memory and its mutable globals".to_owned());
+            proven.push(format!("not proven, but done by the enclave: both are overwritten before each {unit}"));
+        }
+        Separation::FreshInstance => {
+            let why = inspected.needs_fresh_instances().unwrap_or_default();
+            proven.push(format!("not proven, but done by the enclave: a fresh instance for each {unit}, since {why}"));
+        }
+        Separation::None => {
+            proven.push("nothing is proven of its outputs: reviewers judge each before it leaves".to_owned());
+        }
     }
     proven
 }

@@ -3,13 +3,15 @@
 
 mod complexity;
 mod exports;
+mod resettable;
 mod stateless;
 mod structure;
 
 pub(crate) use exports::{row_arguments, row_exports};
+pub(crate) use resettable::Resettable;
 pub(crate) use structure::FEATURES;
 
-use glovebox_catalog::{Door, Isolation, JobManifest, MANIFEST_SECTION, ManifestError, Refusal};
+use glovebox_catalog::{Door, Isolation, JobManifest, MANIFEST_SECTION, ManifestError, Refusal, Separation};
 use glovebox_gm::{Digest, sm3};
 use sha2::Digest as _;
 
@@ -23,6 +25,8 @@ pub struct Inspected {
     manifest: JobManifest,
     door: Door,
     size_bytes: u64,
+    /// What to restore between units, or why every unit has a fresh instance.
+    resettable: Result<Resettable, String>,
 }
 
 impl Inspected {
@@ -48,6 +52,31 @@ impl Inspected {
     #[must_use]
     pub fn door(&self) -> Door {
         self.door
+    }
+
+    /// How the rows of one unit are kept from the next.
+    #[must_use]
+    pub fn separation(&self) -> Separation {
+        match (self.manifest.isolation, &self.resettable) {
+            (Isolation::Row, _) => Separation::StatelessProof,
+            (Isolation::Person | Isolation::Block, Ok(_)) => Separation::Reset,
+            (Isolation::Person | Isolation::Block, Err(_)) => Separation::FreshInstance,
+            (Isolation::Cohort, _) => Separation::None,
+        }
+    }
+
+    /// Why every person or block needs a fresh instance, which takes some microseconds more; none when it does not.
+    #[must_use]
+    pub fn needs_fresh_instances(&self) -> Option<&str> {
+        match self.separation() {
+            Separation::FreshInstance => self.resettable.as_ref().err().map(String::as_str),
+            _ => None,
+        }
+    }
+
+    /// What the host restores between the units of a job that has any.
+    pub(crate) fn resettable(&self) -> Option<&Resettable> {
+        (self.separation() == Separation::Reset).then(|| self.resettable.as_ref().ok()).flatten()
     }
 
     /// Size of the bytes.
@@ -84,8 +113,12 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Vec<Refusal>> {
     if !refusals.is_empty() {
         return Err(refusals);
     }
+    let resettable = match door {
+        Door::Columnar => resettable::prove(bytes),
+        Door::Component => Err("a component may hold several instances".to_owned()),
+    };
     let sha256 = sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Inspected { module_sm3: sm3(bytes), sha256, manifest, door, size_bytes: bytes.len() as u64 })
+    Ok(Inspected { module_sm3: sm3(bytes), sha256, manifest, door, size_bytes: bytes.len() as u64, resettable })
 }
 
 fn door(bytes: &[u8]) -> Result<Door, Refusal> {

@@ -186,7 +186,7 @@ fn scan(body: &FunctionBody<'_>) -> wasmparser::Result<Scan> {
 
 /// Whether an operator may write. Only operators of finished, allowed proposals can be harmless; every other one counts as
 /// a write, so that a feature allowed later fails here until someone has thought about it.
-fn writes(proposal: &str, name: &str) -> bool {
+pub(super) fn writes(proposal: &str, name: &str) -> bool {
     match proposal {
         "mvp" => name.contains("Store") || matches!(name, "GlobalSet" | "MemoryGrow"),
         "sign_extension" | "saturating_float_to_int" => false,
@@ -201,7 +201,7 @@ fn writes(proposal: &str, name: &str) -> bool {
 }
 
 /// The proposal and name of an operator, from wasmparser's own list.
-fn identify(operator: &Operator<'_>) -> (&'static str, &'static str) {
+pub(super) fn identify(operator: &Operator<'_>) -> (&'static str, &'static str) {
     macro_rules! table {
         ($( @$proposal:ident $name:ident $({ $($argument:ident: $type:ty),* })? => $visit:ident ($($rest:tt)*))*) => {
             match operator {

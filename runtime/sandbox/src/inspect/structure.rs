@@ -9,6 +9,7 @@ use wasmparser::{
 };
 
 use super::complexity::{Fault, at_most, cap_function, cap_types};
+use super::resettable::initial_bytes;
 use crate::caps;
 
 /// Features that a module may use. Everything else is refused: what is not needed is not worth its proof.
@@ -19,6 +20,7 @@ pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::MULTI_VALUE)
     .union(WasmFeatures::BULK_MEMORY)
     .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::CUSTOM_PAGE_SIZES)
     .union(WasmFeatures::FLOATS);
 
 /// Most refusals of one kind that are listed.
@@ -168,7 +170,7 @@ impl<'a> Pass<'a> {
             }
             Payload::MemorySection(reader) => {
                 for memory in reader.clone() {
-                    cap_memory(memory?.initial)?;
+                    cap_memory(&memory?)?;
                 }
             }
             _ => {}
@@ -278,14 +280,15 @@ fn builtin() -> Refusal {
     )
 }
 
-fn cap_memory(pages: u64) -> Result<(), Fault> {
-    if pages <= caps::MEMORY_PAGES_MAX {
+fn cap_memory(memory: &wasmparser::MemoryType) -> Result<(), Fault> {
+    let bytes = initial_bytes(memory);
+    if bytes <= caps::MEMORY_START_MAX_BYTES {
         return Ok(());
     }
     Err(Fault::Refused(Refusal::new(
         "sandbox.memory-cap",
-        format!("a memory starts with at most {} pages of 64 KiB", caps::MEMORY_PAGES_MAX),
-        format!("{pages} pages"),
+        format!("a memory starts with at most {} bytes", caps::MEMORY_START_MAX_BYTES),
+        format!("{bytes} bytes"),
         "shrink static data, or grow the memory when it is needed",
     )))
 }

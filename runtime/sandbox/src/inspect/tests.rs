@@ -107,6 +107,8 @@ fn features_outside_the_list_are_refused() {
 fn caps_hold() {
     let cases = [
         ("sandbox.memory-cap", "(memory 1025)".to_owned()),
+        // Pages of one byte: 64 MiB and one.
+        ("sandbox.memory-cap", "(memory 67108865 (pagesize 1))".to_owned()),
         ("sandbox.too-complex", "(table 40000 funcref)".to_owned()),
         ("sandbox.too-complex", "(table 1 funcref) ".repeat(5)),
         ("sandbox.too-complex", format!("(func (local {}))", "i32 ".repeat(10_001))),
@@ -287,6 +289,7 @@ fn what_only_reads_passes_for_row() {
         ("(local $n i32) (loop (local.set $n (i32.const 3)) (br_if 0 (i32.const 0))) local.get $n", ""),
         ("(i32.trunc_sat_f64_s (local.get $x))", ""),
         ("(table.size 0)", "(table 3 funcref)"),
+        ("(memory.size)", "(memory 67108864 (pagesize 1))"),
         // A function that nobody calls may write: it never runs.
         ("i32.const 0", "(memory 1) (func (export \"unused\") (i32.store (i32.const 0) (i32.const 1)))"),
     ] {

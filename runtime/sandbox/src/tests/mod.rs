@@ -5,6 +5,7 @@ mod cohort;
 mod component;
 mod containment;
 mod person;
+mod reset;
 mod row;
 mod sandbox;
 mod update;
