@@ -1,18 +1,29 @@
-//! The enclave's own SM2 key, with which it signs tree heads and receipts. On disk it is sealed under the passphrase.
+//! The enclave's own keys: the SM2 key with which it signs tree heads and receipts, and the key that seals its state. On
+//! disk both are sealed under the passphrase.
 
 use std::io::{Read as _, Write as _};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use glovebox_gm::{Key128, Key256, Signature, SigningKey, Sm4Gcm, hkdf_sm3_128, passphrase_key};
+use glovebox_store::StateKey;
 use serde::{Deserialize, Serialize};
 
 use crate::EngineError;
 
 pub(crate) const FILE: &str = "enclave.key.json";
-const FORMAT: &str = "glovebox-enclave-key-1";
+const FORMAT: &str = "glovebox-enclave-key-2";
 const INFO: &[u8] = b"glovebox enclave signing key v1";
-/// The key is sealed once under a key of its own (random salt), so one fixed nonce is never used twice.
-const NONCE: [u8; 12] = [0; 12];
+/// Each key is sealed once, under a key of the file's own (random salt), so these nonces are never used twice.
+const SIGNING_NONCE: [u8; 12] = [0; 12];
+const STATE_NONCE: [u8; 12] = [1; 12];
+
+/// What the enclave opens with its passphrase.
+pub(crate) struct Identity {
+    /// Signs tree heads and receipts.
+    pub(crate) signing: SigningKey,
+    /// Seals the state: whoever can write to the database but does not hold it can't make a state of their own.
+    pub(crate) state: StateKey,
+}
 
 /// The sealed key as it lies on disk. Bytes are hexadecimal.
 #[derive(Serialize, Deserialize)]
@@ -22,22 +33,28 @@ struct Sealed {
     pbkdf2_iterations: u32,
     salt: String,
     sealed_pkcs8_pem: String,
+    sealed_state_key: String,
 }
 
-/// Makes the enclave's key and writes it sealed. Refuses to overwrite one.
-pub(crate) fn create(state: &Dir, passphrase: &[u8], iterations: u32) -> Result<SigningKey, EngineError> {
+/// Makes the enclave's keys and writes them sealed. Refuses to overwrite any.
+pub(crate) fn create(state: &Dir, passphrase: &[u8], iterations: u32) -> Result<Identity, EngineError> {
     let fault = |error: glovebox_gm::GmError| EngineError::internal("make the enclave's key", error);
     let key = SigningKey::generate().map_err(fault)?;
     let random = Key128::random().map_err(fault)?;
     let mut salt = [0; 16];
     salt.copy_from_slice(random.expose());
     let mut bytes = key.to_pkcs8_pem().map_err(fault)?.as_bytes().to_vec();
-    cipher(passphrase, &salt, iterations).seal_in_place(&NONCE, FORMAT.as_bytes(), &mut bytes).map_err(fault)?;
+    let state_key = Key256::random().map_err(fault)?;
+    let mut state_bytes = state_key.expose().to_vec();
+    let cipher = cipher(passphrase, &salt, iterations);
+    cipher.seal_in_place(&SIGNING_NONCE, FORMAT.as_bytes(), &mut bytes).map_err(fault)?;
+    cipher.seal_in_place(&STATE_NONCE, FORMAT.as_bytes(), &mut state_bytes).map_err(fault)?;
     let sealed = Sealed {
         format: FORMAT.to_owned(),
         pbkdf2_iterations: iterations,
         salt: hex(&salt),
         sealed_pkcs8_pem: hex(&bytes),
+        sealed_state_key: hex(&state_bytes),
     };
     let io = |error: std::io::Error| EngineError::internal("write the enclave's key", error);
     let json = serde_json::to_vec_pretty(&sealed).map_err(|error| EngineError::internal("write the key", error))?;
@@ -45,11 +62,11 @@ pub(crate) fn create(state: &Dir, passphrase: &[u8], iterations: u32) -> Result<
     options.write(true).create_new(true).mode(0o600);
     let mut file = state.open_with(FILE, &options).map_err(io)?;
     file.write_all(&json).and_then(|()| file.sync_all()).map_err(io)?;
-    Ok(key)
+    Ok(Identity { signing: key, state: StateKey::derive(&state_key) })
 }
 
-/// Reads the enclave's key and checks that it works.
-pub(crate) fn open(state: &Dir, passphrase: &[u8]) -> Result<SigningKey, EngineError> {
+/// Reads the enclave's keys and checks that they work.
+pub(crate) fn open(state: &Dir, passphrase: &[u8]) -> Result<Identity, EngineError> {
     let mut json = Vec::new();
     state
         .open(FILE)
@@ -62,14 +79,19 @@ pub(crate) fn open(state: &Dir, passphrase: &[u8]) -> Result<SigningKey, EngineE
     if sealed.format != FORMAT || sealed.pbkdf2_iterations > 100_000_000 {
         return Err(damaged());
     }
-    cipher(passphrase, &salt, sealed.pbkdf2_iterations)
-        .open_in_place(&NONCE, FORMAT.as_bytes(), &mut bytes)
+    let mut state_bytes = unhex(&sealed.sealed_state_key).ok_or_else(damaged)?;
+    let cipher = cipher(passphrase, &salt, sealed.pbkdf2_iterations);
+    cipher
+        .open_in_place(&SIGNING_NONCE, FORMAT.as_bytes(), &mut bytes)
         .map_err(|_| EngineError::Internal(format!("the passphrase does not open `{FILE}`, or the file is damaged")))?;
+    cipher.open_in_place(&STATE_NONCE, FORMAT.as_bytes(), &mut state_bytes).map_err(|_| damaged())?;
+    let state_bytes = zeroize::Zeroizing::new(state_bytes);
+    let state_key = Key256::from_slice(&state_bytes).map_err(|_| damaged())?;
     let pem = zeroize::Zeroizing::new(String::from_utf8(bytes).map_err(|_| damaged())?);
     let key = SigningKey::from_pkcs8_pem(&pem).map_err(|_| damaged())?;
     let probe: Signature = key.sign(b"glovebox").map_err(|error| EngineError::internal("sign", error))?;
     key.verifying_key().verify(b"glovebox", &probe).map_err(|_| damaged())?;
-    Ok(key)
+    Ok(Identity { signing: key, state: StateKey::derive(&state_key) })
 }
 
 fn cipher(passphrase: &[u8], salt: &[u8; 16], iterations: u32) -> Sm4Gcm {
@@ -110,7 +132,7 @@ mod tests {
         let made = create(&dir, b"correct horse", 10).unwrap();
         assert_eq!(dir.metadata(FILE).unwrap().permissions().mode() & 0o777, 0o600);
         let opened = open(&dir, b"correct horse").unwrap();
-        assert_eq!(made.verifying_key().fingerprint(), opened.verifying_key().fingerprint());
+        assert_eq!(made.signing.verifying_key().fingerprint(), opened.signing.verifying_key().fingerprint());
         assert!(matches!(open(&dir, b"wrong horse"), Err(EngineError::Internal(text)) if text.contains("passphrase")));
     }
 

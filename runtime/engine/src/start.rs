@@ -68,9 +68,9 @@ impl Engine {
         let iterations = config.passphrase_iterations.max(10_000);
         let root = RootKey::from_passphrase_with(passphrase, iterations);
         let vault = Vault::create(vault_folder, &root)?;
-        let key = identity::create(&state, passphrase, iterations)?;
-        let store = Store::open(&config.state.join(DATABASE))?;
-        let engine = Self::assemble(config, store, vault, key)?;
+        let identity = identity::create(&state, passphrase, iterations)?;
+        let store = Store::create(&config.state.join(DATABASE), identity.state)?;
+        let engine = Self::assemble(config, store, vault, identity.signing)?;
         let begun = |action: &str, resource: String| Draft::done(engine.now(), Actor::default(), action, resource);
         let fingerprint = engine.inner.key.verifying_key().fingerprint();
         let draft = begun("enclave.create", "enclave/enclave".to_owned()).with("enclave_key_sm3", fingerprint);
@@ -100,10 +100,11 @@ impl Engine {
         }
         let state = Dir::open_ambient_dir(&config.state, cap_std::ambient_authority())
             .map_err(|error| EngineError::internal("open the state folder", error))?;
-        let key = identity::open(&state, passphrase)?;
+        let identity = identity::open(&state, passphrase)?;
         let root = RootKey::from_passphrase(passphrase);
         let vault = Vault::open(open_folder(&state, VAULT)?, &root)?;
-        let store = Store::open(&config.state.join(DATABASE))?;
+        let store = Store::open(&config.state.join(DATABASE), identity.state)?;
+        let key = identity.signing;
         if let Some(head) = store.latest_signed_head()? {
             // The store has compared the head with its log; that the head is ours only the key can tell.
             head.verify(key.verifying_key()).map_err(|error| EngineError::internal("verify the log's head", error))?;

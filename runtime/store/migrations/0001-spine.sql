@@ -1,8 +1,9 @@
 -- State and events of the enclave.
 --
--- A record is one row: its id and its JSON. Columns to search by are generated from the JSON, so that the JSON is the
--- only thing that can be changed; its SM3 digest stands in the event that wrote it (detail `sm3:<kind>/<id>`), and is
--- compared at every start.
+-- A record is one row: its id, its JSON and a random salt, drawn anew at each write. Columns to search by are generated
+-- from the JSON, so that the JSON is the only thing that can be changed. The event that wrote the record holds a
+-- commitment to it (detail `commitment:<kind>/<id>`), which is compared at every start. The salt keeps whoever reads the
+-- log from finding a record out by trying: it is shown to nobody.
 
 CREATE TABLE events (
     sequence INTEGER PRIMARY KEY,
@@ -16,24 +17,29 @@ CREATE INDEX events_by_action ON events (action, sequence);
 CREATE INDEX events_by_resource ON events (resource, sequence);
 CREATE INDEX events_by_principal ON events (principal, sequence);
 
--- What the log was after the last transaction.
+-- What the log was after the last transaction, and how many tree heads were signed: sealed under a key that this file does
+-- not hold, so that nobody who can only write here can make a log of their own.
 CREATE TABLE log_state (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
     log_id TEXT NOT NULL,
     size INTEGER NOT NULL,
-    root TEXT NOT NULL
+    root TEXT NOT NULL,
+    heads INTEGER NOT NULL,
+    seal TEXT NOT NULL
 );
 
-CREATE TABLE tree_heads (size INTEGER PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE tree_heads (size INTEGER PRIMARY KEY, body TEXT NOT NULL, seal TEXT NOT NULL);
 
 CREATE TABLE organisations (
     id TEXT PRIMARY KEY,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    salt BLOB NOT NULL
 );
 
 CREATE TABLE principals (
     id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
+    salt BLOB NOT NULL,
     organisation TEXT GENERATED ALWAYS AS (body ->> '$.organisation') VIRTUAL
 );
 CREATE INDEX principals_by_organisation ON principals (organisation, id);
@@ -41,6 +47,7 @@ CREATE INDEX principals_by_organisation ON principals (organisation, id);
 CREATE TABLE datasets (
     id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
+    salt BLOB NOT NULL,
     supplier TEXT GENERATED ALWAYS AS (body ->> '$.supplier') VIRTUAL
 );
 CREATE INDEX datasets_by_supplier ON datasets (supplier, id);
@@ -48,6 +55,7 @@ CREATE INDEX datasets_by_supplier ON datasets (supplier, id);
 CREATE TABLE snapshots (
     id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
+    salt BLOB NOT NULL,
     dataset TEXT GENERATED ALWAYS AS (body ->> '$.dataset') VIRTUAL,
     number INTEGER GENERATED ALWAYS AS (body ->> '$.number') VIRTUAL
 );
@@ -56,6 +64,7 @@ CREATE INDEX snapshots_by_dataset ON snapshots (dataset, id);
 CREATE TABLE grants (
     id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
+    salt BLOB NOT NULL,
     organisation TEXT GENERATED ALWAYS AS (body ->> '$.organisation') VIRTUAL
 );
 CREATE INDEX grants_by_organisation ON grants (organisation, id);
@@ -63,6 +72,7 @@ CREATE INDEX grants_by_organisation ON grants (organisation, id);
 CREATE TABLE modules (
     id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
+    salt BLOB NOT NULL,
     organisation TEXT GENERATED ALWAYS AS (body ->> '$.organisation') VIRTUAL
 );
 CREATE INDEX modules_by_organisation ON modules (organisation, id);
@@ -70,6 +80,7 @@ CREATE INDEX modules_by_organisation ON modules (organisation, id);
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
+    salt BLOB NOT NULL,
     organisation TEXT GENERATED ALWAYS AS (body ->> '$.organisation') VIRTUAL,
     supplier TEXT GENERATED ALWAYS AS (body ->> '$.supplier') VIRTUAL,
     "grant" TEXT GENERATED ALWAYS AS (body ->> '$.grant') VIRTUAL,
@@ -82,12 +93,14 @@ CREATE INDEX jobs_by_state ON jobs (state, id);
 
 CREATE TABLE accounts (
     id TEXT PRIMARY KEY,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    salt BLOB NOT NULL
 );
 
 CREATE TABLE releases (
     id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
+    salt BLOB NOT NULL,
     organisation TEXT GENERATED ALWAYS AS (body ->> '$.organisation') VIRTUAL,
     job TEXT GENERATED ALWAYS AS (body ->> '$.job') VIRTUAL
 );
@@ -97,27 +110,19 @@ CREATE INDEX releases_by_job ON releases (job, id);
 CREATE TABLE receipts (
     id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
-    release TEXT GENERATED ALWAYS AS (body ->> '$.release') VIRTUAL
+    salt BLOB NOT NULL,
+    release TEXT GENERATED ALWAYS AS (body ->> '$.release') VIRTUAL,
+    -- Place of its event in the log.
+    sequence INTEGER GENERATED ALWAYS AS (body ->> '$.sequence') VIRTUAL
 );
 CREATE INDEX receipts_by_release ON receipts (release, id);
-
-CREATE TABLE grant_suppliers (
-    supplier TEXT NOT NULL,
-    "grant" TEXT NOT NULL REFERENCES grants (id),
-    PRIMARY KEY (supplier, "grant")
-) WITHOUT ROWID;
+CREATE INDEX receipts_by_sequence ON receipts (sequence);
 
 -- The module's id is the SM3 digest of these bytes.
 CREATE TABLE module_bytes (id TEXT PRIMARY KEY REFERENCES modules (id), bytes BLOB NOT NULL);
 
--- The place of a receipt's event in the log.
-CREATE TABLE receipt_events (
-    job TEXT PRIMARY KEY REFERENCES receipts (id),
-    -- Written before the event, in the same transaction.
-    sequence INTEGER NOT NULL REFERENCES events (sequence) DEFERRABLE INITIALLY DEFERRED
-);
-
--- Answers already given, for requests that are sent again. Not state: may be pruned.
+-- Answers already given, for requests that are sent again. Not state: may be pruned. What is there is sealed as the state
+-- of the log is.
 CREATE TABLE idempotency (
     principal TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -125,6 +130,7 @@ CREATE TABLE idempotency (
     claimed_at INTEGER NOT NULL,
     status INTEGER,
     body BLOB,
+    seal TEXT NOT NULL,
     PRIMARY KEY (principal, key)
 ) WITHOUT ROWID;
 
@@ -199,9 +205,6 @@ BEGIN SELECT RAISE(ABORT, 'nothing is deleted from receipts'); END;
 CREATE TRIGGER module_bytes_stay BEFORE DELETE ON module_bytes
 BEGIN SELECT RAISE(ABORT, 'nothing is deleted from module_bytes'); END;
 
-CREATE TRIGGER receipt_events_stay BEFORE DELETE ON receipt_events
-BEGIN SELECT RAISE(ABORT, 'nothing is deleted from receipt_events'); END;
-
 CREATE TRIGGER releases_are_final BEFORE UPDATE ON releases
 BEGIN SELECT RAISE(ABORT, 'nothing changes in releases'); END;
 
@@ -213,6 +216,3 @@ BEGIN SELECT RAISE(ABORT, 'nothing changes in modules'); END;
 
 CREATE TRIGGER snapshots_are_final BEFORE UPDATE ON snapshots
 BEGIN SELECT RAISE(ABORT, 'nothing changes in snapshots'); END;
-
--- The root of the empty log is the SM3 digest of nothing; the code writes it with the first event.
-INSERT INTO log_state VALUES (1, 'log-' || lower(hex(randomblob(8))), 0, '');

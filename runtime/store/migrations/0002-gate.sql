@@ -3,6 +3,7 @@
 CREATE TABLE reviews (
     id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
+    salt BLOB NOT NULL,
     organisation TEXT GENERATED ALWAYS AS (body ->> '$.organisation') VIRTUAL,
     job TEXT GENERATED ALWAYS AS (body ->> '$.job') VIRTUAL,
     "grant" TEXT GENERATED ALWAYS AS (body ->> '$.grant') VIRTUAL,
@@ -22,6 +23,7 @@ CREATE TABLE review_candidates (id TEXT PRIMARY KEY REFERENCES reviews (id), sea
 CREATE TABLE cohort_sets (
     id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
+    salt BLOB NOT NULL,
     dataset TEXT GENERATED ALWAYS AS (body ->> '$.dataset') VIRTUAL
 );
 CREATE INDEX cohort_sets_by_dataset ON cohort_sets (dataset, id);
@@ -48,6 +50,7 @@ CREATE TABLE cohort_persons (
 CREATE TABLE privacy_accounts (
     id TEXT PRIMARY KEY,
     body TEXT NOT NULL,
+    salt BLOB NOT NULL,
     dataset TEXT GENERATED ALWAYS AS (body ->> '$.dataset') VIRTUAL
 );
 CREATE INDEX privacy_accounts_by_dataset ON privacy_accounts (dataset, id);

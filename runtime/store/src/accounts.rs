@@ -149,13 +149,9 @@ impl Store {
             }
             if let Some((statement, signature)) = statement {
                 changes.detail(STATEMENT_DETAIL, statement.digest()?.to_string());
-                let release = job.release.clone();
-                changes.insert(Table::Receipts, id.as_str(), &ReceiptRecord { release, statement, signature })?;
-                let sequence = changes.sequence().cast_signed();
-                changes
-                    .connection()
-                    .prepare_cached("INSERT INTO receipt_events (job, sequence) VALUES (?1, ?2)")?
-                    .execute(rusqlite::params![id.as_str(), sequence])?;
+                let (release, sequence) = (job.release.clone(), changes.sequence());
+                let record = ReceiptRecord { release, sequence, statement, signature };
+                changes.insert(Table::Receipts, id.as_str(), &record)?;
             }
             Ok(job)
         })

@@ -8,13 +8,13 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::records::{self, DIGEST_DETAIL, Table};
-use crate::{Shared, Store, StoreError, start};
+use crate::records::{self, COMMITMENT_DETAIL, Table};
+use crate::{Shared, Store, StoreError, seal, start};
 
-/// A transaction under way, which notes the digest of every record that it writes.
+/// A transaction under way, which notes the commitment to every record that it writes.
 pub(crate) struct Changes<'a> {
     transaction: &'a Transaction<'a>,
-    digests: BTreeMap<String, Digest>,
+    commitments: BTreeMap<String, Digest>,
     /// Details that the change itself adds to its event.
     details: BTreeMap<String, String>,
     /// Sequence that the event will have.
@@ -31,14 +31,14 @@ impl Changes<'_> {
     }
 
     pub(crate) fn insert<T: Serialize>(&mut self, table: Table, id: &str, record: &T) -> Result<(), StoreError> {
-        let digest = records::insert(self.transaction, table, id, record)?;
-        self.digests.insert(table.detail(id), digest);
+        let commitment = records::insert(self.transaction, table, id, record)?;
+        self.commitments.insert(table.detail(id), commitment);
         Ok(())
     }
 
     pub(crate) fn update<T: Serialize>(&mut self, table: Table, id: &str, record: &T) -> Result<(), StoreError> {
-        let digest = records::update(self.transaction, table, id, record)?;
-        self.digests.insert(table.detail(id), digest);
+        let commitment = records::update(self.transaction, table, id, record)?;
+        self.commitments.insert(table.detail(id), commitment);
         Ok(())
     }
 
@@ -56,7 +56,7 @@ impl Changes<'_> {
 }
 
 impl Store {
-    /// Runs `change` and records `audit`, in one transaction. The event takes the digests of what was written.
+    /// Runs `change` and records `audit`, in one transaction. The event takes the commitments to what was written.
     pub(crate) fn write<T>(
         &self,
         audit: Draft,
@@ -67,7 +67,7 @@ impl Store {
         Ok((outcome, event))
     }
 
-    /// The same with several events; the first takes the digests.
+    /// The same with several events; the first takes the commitments.
     pub(crate) fn write_all<T>(
         &self,
         audit: Vec<Draft>,
@@ -78,12 +78,12 @@ impl Store {
         // Out of its place until the commit: whatever ends this function before leaves none, and the next call rebuilds.
         let mut working = match log.take() {
             Some(log) => log,
-            None => start::verified_log(connection)?,
+            None => start::verified_log(connection, &self.key)?,
         };
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut changes = Changes {
             transaction: &transaction,
-            digests: BTreeMap::new(),
+            commitments: BTreeMap::new(),
             details: BTreeMap::new(),
             sequence: working.size(),
         };
@@ -96,17 +96,17 @@ impl Store {
                 return Err(error);
             }
         };
-        let Changes { mut details, digests, .. } = changes;
-        details.extend(digests.into_iter().map(|(name, digest)| (name, digest.to_string())));
+        let Changes { mut details, commitments, .. } = changes;
+        details.extend(commitments.into_iter().map(|(name, commitment)| (name, commitment.to_string())));
         let mut events = Vec::with_capacity(audit.len());
         for mut draft in audit {
-            // Digests are the store's to write; a detail of that name from elsewhere would pass for one at the next
+            // Commitments are the store's to write; a detail of that name from elsewhere would pass for one at the next
             // start.
-            draft.detail.retain(|name, _| !name.starts_with(DIGEST_DETAIL));
+            draft.detail.retain(|name, _| !name.starts_with(COMMITMENT_DETAIL));
             draft.detail.append(&mut details);
             events.push(append(&transaction, &mut working, draft)?);
         }
-        note_log_state(&transaction, &working)?;
+        seal::note_log(&transaction, &self.key, &working)?;
         transaction.commit()?;
         *log = Some(working);
         Ok((outcome, events))
@@ -126,7 +126,7 @@ impl Store {
         let Shared { connection, log } = &mut *shared;
         let log = match log {
             Some(log) => log,
-            None => log.insert(start::verified_log(connection)?),
+            None => log.insert(start::verified_log(connection, &self.key)?),
         };
         read(connection, log)
     }
@@ -141,11 +141,4 @@ fn append(transaction: &Transaction<'_>, log: &mut Log, draft: Draft) -> Result<
         .prepare_cached("INSERT INTO events (sequence, leaf) VALUES (?1, ?2)")?
         .execute(params![event.sequence.cast_signed(), leaf])?;
     Ok(event)
-}
-
-fn note_log_state(transaction: &Transaction<'_>, log: &Log) -> Result<(), StoreError> {
-    transaction
-        .prepare_cached("UPDATE log_state SET size = ?1, root = ?2 WHERE only_row = 1")?
-        .execute(params![log.size().cast_signed(), log.root().to_string()])?;
-    Ok(())
 }

@@ -76,6 +76,9 @@ pub enum StoreError {
     /// The schema can't be brought up to date.
     #[error("the schema of the state file can't be brought up to date: {0}")]
     Migration(String),
+    /// The operating system gives no random bytes.
+    #[error("the operating system gives no random bytes; nothing was written")]
+    Randomness,
     /// The file can't be opened.
     #[error("the state file can't be opened: {0}")]
     File(#[from] std::io::Error),

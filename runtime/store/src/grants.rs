@@ -12,17 +12,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Exists`] when its id is taken.
     pub fn put_grant(&self, grant: &Grant, audit: Draft) -> Result<Event, StoreError> {
-        let filed = self.write(audit, |changes| {
-            let id = grant.id.as_str();
-            changes.insert(Table::Grants, id, grant)?;
-            for supplier in &grant.suppliers {
-                changes
-                    .connection()
-                    .prepare_cached("INSERT INTO grant_suppliers (supplier, \"grant\") VALUES (?1, ?2)")?
-                    .execute([supplier.as_str(), id])?;
-            }
-            Ok(())
-        });
+        let filed = self.write(audit, |changes| changes.insert(Table::Grants, grant.id.as_str(), grant));
         filed.map(|((), event)| event)
     }
 
@@ -67,7 +57,7 @@ impl Store {
         supplier: Option<&OrganisationId>,
         slice: &Slice,
     ) -> Result<Page<Grant>, StoreError> {
-        let concerned = "id IN (SELECT \"grant\" FROM grant_suppliers WHERE supplier = ?)";
+        let concerned = "EXISTS (SELECT 1 FROM json_each(body, '$.suppliers') WHERE value = ?)";
         let conditions = [
             ("organisation = ?", organisation.map(OrganisationId::as_str)),
             (concerned, supplier.map(OrganisationId::as_str)),

@@ -1,7 +1,7 @@
 //! Idempotency keys: a request that is sent again gets the answer of the first time.
 //!
 //! A key is claimed before the request is carried out and answered after, so that of two at once one is carried out.
-//! Answers are no state of the zone: they carry no event and may be pruned.
+//! Answers are no state of the zone: they carry no event and may be pruned. Each is sealed, since it is given for true.
 
 use glovebox_catalog::{PrincipalId, Timestamp};
 use glovebox_gm::Digest;
@@ -48,29 +48,33 @@ impl Store {
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
         let request = request.to_string();
+        let claim = |answer| self.seal_answer(principal, key, &request, answer);
         let before = Timestamp::from_unix_ms(now.unix_ms().saturating_sub(KEPT_MS));
         self.read(|connection| {
             prune(connection, before)?;
             let inserted = connection
                 .prepare_cached(
-                    "INSERT INTO idempotency (principal, key, request_sm3, claimed_at) VALUES (?1, ?2, ?3, ?4)
+                    "INSERT INTO idempotency (principal, key, request_sm3, claimed_at, seal) VALUES (?1, ?2, ?3, ?4, ?5)
                      ON CONFLICT (principal, key) DO NOTHING",
                 )?
-                .execute(params![principal.as_str(), key, request, now.unix_ms()])?;
+                .execute(params![principal.as_str(), key, request, now.unix_ms(), claim(None)])?;
             if inserted == 1 {
                 return Ok(Claim::New);
             }
-            let sql = "SELECT request_sm3, status, body FROM idempotency WHERE principal = ?1 AND key = ?2";
+            let sql = "SELECT request_sm3, status, body, seal FROM idempotency WHERE principal = ?1 AND key = ?2";
             let mut statement = connection.prepare_cached(sql)?;
-            let found = statement
-                .query_row(params![principal.as_str(), key], |row| {
-                    Ok((row.get::<_, String>(0)?, row.get::<_, Option<u16>>(1)?, row.get::<_, Option<Vec<u8>>>(2)?))
-                })
-                .optional()?;
-            Ok(match found {
-                Some((digest, _, _)) if digest != request => Claim::OtherRequest,
-                Some((_, Some(status), Some(body))) => Claim::Answered(Answer { status, body }),
-                _ => Claim::InProgress,
+            let (digest, status, body, seal) = statement.query_row(params![principal.as_str(), key], |row| {
+                let (status, body): (Option<u16>, Option<Vec<u8>>) = (row.get(1)?, row.get(2)?);
+                Ok((row.get::<_, String>(0)?, status, body, row.get::<_, String>(3)?))
+            })?;
+            let answer = status.zip(body).map(|(status, body)| Answer { status, body });
+            if seal != self.seal_answer(principal, key, &digest, answer.as_ref()) {
+                return Err(StoreError::corrupt(format!("the answer kept for a request of `{principal}`")));
+            }
+            Ok(match answer {
+                _ if digest != request => Claim::OtherRequest,
+                Some(answer) => Claim::Answered(answer),
+                None => Claim::InProgress,
             })
         })
     }
@@ -81,14 +85,28 @@ impl Store {
     /// [`StoreError::NotFound`] when the key is not claimed, or answered already.
     pub fn answer(&self, principal: &PrincipalId, key: &str, answer: &Answer) -> Result<(), StoreError> {
         self.read(|connection| {
-            let sql = "UPDATE idempotency SET status = ?3, body = ?4
-                 WHERE principal = ?1 AND key = ?2 AND status IS NULL";
-            let mut statement = connection.prepare_cached(sql)?;
-            match statement.execute(params![principal.as_str(), key, answer.status, answer.body])? {
-                1 => Ok(()),
-                _ => Err(StoreError::NotFound { kind: "claim", id: key.to_owned() }),
-            }
+            let key_of = params![principal.as_str(), key];
+            let sql = "SELECT request_sm3 FROM idempotency WHERE principal = ?1 AND key = ?2 AND status IS NULL";
+            let request: Option<String> =
+                connection.prepare_cached(sql)?.query_row(key_of, |row| row.get(0)).optional()?;
+            let request = request.ok_or_else(|| StoreError::NotFound { kind: "claim", id: key.to_owned() })?;
+            let seal = self.seal_answer(principal, key, &request, Some(answer));
+            let sql = "UPDATE idempotency SET status = ?3, body = ?4, seal = ?5 WHERE principal = ?1 AND key = ?2";
+            connection.prepare_cached(sql)?.execute(params![
+                principal.as_str(),
+                key,
+                answer.status,
+                answer.body,
+                seal
+            ])?;
+            Ok(())
         })
+    }
+
+    fn seal_answer(&self, principal: &PrincipalId, key: &str, request: &str, answer: Option<&Answer>) -> String {
+        let (status, body) = answer.map_or((0, &[][..]), |answer| (answer.status, answer.body.as_slice()));
+        let parts = [principal.as_str().as_bytes(), key.as_bytes(), request.as_bytes(), &status.to_be_bytes(), body];
+        self.key.seal("answer", &parts).to_string()
     }
 
     /// Gives up a claim whose request was not carried out, so that it can be sent again.

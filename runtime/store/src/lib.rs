@@ -2,9 +2,11 @@
 //!
 //! The only crate with SQL. Synchronous; callers on an async runtime move to a blocking thread. What holds:
 //! - The file is locked by one process; a commit is on disk (`synchronous=FULL`) when a method returns.
-//! - Every event is a leaf of the Merkle log; every record's digest stands in the event that wrote it. At each start the
-//!   log is rebuilt, compared with its last state and with every tree head, and every record is compared with its last
-//!   digest: a byte changed, cut or put back to an older state is found.
+//! - Every event is a leaf of the Merkle log; the event that wrote a record holds a salted commitment to it. Each commit
+//!   seals the state of the log under a key that the file does not hold. At each start the schema is compared with what
+//!   the migrations make, the log is rebuilt, compared with its sealed state and with every tree head, and every record is
+//!   compared with the last commitment to it: a byte changed, cut or put back to an older state is found, and so is a log
+//!   that somebody made without the key.
 //!   A whole file put back to an older one is consistent in itself: against that, keep signed heads elsewhere and offer
 //!   the newest to [`Store::put_signed_head`], which refuses a head that the log does not reach.
 //! - A job changes state by compare-and-set and ends once; what is committed on an account never falls. Triggers in the
@@ -26,6 +28,7 @@ mod privacy;
 mod receipts;
 mod records;
 mod reviews;
+mod seal;
 mod start;
 
 pub use accounts::Settlement;
@@ -39,17 +42,21 @@ pub use page::{Page, Slice};
 pub use privacy::{PrivacyReservation, PrivacyRow};
 pub use receipts::ReleaseRow;
 pub use reviews::{OpenReview, ReviewFilter, ReviewStep};
+pub use seal::StateKey;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use glovebox_audit::{Draft, Event, Log};
-use rusqlite::Connection;
+use glovebox_gm::Key256;
+use rusqlite::{Connection, OpenFlags};
 
 /// The state of the enclave. Cheap to clone; clones share one connection.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Mutex<Shared>>,
+    /// Seals what the log's tree does not cover.
+    key: StateKey,
 }
 
 impl std::fmt::Debug for Store {
@@ -66,21 +73,31 @@ struct Shared {
 }
 
 impl Store {
-    /// Opens the state file, or makes it, readable by its owner only. Verifies all of it, see the crate's page.
+    /// Makes the state file, readable by its owner only, and begins its log, sealed under `key`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when a state was made there before, [`StoreError::InUse`], or what the file system says.
+    pub fn create(path: &Path, key: StateKey) -> Result<Self, StoreError> {
+        start::create_private(path)?;
+        Self::begin(Connection::open(path)?, key)
+    }
+
+    /// Opens the state file. Verifies all of it, see the crate's page.
     ///
     /// # Errors
     /// [`StoreError::InUse`], [`StoreError::NewerSchema`], [`StoreError::Corrupt`], or what the file system says.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        start::create_private(path)?;
-        Self::start(Connection::open(path)?)
+    pub fn open(path: &Path, key: StateKey) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Self::start(Connection::open_with_flags(path, flags)?, key)
     }
 
     /// A store that is gone with its last clone.
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// As [`Store::create`].
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::start(Connection::open_in_memory()?)
+        let key = Key256::random().map_err(|_| StoreError::Randomness)?;
+        Self::begin(Connection::open_in_memory()?, StateKey::derive(&key))
     }
 
     /// Records an event without a change, e.g. a refusal.
@@ -99,11 +116,20 @@ impl Store {
         self.write_all(audit, |_| Ok(())).map(|((), events)| events)
     }
 
-    fn start(mut connection: Connection) -> Result<Self, StoreError> {
+    fn begin(mut connection: Connection, key: StateKey) -> Result<Self, StoreError> {
         start::prepare(&mut connection)?;
-        let log = start::verified_log(&connection)?;
+        if connection.query_row("SELECT EXISTS (SELECT 1 FROM log_state)", [], |row| row.get::<_, bool>(0))? {
+            return Err(StoreError::corrupt("a new state was to be made where one is"));
+        }
+        seal::begin_log(&connection, &key)?;
+        Self::start(connection, key)
+    }
+
+    fn start(mut connection: Connection, key: StateKey) -> Result<Self, StoreError> {
+        start::prepare(&mut connection)?;
+        let log = start::verified_log(&connection, &key)?;
         idempotency::forget_unanswered(&connection)?;
-        Ok(Self { shared: Arc::new(Mutex::new(Shared { connection, log: Some(log) })) })
+        Ok(Self { shared: Arc::new(Mutex::new(Shared { connection, log: Some(log) })), key })
     }
 
     /// A panic while the lock was held left at most an open transaction, which was rolled back, and no log, which is

@@ -5,6 +5,7 @@ use glovebox_catalog::{PrincipalId, Timestamp};
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::seal::{self, StateKey};
 use crate::{Page, Slice, Store, StoreError};
 
 /// How many events an export reads at a time.
@@ -97,7 +98,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when it is not a head of this log.
     pub fn put_signed_head(&self, head: &SignedTreeHead) -> Result<(), StoreError> {
-        self.read_log(|connection, log| put_head(connection, log, head))
+        self.read_log(|connection, log| put_head(connection, &self.key, log, head))
     }
 
     /// The newest signed head.
@@ -117,7 +118,7 @@ impl Store {
         now: Timestamp,
         sign: impl FnOnce(TreeHead) -> Result<SignedTreeHead, AuditError>,
     ) -> Result<SignedTreeHead, StoreError> {
-        self.read_log(|connection, log| signed_head(connection, log, log.size(), now, sign))
+        self.read_log(|connection, log| signed_head((connection, &self.key), log, log.size(), now, sign))
     }
 
     /// A signed head of the first `size` events: the kept one, or one by `sign` that is as old as the kept one before it.
@@ -174,7 +175,7 @@ pub(crate) fn event_at(connection: &Connection, sequence: u64) -> Result<Event, 
 
 /// A signed head of at least `size` events: the newest kept one if it is that large, or one of the whole log by `sign`.
 pub(crate) fn signed_head(
-    connection: &Connection,
+    (connection, key): (&Connection, &StateKey),
     log: &Log,
     size: u64,
     now: Timestamp,
@@ -187,21 +188,18 @@ pub(crate) fn signed_head(
     // Sizes and times of heads grow together, whatever the clock does: two that do not are evidence of a fork.
     let now = latest.map_or(now, |latest| now.max(latest.head.at));
     let head = sign(log.head(now))?;
-    put_head(connection, log, &head)?;
+    put_head(connection, key, log, &head)?;
     Ok(head)
 }
 
-fn put_head(connection: &Connection, log: &Log, head: &SignedTreeHead) -> Result<(), StoreError> {
+fn put_head(connection: &Connection, key: &StateKey, log: &Log, head: &SignedTreeHead) -> Result<(), StoreError> {
     let size = head.head.size;
     let holds = head.head.log_id == log.log_id() && log.root_at(size).is_ok_and(|root| root == head.head.root);
     if !holds {
         let (expected, found) = (format!("a head of log `{}`", log.log_id()), "a head of another".to_owned());
         return Err(StoreError::Conflict { kind: "tree head", id: size.to_string(), expected, found });
     }
-    connection
-        .prepare_cached("INSERT INTO tree_heads (size, body) VALUES (?1, ?2) ON CONFLICT (size) DO NOTHING")?
-        .execute(params![size.cast_signed(), serde_json::to_string(head)?])?;
-    Ok(())
+    seal::keep_head(connection, key, size, &serde_json::to_string(head)?)
 }
 
 /// The newest kept head of at most `size` events.

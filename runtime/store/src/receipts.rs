@@ -1,9 +1,9 @@
 //! Releases and receipts.
 
-use glovebox_audit::{AuditError, Cosignature, Receipt, SignedTreeHead, Statement, TreeHead};
+use glovebox_audit::{AuditError, Cosignature, Receipt, STATEMENT_DETAIL, SignedTreeHead, Statement, TreeHead};
 use glovebox_catalog::{JobId, OrganisationId, ReleaseId, Timestamp};
 use glovebox_gm::Signature;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::log::{event_at, signed_head};
@@ -29,6 +29,8 @@ pub struct ReleaseRow {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ReceiptRecord {
     pub(crate) release: Option<ReleaseId>,
+    /// Place of its event in the log.
+    pub(crate) sequence: u64,
     pub(crate) statement: Statement,
     pub(crate) signature: Signature,
 }
@@ -60,7 +62,10 @@ impl Store {
     /// # Errors
     /// When the database can't be read.
     pub fn receipt_sequence(&self, job: &JobId) -> Result<Option<u64>, StoreError> {
-        self.read(|connection| sequence_of(connection, job))
+        self.read(|connection| {
+            let record: Option<ReceiptRecord> = records::find(connection, Table::Receipts, job.as_str())?;
+            Ok(record.map(|record| record.sequence))
+        })
     }
 
     /// Jobs whose receipts are recorded from event `sequence` on, each with its event, in order.
@@ -69,7 +74,7 @@ impl Store {
     /// When the database can't be read.
     pub fn receipts_from(&self, sequence: u64) -> Result<Vec<(u64, JobId)>, StoreError> {
         self.read(|connection| {
-            let sql = "SELECT sequence, job FROM receipt_events WHERE sequence >= ?1 ORDER BY sequence";
+            let sql = "SELECT sequence, id FROM receipts WHERE sequence >= ?1 ORDER BY sequence";
             let mut statement = connection.prepare_cached(sql)?;
             let rows = statement.query_map([sequence.min(i64::MAX.cast_unsigned()).cast_signed()], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
@@ -96,13 +101,12 @@ impl Store {
         sign: impl FnOnce(TreeHead) -> Result<SignedTreeHead, AuditError>,
     ) -> Result<Receipt, StoreError> {
         self.read_log(|connection, log| {
-            let ReceiptRecord { statement, signature, .. } = records::known(connection, Table::Receipts, job.as_str())?;
-            let sequence = sequence_of(connection, job)?;
-            let sequence = sequence.ok_or_else(|| StoreError::corrupt(format!("receipt of `{job}` has no event")))?;
+            let ReceiptRecord { statement, signature, sequence, .. } =
+                records::known(connection, Table::Receipts, job.as_str())?;
             let event = event_at(connection, sequence)?;
             let (head, cosignatures) = match cosigned.filter(|(head, _)| head.head.size > sequence) {
                 Some(cosigned) => cosigned,
-                None => (signed_head(connection, log, sequence + 1, now, sign)?, Vec::new()),
+                None => (signed_head((connection, &self.key), log, sequence + 1, now, sign)?, Vec::new()),
             };
             let inclusion = log.inclusion_proof_at(event.sequence, head.head.size)?;
             Ok(Receipt { statement, event, inclusion, head, signature, cosignatures })
@@ -110,8 +114,17 @@ impl Store {
     }
 }
 
-fn sequence_of(connection: &Connection, job: &JobId) -> Result<Option<u64>, StoreError> {
-    let mut place = connection.prepare_cached("SELECT sequence FROM receipt_events WHERE job = ?1")?;
-    let sequence: Option<i64> = place.query_row([job.as_str()], |row| row.get(0)).optional()?;
-    Ok(sequence.map(i64::cast_unsigned))
+/// Every receipt stands at an event that names its statement.
+pub(crate) fn check(connection: &Connection) -> Result<(), StoreError> {
+    let mut statement = connection.prepare("SELECT body FROM receipts")?;
+    let mut bodies = statement.query([])?;
+    while let Some(row) = bodies.next()? {
+        let ReceiptRecord { sequence, statement, .. } = serde_json::from_str(&row.get::<_, String>(0)?)?;
+        let named = event_at(connection, sequence)?.detail.remove(STATEMENT_DETAIL);
+        if named != Some(statement.digest()?.to_string()) {
+            let what = format!("the receipt of job `{}` does not stand at the event of its end", statement.job);
+            return Err(StoreError::corrupt(what));
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
-//! Records as rows: an id, a JSON, and a digest of it in the log.
+//! Records as rows: an id, a JSON, a salt, and a commitment to all three in the log.
 
-use glovebox_gm::{Digest, sm3};
+use glovebox_gm::{Digest, Key256, hmac_sm3};
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
@@ -26,8 +26,8 @@ pub(crate) enum Table {
     PrivacyAccounts,
 }
 
-/// Prefix of the details under which events hold the digests of the records that they wrote.
-pub(crate) const DIGEST_DETAIL: &str = "sm3:";
+/// Prefix of the details under which events hold the commitments to the records that they wrote.
+pub(crate) const COMMITMENT_DETAIL: &str = "commitment:";
 
 impl Table {
     pub(crate) const ALL: [Self; 13] = [
@@ -69,9 +69,9 @@ impl Table {
         name.strip_suffix('s').unwrap_or(name)
     }
 
-    /// Under which detail an event holds the digest of record `id`.
+    /// Under which detail an event holds the commitment to record `id`.
     pub(crate) fn detail(self, id: &str) -> String {
-        format!("{DIGEST_DETAIL}{}/{id}", self.kind())
+        format!("{COMMITMENT_DETAIL}{}/{id}", self.kind())
     }
 
     /// Newest first where ids are made by the enclave in the order of time.
@@ -80,39 +80,51 @@ impl Table {
     }
 }
 
-/// Digest of a record as it stands in its row.
-pub(crate) fn digest(body: &str) -> Digest {
-    sm3(body.as_bytes())
+/// Commitment to a record as it stands in its row: HMAC-SM3 of detail name and JSON, keyed by the row's salt.
+///
+/// It binds, since SM3 is collision resistant, and hides, since nobody who reads the log knows the salt: an unsalted
+/// digest would let whoever knows all of a record but a few numbers find these by trying.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for a salt of another length than 32 bytes.
+pub(crate) fn commitment(detail: &str, salt: &[u8], body: &str) -> Result<Digest, StoreError> {
+    let salt = Key256::from_slice(salt).map_err(|_| StoreError::corrupt("a salt is not 32 bytes"))?;
+    let message = [detail.as_bytes(), b"\0", body.as_bytes()].concat();
+    Ok(Digest::from_bytes(hmac_sm3(&salt, &message)))
 }
 
-/// Inserts a record; its digest is for the event.
+/// Inserts a record; the commitment to it is for the event.
 pub(crate) fn insert<T: Serialize>(
     connection: &Connection,
     table: Table,
     id: &str,
     record: &T,
 ) -> Result<Digest, StoreError> {
-    let body = serde_json::to_string(record)?;
-    let sql = format!("INSERT INTO {} (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING", table.name());
-    match connection.prepare_cached(&sql)?.execute(params![id, body])? {
-        1 => Ok(digest(&body)),
+    let (body, salt) = (serde_json::to_string(record)?, salt()?);
+    let sql = format!("INSERT INTO {} (id, body, salt) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING", table.name());
+    match connection.prepare_cached(&sql)?.execute(params![id, body, salt.expose()])? {
+        1 => commitment(&table.detail(id), salt.expose(), &body),
         _ => Err(StoreError::Exists { kind: table.kind(), id: id.to_owned() }),
     }
 }
 
-/// Replaces a record that is there.
+/// Replaces a record that is there. Its salt is drawn anew: the same content twice can't be told from two contents.
 pub(crate) fn update<T: Serialize>(
     connection: &Connection,
     table: Table,
     id: &str,
     record: &T,
 ) -> Result<Digest, StoreError> {
-    let body = serde_json::to_string(record)?;
-    let sql = format!("UPDATE {} SET body = ?2 WHERE id = ?1", table.name());
-    match connection.prepare_cached(&sql)?.execute(params![id, body])? {
-        1 => Ok(digest(&body)),
+    let (body, salt) = (serde_json::to_string(record)?, salt()?);
+    let sql = format!("UPDATE {} SET body = ?2, salt = ?3 WHERE id = ?1", table.name());
+    match connection.prepare_cached(&sql)?.execute(params![id, body, salt.expose()])? {
+        1 => commitment(&table.detail(id), salt.expose(), &body),
         _ => Err(StoreError::NotFound { kind: table.kind(), id: id.to_owned() }),
     }
+}
+
+fn salt() -> Result<Key256, StoreError> {
+    Key256::random().map_err(|_| StoreError::Randomness)
 }
 
 /// Reads a record.

@@ -1,14 +1,15 @@
 //! Opening the file: settings, schema, and the verification of all that is in it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use glovebox_audit::{Log, LogBuilder, SignedTreeHead};
 use rusqlite::{Connection, ErrorCode};
 use rusqlite_migration::{Error as MigrationError, M, MigrationDefinitionError, Migrations};
 
-use crate::records::{self, DIGEST_DETAIL, Table};
-use crate::{StoreError, cohorts, reviews};
+use crate::records::{self, COMMITMENT_DETAIL, Table};
+use crate::seal::{self, StateKey};
+use crate::{StoreError, cohorts, receipts, reviews};
 
 const STEPS: &[M<'static>] =
     &[M::up(include_str!("../migrations/0001-spine.sql")), M::up(include_str!("../migrations/0002-gate.sql"))];
@@ -43,98 +44,130 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
         MigrationError::RusqliteError { err, .. } => fault(err),
         other => StoreError::Migration(other.to_string()),
     })?;
-    let report: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(fault)?;
-    if report == "ok" { Ok(()) } else { Err(StoreError::corrupt(report)) }
+    // Indexes too: one that lacks a row would hide it from whoever looks by that index.
+    let report: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(fault)?;
+    if report == "ok" { check_schema(connection) } else { Err(StoreError::corrupt(report)) }
+}
+
+/// Tables, generated columns, indexes and triggers are those that the migrations make, and no others.
+fn check_schema(connection: &Connection) -> Result<(), StoreError> {
+    let mut made = Connection::open_in_memory()?;
+    MIGRATIONS.to_latest(&mut made).map_err(|error| StoreError::Migration(error.to_string()))?;
+    let (expected, mut found) = (schema(&made)?, schema(connection)?);
+    for (name, sql) in expected {
+        if found.remove(&name).as_ref() != Some(&sql) {
+            return Err(StoreError::corrupt(format!("`{name}` of its schema is not what was made")));
+        }
+    }
+    match found.into_keys().next() {
+        Some(name) => Err(StoreError::corrupt(format!("`{name}` does not belong to its schema"))),
+        None => Ok(()),
+    }
+}
+
+/// What makes up a schema: name of each part, with its kind, its table and its SQL.
+fn schema(connection: &Connection) -> Result<BTreeMap<String, String>, StoreError> {
+    let sql = "SELECT type || ' ' || name, tbl_name || ': ' || ifnull(sql, '') FROM sqlite_schema";
+    let mut statement = connection.prepare(sql)?;
+    let parts = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(parts.collect::<Result<_, _>>()?)
 }
 
 /// Rebuilds the log from its leaves and holds everything against it.
-pub(crate) fn verified_log(connection: &Connection) -> Result<Log, StoreError> {
-    let (log, digests) = rebuild(connection).map_err(|error| match error {
+pub(crate) fn verified_log(connection: &Connection, key: &StateKey) -> Result<Log, StoreError> {
+    let (log, commitments) = rebuild(connection, key).map_err(|error| match error {
         StoreError::Database(error) => fault(error),
         other => other,
     })?;
-    check_heads(connection, &log)?;
-    check_records(connection, digests)?;
+    check_heads(connection, key, &log)?;
+    check_records(connection, commitments)?;
     cohorts::check(connection)?;
+    receipts::check(connection)?;
     reviews::check(connection)?;
     Ok(log)
 }
 
-/// Last digest of each record by detail name, as the events tell it.
-type Digests = HashMap<String, String>;
+/// Last commitment to each record by detail name, as the events tell it.
+type Commitments = HashMap<String, String>;
 
-fn rebuild(connection: &Connection) -> Result<(Log, Digests), StoreError> {
-    let (log_id, size, root): (String, i64, String) =
-        connection.query_row("SELECT log_id, size, root FROM log_state WHERE only_row = 1", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
-    let mut log = LogBuilder::new(log_id);
-    let mut digests = Digests::new();
+fn rebuild(connection: &Connection, key: &StateKey) -> Result<(Log, Commitments), StoreError> {
+    let state = seal::log_state(connection, key)?;
+    let mut log = LogBuilder::new(state.log_id);
+    let mut commitments = Commitments::new();
     let mut statement = connection.prepare("SELECT sequence, leaf FROM events ORDER BY sequence")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let sequence = row.get::<_, i64>(0)?.cast_unsigned();
         let leaf = row.get_ref(1)?.as_str().map_err(|_| StoreError::corrupt(format!("event {sequence} is no text")))?;
         log.append_leaf(sequence, leaf.as_bytes()).map_err(|error| StoreError::corrupt(error.to_string()))?;
-        note_digests(leaf, &mut digests);
+        note_commitments(leaf, &mut commitments);
     }
     let log = log.finish();
-    if log.size() != size.cast_unsigned() {
-        return Err(StoreError::corrupt(format!("{} events are there, {size} were written", log.size())));
+    if log.size() != state.size {
+        return Err(StoreError::corrupt(format!("{} events are there, {} were written", log.size(), state.size)));
     }
-    if size > 0 && log.root().to_string() != root {
+    if log.root().to_string() != state.root {
         return Err(StoreError::corrupt("an event is not what was written"));
     }
-    Ok((log, digests))
+    Ok((log, commitments))
 }
 
-/// Finds `"sm3:<kind>/<id>":"<digest>"` in a leaf without parsing it: leaves are canonical JSON, so a member's name
+/// Finds `"commitment:<kind>/<id>":"<digest>"` in a leaf without parsing it: leaves are canonical JSON, so a member's name
 /// follows `{` or `,` at once, and a quotation mark inside of a text follows a backslash.
-fn note_digests(leaf: &str, digests: &mut Digests) {
-    for (start, _) in leaf.match_indices(DIGEST_DETAIL) {
+fn note_commitments(leaf: &str, commitments: &mut Commitments) {
+    for (start, _) in leaf.match_indices(COMMITMENT_DETAIL) {
         let is_name =
             start.checked_sub(2).and_then(|at| leaf.get(at..start)).is_some_and(|head| head == "{\"" || head == ",\"");
         let Some((name, rest)) = leaf.get(start..).filter(|_| is_name).and_then(|rest| rest.split_once("\":\"")) else {
             continue;
         };
         if let Some((digest, _)) = rest.split_once('"') {
-            digests.insert(name.to_owned(), digest.to_owned());
+            commitments.insert(name.to_owned(), digest.to_owned());
         }
     }
 }
 
-/// Every tree head that was signed is still a head of this log.
-fn check_heads(connection: &Connection, log: &Log) -> Result<(), StoreError> {
-    let mut statement = connection.prepare("SELECT body FROM tree_heads")?;
+/// Every tree head that was signed is there, as it was, and is still a head of this log.
+fn check_heads(connection: &Connection, key: &StateKey, log: &Log) -> Result<(), StoreError> {
+    let mut statement = connection.prepare("SELECT size, body, seal FROM tree_heads")?;
     let mut rows = statement.query([])?;
+    let mut heads = 0_u64;
     while let Some(row) = rows.next()? {
-        let signed: SignedTreeHead = serde_json::from_str(&row.get::<_, String>(0)?)
-            .map_err(|_| StoreError::corrupt("a tree head can't be read"))?;
-        let holds = signed.head.log_id == log.log_id()
+        let (size, body, seal): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let what = format!("the log is not the one whose head of {size} events was signed");
+        let signed: SignedTreeHead = serde_json::from_str(&body).map_err(|_| StoreError::corrupt(what.as_str()))?;
+        let holds = seal == seal::head_seal(key, size.cast_unsigned(), &body)
+            && signed.head.size == size.cast_unsigned()
+            && signed.head.log_id == log.log_id()
             && log.root_at(signed.head.size).is_ok_and(|root| root == signed.head.root);
         if !holds {
-            let what = format!("the log is not the one whose head of {} events was signed", signed.head.size);
             return Err(StoreError::corrupt(what));
         }
+        heads += 1;
     }
-    Ok(())
+    match seal::log_state(connection, key)?.heads {
+        kept if kept == heads => Ok(()),
+        kept => Err(StoreError::corrupt(format!("{heads} signed tree heads are there, {kept} were kept"))),
+    }
 }
 
-/// Every record is what the last event about it says, and none is missing.
-fn check_records(connection: &Connection, mut digests: Digests) -> Result<(), StoreError> {
+/// Every record is what the last event about it commits to, and none is missing.
+fn check_records(connection: &Connection, mut commitments: Commitments) -> Result<(), StoreError> {
     for table in Table::ALL {
-        let mut statement = connection.prepare(&format!("SELECT id, body FROM {}", table.name()))?;
+        let mut statement = connection.prepare(&format!("SELECT id, body, salt FROM {}", table.name()))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let (id, body): (String, String) = (row.get(0)?, row.get(1)?);
-            let expected = digests.remove(&table.detail(&id));
-            if expected.as_deref() != Some(records::digest(&body).to_string().as_str()) {
+            let (id, body, salt): (String, String, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let detail = table.detail(&id);
+            let expected = commitments.remove(&detail);
+            let found = records::commitment(&detail, &salt, &body)?.to_string();
+            if expected != Some(found) {
                 return Err(StoreError::corrupt(format!("{} `{id}` is not what was written", table.kind())));
             }
         }
     }
-    match digests.into_keys().next() {
-        Some(name) => Err(StoreError::corrupt(format!("{} is missing", name.trim_start_matches(DIGEST_DETAIL)))),
+    match commitments.into_keys().next() {
+        Some(name) => Err(StoreError::corrupt(format!("{} is missing", name.trim_start_matches(COMMITMENT_DETAIL)))),
         None => Ok(()),
     }
 }

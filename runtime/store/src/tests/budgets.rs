@@ -104,7 +104,7 @@ fn a_settlement_is_whole_or_not_at_all() {
 fn receipts_verify_without_the_store() {
     let (_folder, path) = file();
     let key = SigningKey::generate().unwrap();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     furnish(&store);
     let log_id = store.log_id().unwrap();
     for number in 1..=3 {
@@ -117,7 +117,7 @@ fn receipts_verify_without_the_store() {
     // Asked again, also after a restart and with more events, it needs no new signature.
     store.record(draft("key.read")).unwrap();
     drop(store);
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     let again = store.receipt(&job_id(2), None, now(), |_| unreachable!()).unwrap();
     assert_eq!(again, first);
 }
@@ -125,7 +125,7 @@ fn receipts_verify_without_the_store() {
 #[test]
 fn accounts_add_up_under_many_threads() {
     let (_folder, path) = file();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     furnish(&store);
     let mut committed_seen = 0;
     std::thread::scope(|scope| {

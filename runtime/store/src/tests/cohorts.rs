@@ -22,7 +22,7 @@ fn settle(store: &Store, number: u64) -> Result<(), StoreError> {
 #[test]
 fn cohorts_are_kept_whatever_becomes_of_the_job() {
     let (_folder, path) = file();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     furnish(&store);
     let dataset = dataset("table").id;
     assert_eq!(store.cohort_count(&dataset).unwrap(), 0);
@@ -36,7 +36,7 @@ fn cohorts_are_kept_whatever_becomes_of_the_job() {
     store.settle(failure(3, amounts(1)), draft("job.kill")).unwrap();
     assert!(matches!(claim(&store, 3, &[cohort(3)]), Err(StoreError::Conflict { .. })), "it does not run any more");
     drop(store);
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     let sketches: Vec<_> = (0..3).map(|number| (number, cohort(number).sketch)).collect();
     assert_eq!(store.cohort_sketches(&dataset).unwrap(), sketches);
     assert_eq!(store.cohort_count(&dataset).unwrap(), 3);
@@ -90,7 +90,7 @@ fn nothing_leaves_under_a_grant_that_was_stopped() {
 #[test]
 fn many_cohorts_open_soon_and_grow_cheaply() {
     let (_folder, path) = file();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     furnish(&store);
     let (releases, cells) = (200_u64, 100_u64);
     for number in 1..=releases {
@@ -105,7 +105,7 @@ fn many_cohorts_open_soon_and_grow_cheaply() {
     }
     drop(store);
     let opening = std::time::Instant::now();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     let opened_in = opening.elapsed();
     let reading = std::time::Instant::now();
     assert_eq!(store.cohort_sketches(&dataset("table").id).unwrap().len() as u64, releases * cells);

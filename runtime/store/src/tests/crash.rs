@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use glovebox_gm::SigningKey;
 
 use super::fixtures::*;
-use crate::{EventFilter, JobPatch, Slice, Store};
+use crate::{EventFilter, JobPatch, Slice};
 
 /// Set for the child: the file that it writes until it is killed.
 const FILE: &str = "GLOVEBOX_STORE_CRASH_FILE";
@@ -17,7 +17,7 @@ const FILE: &str = "GLOVEBOX_STORE_CRASH_FILE";
 #[test]
 fn child() {
     let Some(path) = std::env::var_os(FILE) else { return };
-    let store = Store::open(Path::new(&path)).unwrap();
+    let store = open_file(Path::new(&path)).unwrap();
     let key = SigningKey::generate().unwrap();
     let log_id = store.log_id().unwrap();
     let limit = limit(u64::MAX);
@@ -66,11 +66,11 @@ fn run_and_kill(path: &Path, count: usize, more: std::time::Duration) -> (u64, u
 #[test]
 fn nothing_committed_is_lost_by_a_kill() {
     let (_folder, path) = file();
-    furnish(&Store::open(&path).unwrap());
+    furnish(&open_file(&path).unwrap());
     let mut earlier = 0;
     for round in 0..12_u64 {
         let (size, committed) = run_and_kill(&path, 2, std::time::Duration::from_micros(700 * round));
-        let store = Store::open(&path).unwrap();
+        let store = open_file(&path).unwrap();
         assert!(store.tree_head(now()).unwrap().size >= size, "events were lost");
         let account = store.account(&grant_id()).unwrap().unwrap();
         assert!(account.committed.fuel_units >= committed.max(earlier), "budget was un-spent");

@@ -1,7 +1,7 @@
 //! A zone with one hospital, one company, one grant and one module.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use glovebox_audit::{Actor, Draft, Statement};
 use glovebox_catalog::{
@@ -9,10 +9,10 @@ use glovebox_catalog::{
     JobManifest, LegalBasis, ModuleId, Organisation, OrganisationId, OrganisationKind, Principal, PrincipalId, Purpose,
     Refusal, ReleaseId, Role, Schema, Sharing, Snapshot, Timestamp,
 };
-use glovebox_gm::{SigningKey, sm3};
+use glovebox_gm::{Key256, SigningKey, sm3};
 use glovebox_meter::Amounts;
 
-use crate::{JobRow, ModuleRow, ReleaseRow, Settlement, Store};
+use crate::{JobRow, ModuleRow, ReleaseRow, Settlement, StateKey, Store, StoreError};
 
 pub(crate) fn now() -> Timestamp {
     Timestamp::parse("2026-11-23T08:00:00Z").unwrap()
@@ -283,4 +283,14 @@ pub(crate) fn file() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.sqlite");
     (folder, path)
+}
+
+/// The key under which the tests seal their state.
+pub(crate) fn state_key() -> StateKey {
+    StateKey::derive(&Key256::from_slice(&[7; 32]).unwrap())
+}
+
+/// Opens the store at `path`, or makes it.
+pub(crate) fn open_file(path: &Path) -> Result<Store, StoreError> {
+    if path.exists() { Store::open(path, state_key()) } else { Store::create(path, state_key()) }
 }

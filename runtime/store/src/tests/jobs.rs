@@ -10,7 +10,7 @@ fn to(store: &Store, from: &[&str], state: &str) -> Result<String, StoreError> {
 #[test]
 fn of_many_workers_one_takes_the_job() {
     let (_folder, path) = file();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     furnish(&store);
     for number in 0..20 {
         store.insert_job(&job(number), draft("job.submit")).unwrap();
@@ -31,7 +31,7 @@ fn of_many_workers_one_takes_the_job() {
     assert_eq!(won, 20);
     assert_eq!(store.tree_head(now()).unwrap().size, before + 20);
     drop(store);
-    let jobs = Store::open(&path).unwrap().unfinished().unwrap();
+    let jobs = open_file(&path).unwrap().unfinished().unwrap();
     assert_eq!(jobs.iter().filter(|job| job.state == "running").count(), 20);
 }
 

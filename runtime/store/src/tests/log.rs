@@ -6,7 +6,7 @@ use glovebox_audit::verify_export;
 use glovebox_gm::SigningKey;
 
 use super::fixtures::*;
-use crate::{EventFilter, Slice, Store, StoreError};
+use crate::{EventFilter, Slice, StoreError};
 
 #[test]
 fn events_are_found_by_action_resource_and_principal() {
@@ -73,14 +73,15 @@ fn proofs_hold_between_signed_heads() {
 #[test]
 fn a_detail_from_outside_does_not_pass_for_a_digest() {
     let (_folder, path) = file();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     furnish(&store);
-    let forged =
-        draft("x").with("sm3:grant/grt-1", "0").with("note", "{\"sm3:grant/grt-1\":\"0\",\"sm3:job/x\":\"1\"}");
+    let forged = draft("x")
+        .with("commitment:grant/grt-1", "0")
+        .with("note", "{\"commitment:grant/grt-1\":\"0\",\"commitment:job/x\":\"1\"}");
     let event = store.record(forged).unwrap();
     assert_eq!(event.detail.keys().collect::<Vec<_>>(), ["note"]);
     drop(store);
-    Store::open(&path).unwrap();
+    open_file(&path).unwrap();
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn a_panic_in_a_change_leaves_nothing_behind() {
     let before = store.tree_head(now()).unwrap();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         store.write(draft("x"), |changes| -> Result<(), StoreError> {
-            changes.connection().execute("INSERT INTO datasets (id, body) VALUES ('ghost', '{}')", [])?;
+            changes.connection().execute("INSERT INTO datasets (id, body, salt) VALUES ('ghost', '{}', x'')", [])?;
             panic!("in the middle");
         })
     }));
@@ -125,14 +126,14 @@ fn a_commit_that_fails_takes_the_event_back() {
 #[test]
 fn a_long_log_opens_soon_and_grows_cheaply() {
     let (_folder, path) = file();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     furnish(&store);
     for _ in 0..100 {
         store.record_all((0..1_000).map(|_| draft("job.read").with("grant", "grt-1")).collect()).unwrap();
     }
     drop(store);
     let begun = Instant::now();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     let opened = begun.elapsed();
     let begun = Instant::now();
     for _ in 0..100 {

@@ -2,8 +2,11 @@
 
 mod budgets;
 mod cohorts;
+mod commitments;
+mod coverage;
 mod crash;
 mod fixtures;
+mod forgery;
 mod jobs;
 mod log;
 mod privacy;

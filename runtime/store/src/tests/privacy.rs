@@ -111,7 +111,7 @@ fn what_was_released_is_spent_though_it_was_not_held() {
 #[test]
 fn accounts_survive_a_restart_and_the_schema_does_not_unspend() {
     let (_folder, path) = file();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     furnish(&store);
     reserve(&store, 1, &asked(0.75)).unwrap();
     run(&store, 1);
@@ -119,7 +119,7 @@ fn accounts_survive_a_restart_and_the_schema_does_not_unspend() {
     reserve(&store, 2, &asked(0.25)).unwrap();
     let before = accounts(&store);
     drop(store);
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     assert_eq!(accounts(&store), before);
     assert_eq!(store.job(&job_id(2)).unwrap().unwrap().privacy, Some(loss(0.25)));
     drop(store);

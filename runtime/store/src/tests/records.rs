@@ -9,10 +9,10 @@ use crate::{Answer, Claim, EventFilter, Slice, Store, StoreError};
 #[test]
 fn what_is_put_is_found_again_after_a_restart() {
     let (_folder, path) = file();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     furnish(&store);
     drop(store);
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     assert_eq!(
         store.organisation(&hospital()).unwrap().unwrap(),
         organisation(&hospital(), OrganisationKind::Supplier)
@@ -127,7 +127,7 @@ fn module_bytes_are_the_ones_their_id_names() {
 #[test]
 fn a_request_sent_again_gets_the_first_answer() {
     let (_folder, path) = file();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     let (who, other) = (developer(), PrincipalId::new("other").unwrap());
     let (request, another) = (sm3(b"request"), sm3(b"another"));
     assert_eq!(store.claim(&who, "k", request, now()).unwrap(), Claim::New);
@@ -142,7 +142,7 @@ fn a_request_sent_again_gets_the_first_answer() {
     assert_eq!(store.claim(&who, "k", request, now()).unwrap(), Claim::Answered(answer.clone()));
     drop(store);
     // What was under way when the process ended may be sent again; what was answered stays answered.
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     assert_eq!(store.claim(&other, "k", request, now()).unwrap(), Claim::New);
     assert_eq!(store.claim(&who, "k", request, now()).unwrap(), Claim::Answered(answer));
     assert_eq!(

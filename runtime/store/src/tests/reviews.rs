@@ -90,13 +90,13 @@ fn reserved(store: &Store) -> u64 {
 #[test]
 fn an_approved_output_leaves_with_the_end_of_its_job() {
     let (_folder, path) = file();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     furnish(&store);
     let review = opened(&store, 1);
     assert_eq!(store.job(&job_id(1)).unwrap().unwrap().state, "in-review");
     assert_eq!((reserved(&store), store.unfinished().unwrap().len()), (10, 0), "held, and not run again");
     drop(store);
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     assert_eq!(store.open_reviews().unwrap(), std::slice::from_ref(&review));
     assert_eq!(store.review_candidate(&review).unwrap(), SEALED);
     let review = approved(&store, &review);
@@ -109,13 +109,13 @@ fn an_approved_output_leaves_with_the_end_of_its_job() {
     assert_eq!(store.review_of_job(&job_id(1)).unwrap(), Some(after.clone()));
     assert_eq!(store.review_candidate(&after).unwrap(), SEALED, "what reviewers let go stays as evidence");
     drop(store);
-    Store::open(&path).unwrap();
+    open_file(&path).unwrap();
 }
 
 #[test]
 fn what_does_not_leave_is_destroyed() {
     let (folder, path) = file();
-    let store = Store::open(&path).unwrap();
+    let store = open_file(&path).unwrap();
     furnish(&store);
     let outcomes = [
         (1, ReviewAct::Refuse, ReviewState::Refused),
@@ -133,7 +133,7 @@ fn what_does_not_leave_is_destroyed() {
         assert!(store.update_review(&after, &again, draft("x")).is_err(), "{state}");
     }
     drop(store);
-    Store::open(&path).unwrap();
+    open_file(&path).unwrap();
     // Overwritten on the disk, too, once the journal is in the file.
     for entry in std::fs::read_dir(folder.path()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
