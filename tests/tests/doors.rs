@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch};
 use arrow::datatypes::{Field, Schema};
-use glovebox_catalog::{Door, InputColumn, InputType, Isolation, JobManifest};
+use glovebox_catalog::{Door, InputColumn, InputType, Isolation, JobManifest, Separation};
 use glovebox_sandbox::{Config, Faults, RunMeters, Sandbox, inspect};
 
 use crate::contributions::{Contributed, run};
@@ -74,6 +74,10 @@ fn visits_per_person_equals_plain_rust_through_both_doors() {
     let (component, component_meters) =
         table.run("visits-per-person/visits-per-person.component.wasm", Door::Component);
     assert_eq!(columnar, component, "the doors differ");
+    assert!(
+        columnar_meters.memory_peak_bytes < 24 << 10,
+        "an ordinary person needs no more than the memory at the start"
+    );
     for meters in [columnar_meters, component_meters] {
         assert_eq!((meters.rows, meters.persons, meters.instances), (20_190, 5_912, 5_912));
     }
@@ -103,6 +107,24 @@ fn visits_per_person_equals_plain_rust_through_both_doors() {
         }
     }
     assert_same(columnar, expected);
+}
+
+/// Memory is small for ordinary persons, and grows for who has many rows: nobody is refused, and the next person is served
+/// as if nothing had been.
+#[test]
+fn a_person_of_many_rows_is_one_like_any_other() {
+    let mut table = Table::read("rand-hie");
+    table.rows.truncate(20);
+    let (ordinary, _) = table.run("visits-per-person/visits-per-person.wasm", Door::Columnar);
+    let of_one = |(person, _): &&(u32, csv::StringRecord)| *person == 1;
+    let again: Vec<_> = table.rows.iter().filter(of_one).cloned().cycle().take(20_000).collect();
+    table.rows.extend(again);
+    table.rows.sort_by_key(|(person, _)| *person);
+    let (many, meters) = table.run("visits-per-person/visits-per-person.wasm", Door::Columnar);
+    assert!(meters.memory_peak_bytes > 500_000, "{}", meters.memory_peak_bytes);
+    assert_eq!(many.len(), ordinary.len());
+    let others = |found: Vec<Contributed>| found.into_iter().filter(|one| one.unit != 1).collect::<Vec<_>>();
+    assert_eq!(others(many), others(ordinary));
 }
 
 /// A job does not see where batches end.
@@ -148,6 +170,13 @@ fn built_jobs_are_small_and_current() {
         assert!(module.len() <= 40 << 10, "{path}: {} bytes", module.len());
         let inspected = inspect(&module).unwrap();
         assert_eq!((inspected.manifest().isolation, inspected.door()), (isolation, door), "{path}");
+        let separation = match (isolation, door) {
+            (Isolation::Row, _) => Separation::StatelessProof,
+            (Isolation::Cohort, _) => Separation::None,
+            (_, Door::Columnar) => Separation::Reset,
+            (_, Door::Component) => Separation::FreshInstance,
+        };
+        assert_eq!(inspected.separation(), separation, "{path}");
         let name = path.split('/').next().unwrap();
         assert_eq!(inspected.manifest().name, name);
         let source = std::fs::read_to_string(job(&format!("{name}/src/lib.rs"))).unwrap();

@@ -6,7 +6,7 @@
 //!
 //! * `isolation: row` — each output is an expression over one row. The functions keep no state, which the enclave
 //!   proves before it runs them, so nothing can be carried from one person to the next.
-//! * `isolation: person` — a block of code over all rows of one person, in a fresh instance for each person.
+//! * `isolation: person` — a block of code over all rows of one person, in an instance that has seen no other.
 //! * `isolation: block` — a block of code over all rows of a block of persons, which estimates one number per output.
 //!   The enclave releases means or medians over the blocks, with noise.
 //! * `isolation: cohort` — code that sees everything and makes tables, which leave only after people have reviewed them.
@@ -49,6 +49,8 @@ extern crate alloc;
 mod cohort;
 mod column;
 mod describe;
+#[cfg(any(target_arch = "wasm32", test))]
+mod heap;
 mod job;
 mod json;
 mod key;
