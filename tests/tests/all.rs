@@ -8,6 +8,7 @@ mod crash;
 mod doors;
 mod enclave;
 mod example_data;
+mod existence;
 mod fitted;
 mod guests;
 mod layering;

@@ -105,6 +105,7 @@ fn code<T: std::fmt::Debug>(outcome: Result<T, EngineError>) -> String {
     match outcome.unwrap_err() {
         EngineError::Refused(reasons) | EngineError::Invalid(reasons) => reasons[0].code.clone(),
         EngineError::Conflict(reason) => reason.code,
+        EngineError::NotFound { .. } => "request.not-found".to_owned(),
         other => panic!("{other:?}"),
     }
 }
@@ -166,11 +167,13 @@ async fn nobody_else_sees_or_decides() {
         .chain([as_reviewer("colleague")]);
     for who in outsiders {
         let name = &who.principal.id;
-        assert_eq!(code(engine.review_output(&who, &review)), "policy.not-permitted", "{name}");
+        // Whoever is no party to it does not learn that there is one.
+        let told = if name.as_str() == "officer" { "request.not-found" } else { "policy.not-permitted" };
+        assert_eq!(code(engine.review_output(&who, &review)), told, "{name}");
         for act in
             [ReviewerAct::Claim, ReviewerAct::Comment, ReviewerAct::Return, ReviewerAct::Approve, ReviewerAct::Refuse]
         {
-            assert_eq!(code(does(&engine, &who, &review, act)), "policy.not-permitted", "{name} {act:?}");
+            assert_eq!(code(does(&engine, &who, &review, act)), told, "{name} {act:?}");
         }
     }
     let state = format!("{:?}", engine.job(&caller("developer"), &job.id).unwrap());

@@ -44,9 +44,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn dataset(&self, caller: &Caller, id: &DatasetId) -> Result<Dataset, EngineError> {
-        let dataset = self.found_dataset(id)?;
-        self.authorise(caller, Action::DatasetRead, ResourceRef::dataset(&dataset))?;
-        Ok(dataset)
+        self.sought(caller, Action::DatasetRead, id)
     }
 
     /// Published snapshots of a dataset, oldest first.
@@ -54,8 +52,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn snapshots(&self, caller: &Caller, id: &DatasetId) -> Result<Vec<Snapshot>, EngineError> {
-        let dataset = self.found_dataset(id)?;
-        self.authorise(caller, Action::SnapshotRead, ResourceRef::dataset(&dataset))?;
+        self.sought::<Dataset>(caller, Action::SnapshotRead, id)?;
         all(|slice| self.store().snapshots(id, slice))
     }
 
@@ -69,8 +66,7 @@ impl Engine {
         id: &DatasetId,
         number: u32,
     ) -> Result<IngestionReport, EngineError> {
-        let dataset = self.found_dataset(id)?;
-        self.authorise(caller, Action::SnapshotRead, ResourceRef::dataset(&dataset))?;
+        self.sought::<Dataset>(caller, Action::SnapshotRead, id)?;
         let found = self.store().snapshot(id, number)?;
         let missing = || EngineError::NotFound { what: "snapshot", id: format!("{id}/{number}") };
         let (_, report) = found.ok_or_else(missing)?;

@@ -91,11 +91,8 @@ impl Engine {
         id: &PrincipalId,
         decision: Decision,
     ) -> Result<Principal, EngineError> {
-        let found = self.store().principal(id)?;
-        let mut principal = found.ok_or_else(|| EngineError::NotFound { what: "principal", id: id.to_string() })?;
-        let resource = ResourceRef::member(&principal);
-        let path = resource.path();
-        self.authorise(caller, Action::PrincipalDeactivate, resource)?;
+        let mut principal: Principal = self.sought(caller, Action::PrincipalDeactivate, id)?;
+        let path = ResourceRef::member(&principal).path();
         if principal.id == caller.principal.id {
             let rule = "nobody deactivates themselves: the enclave would be without a security officer";
             let reason = Refusal::new("policy.self-deactivation", rule, path, "ask another security officer");

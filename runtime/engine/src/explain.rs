@@ -4,7 +4,7 @@ use glovebox_api::{Explanation, PrivacyCharge, SubmitJob};
 use glovebox_catalog::{Dataset, Grant, PrivacyLimit, Refusal};
 use glovebox_gate::explain;
 use glovebox_meter::{PrivacyAccount, PrivacyHolder, PrivacyLoss};
-use glovebox_policy::{Action, Context, PermitRequest, ResourceRef};
+use glovebox_policy::{Action, Context, PermitRequest};
 
 use crate::job::{noise, parameters};
 use crate::{Caller, Engine, EngineError};
@@ -17,14 +17,10 @@ impl Engine {
     /// [`EngineError::NotFound`] for grant, dataset or module, [`EngineError::Refused`] when the caller may not submit
     /// jobs under the grant, [`EngineError::Invalid`] for parameters, or when no noise is asked for.
     pub fn explain_job(&self, caller: &Caller, request: &SubmitJob) -> Result<Explanation, EngineError> {
-        let grant = self.found_grant(&request.grant)?;
-        let dataset = self.found_dataset(&request.dataset)?;
-        let context = Context::at(self.now()).from_address(caller.address).for_purpose(grant.terms.purpose);
-        self.authorise_in(caller, Action::JobSubmit, ResourceRef::grant(&grant), context)?;
-        let module = self.found_module(&request.module)?;
-        if !self.has_submitted(&caller.principal.organisation, &module.id)? {
-            return Err(EngineError::NotFound { what: "module", id: module.id.to_string() });
-        }
+        let for_purpose = |grant: &Grant, context: Context| context.for_purpose(grant.terms.purpose);
+        let grant: Grant = self.sought_in(caller, Action::JobSubmit, &request.grant, for_purpose)?;
+        let dataset: Dataset = self.sought(caller, Action::DatasetRead, &request.dataset)?;
+        let module = self.submitted_module(caller, &request.module)?;
         let manifest = &module.manifest;
         parameters(manifest, request)?;
         let privacy = request.privacy.ok_or_else(|| {

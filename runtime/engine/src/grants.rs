@@ -52,7 +52,9 @@ impl Engine {
     /// [`EngineError::Refused`], [`EngineError::Invalid`] with the first rule of the terms that is broken.
     pub fn propose_grant(&self, caller: &Caller, terms: GrantTerms) -> Result<Grant, EngineError> {
         let id = GrantId::new(new_id("grt")).map_err(|error| EngineError::internal("make an id", error))?;
-        let datasets = all(|slice| self.store().datasets(None, slice))?;
+        let mut datasets = all(|slice| self.store().datasets(None, slice))?;
+        // What the caller may not see is, to these terms, not there.
+        datasets.retain(|dataset| self.may_see(caller, Action::DatasetRead, ResourceRef::dataset(dataset)));
         // Asked before the terms are checked: what is wrong with them is told only to those who may propose.
         let resource = ResourceRef::grant(&asked_for(&id, &terms, caller, &datasets, self.now()));
         let path = resource.path();
@@ -87,9 +89,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn grant(&self, caller: &Caller, id: &GrantId) -> Result<Grant, EngineError> {
-        let grant = self.found_grant(id)?;
-        self.authorise(caller, Action::GrantRead, ResourceRef::grant(&grant))?;
-        Ok(grant)
+        self.sought(caller, Action::GrantRead, id)
     }
 
     /// Decides on a grant. Suspending and revoking stop its running jobs.
@@ -103,15 +103,13 @@ impl Engine {
         decided: GrantAction,
         decision: Decision,
     ) -> Result<Grant, EngineError> {
-        let mut grant = self.found_grant(id)?;
-        let resource = ResourceRef::grant(&grant);
-        let path = resource.path();
+        let in_capacity = |grant: &Grant, context: Context| match capacity_of(caller, grant, decided) {
+            Some(capacity) => context.in_capacity(capacity),
+            None => context,
+        };
+        let mut grant: Grant = self.sought_in(caller, decided.action(), id, in_capacity)?;
+        let path = ResourceRef::grant(&grant).path();
         let capacity = capacity_of(caller, &grant, decided);
-        let mut context = Context::at(self.now()).from_address(caller.address);
-        if let Some(capacity) = capacity {
-            context = context.in_capacity(capacity);
-        }
-        self.authorise_in(caller, decided.action(), resource, context)?;
         let before = grant.clone();
         let now = self.now();
         let changed = match (decided, capacity) {

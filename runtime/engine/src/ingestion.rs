@@ -31,10 +31,8 @@ impl Engine {
         source: impl AsyncRead + Send + Unpin,
         progress: IngestionProgress,
     ) -> Result<IngestionReport, EngineError> {
-        let dataset = self.found_dataset(id)?;
-        let resource = ResourceRef::dataset(&dataset);
-        let path = resource.path();
-        self.authorise(caller, Action::DatasetIngest, resource)?;
+        let dataset: Dataset = self.sought(caller, Action::DatasetIngest, id)?;
+        let path = ResourceRef::dataset(&dataset).path();
         match self.stage_and_publish(caller, &dataset, format, source, progress).await {
             Ok(report) => Ok(report),
             Err(error) => {

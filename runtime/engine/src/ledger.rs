@@ -16,8 +16,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn privacy_ledger(&self, caller: &Caller, id: &DatasetId) -> Result<PrivacyLedger, EngineError> {
-        let dataset = self.found_dataset(id)?;
-        self.authorise(caller, Action::DatasetRead, ResourceRef::dataset(&dataset))?;
+        let dataset: Dataset = self.sought(caller, Action::DatasetRead, id)?;
         let Some(limit) = dataset.privacy else {
             return Ok(PrivacyLedger { dataset: dataset.id, limit: None, entries: Vec::new() });
         };

@@ -27,6 +27,7 @@ mod modules;
 mod page;
 mod releases;
 mod reviews;
+mod sight;
 mod start;
 mod witnesses;
 

@@ -70,9 +70,16 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn module(&self, caller: &Caller, id: &ModuleId) -> Result<ModuleView, EngineError> {
-        let row = self.as_seen_by(caller, self.found_module(id)?)?;
-        self.authorise(caller, Action::ModuleRead, self.module_resource(caller, &row)?)?;
-        Ok(view(row))
+        self.sought(caller, Action::ModuleRead, id).map(view)
+    }
+
+    /// A module that the caller's organisation may run, since it has submitted its bytes.
+    pub(crate) fn submitted_module(&self, caller: &Caller, id: &ModuleId) -> Result<ModuleRow, EngineError> {
+        let row: ModuleRow = self.sought(caller, Action::ModuleRead, id)?;
+        if !self.has_submitted(&caller.principal.organisation, id)? {
+            return Err(self.unseen::<ModuleRow>(caller, Action::ModuleRead, id));
+        }
+        Ok(row)
     }
 
     pub(crate) fn found_module(&self, id: &ModuleId) -> Result<ModuleRow, EngineError> {
@@ -105,7 +112,7 @@ impl Engine {
     }
 
     /// The module as the policies see it. A supplier is party to a module that was submitted to run on its data.
-    fn module_resource(&self, caller: &Caller, row: &ModuleRow) -> Result<ResourceRef, EngineError> {
+    pub(crate) fn module_resource(&self, caller: &Caller, row: &ModuleRow) -> Result<ResourceRef, EngineError> {
         let mut resource = ResourceRef::module(&row.id, &row.organisation, &row.submitted_by);
         let own = &caller.principal.organisation;
         if caller.has(Role::Supplier) {
@@ -119,7 +126,7 @@ impl Engine {
 
     /// The module in the caller's eyes: their own organisation's if that has submitted it too, whoever was first. Who else
     /// has it, an organisation does not learn.
-    fn as_seen_by(&self, caller: &Caller, row: ModuleRow) -> Result<ModuleRow, EngineError> {
+    pub(crate) fn as_seen_by(&self, caller: &Caller, row: ModuleRow) -> Result<ModuleRow, EngineError> {
         let own = &caller.principal.organisation;
         if *own == row.organisation {
             return Ok(row);

@@ -57,8 +57,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`] while it has not ended and for a refused job.
     pub fn job_receipt(&self, caller: &Caller, id: &JobId) -> Result<Receipt, EngineError> {
-        let row = self.found_job(id)?;
-        self.authorise(caller, Action::ReceiptRead, self.job_resource(&row)?)?;
+        self.sought::<JobRow>(caller, Action::ReceiptRead, id)?;
+        self.receipt_of(id)
+    }
+
+    fn receipt_of(&self, id: &JobId) -> Result<Receipt, EngineError> {
         if !self.is_told(id)? {
             return Err(EngineError::NotFound { what: "receipt", id: id.to_string() });
         }
@@ -72,15 +75,13 @@ impl Engine {
     /// # Errors
     /// As [`Engine::job_receipt`].
     pub fn release_receipt(&self, caller: &Caller, id: &ReleaseId) -> Result<Receipt, EngineError> {
-        let row = self.found_release(id)?;
-        self.job_receipt(caller, &row.job)
+        let row: ReleaseRow = self.sought(caller, Action::ReceiptRead, id)?;
+        self.receipt_of(&row.job)
     }
 
     fn read_release(&self, caller: &Caller, id: &ReleaseId) -> Result<(ReleaseRow, JobRow), EngineError> {
-        let row = self.found_release(id)?;
-        let resource = self.release_resource(&row)?;
-        let path = resource.path();
-        self.authorise(caller, Action::ReleaseRead, resource)?;
+        let row: ReleaseRow = self.sought(caller, Action::ReleaseRead, id)?;
+        let path = self.release_resource(&row)?.path();
         let job = self.found_job(&row.job)?;
         let draft = self
             .done(caller, Action::ReleaseRead, path)
@@ -93,18 +94,7 @@ impl Engine {
         Ok((row, job))
     }
 
-    fn found_release(&self, id: &ReleaseId) -> Result<ReleaseRow, EngineError> {
-        let row =
-            self.store().release(id)?.ok_or_else(|| EngineError::NotFound { what: "release", id: id.to_string() })?;
-        // The one way to a document that left: as long as its event waits for witnesses, there is no such release.
-        if self.is_told(&row.job)? {
-            Ok(row)
-        } else {
-            Err(EngineError::NotFound { what: "release", id: id.to_string() })
-        }
-    }
-
-    fn release_resource(&self, row: &ReleaseRow) -> Result<ResourceRef, EngineError> {
+    pub(crate) fn release_resource(&self, row: &ReleaseRow) -> Result<ResourceRef, EngineError> {
         let job = self.found_job(&row.job)?;
         Ok(ResourceRef::release(&row.id, &self.found_grant(&job.grant)?))
     }

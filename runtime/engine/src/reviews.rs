@@ -46,8 +46,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn review(&self, caller: &Caller, id: &ReviewId) -> Result<Review, EngineError> {
-        let review = self.present(id)?;
-        self.authorise(caller, Action::ReviewRead, self.review_resource(&review)?)?;
+        let review = self.present(self.sought(caller, Action::ReviewRead, id)?)?;
         self.shown(caller, review)
     }
 
@@ -57,10 +56,8 @@ impl Engine {
     /// [`EngineError::Refused`], [`EngineError::NotFound`], [`EngineError::Conflict`] once it was destroyed,
     /// [`EngineError::Busy`] while witnesses are missing.
     pub fn review_output(&self, caller: &Caller, id: &ReviewId) -> Result<ReviewOutput, EngineError> {
-        let review = self.present(id)?;
-        let resource = self.review_resource(&review)?;
-        let path = resource.path();
-        self.authorise(caller, Action::ReviewInspect, resource)?;
+        let review = self.present(self.sought(caller, Action::ReviewInspect, id)?)?;
+        let path = self.review_resource(&review)?.path();
         if let Err(error) = policy::check_reviewer(&review, &caller.principal) {
             return Err(self.refused_in_review(caller, Action::ReviewInspect, &review, &error));
         }
@@ -161,8 +158,7 @@ impl Engine {
     }
 
     /// The review as it stands now: ended, if its time is over.
-    fn present(&self, id: &ReviewId) -> Result<Review, EngineError> {
-        let review = self.found_review(id)?;
+    fn present(&self, review: Review) -> Result<Review, EngineError> {
         if !review.state.is_final() && self.now() >= review.expires_at {
             return self.tend(review);
         }
@@ -203,10 +199,8 @@ impl Engine {
         decision: &Decision,
         step: impl FnOnce(&mut Review) -> Result<ReviewState, PolicyError>,
     ) -> Result<Review, EngineError> {
-        let before = self.present(id)?;
-        let resource = self.review_resource(&before)?;
-        let path = resource.path();
-        self.authorise(caller, action, resource)?;
+        let before = self.present(self.sought(caller, action, id)?)?;
+        let path = self.review_resource(&before)?.path();
         let mut after = before.clone();
         let state = match step(&mut after) {
             Ok(state) => state,
@@ -279,7 +273,7 @@ impl Engine {
         self.store().review(id)?.ok_or_else(|| EngineError::NotFound { what: "review", id: id.to_string() })
     }
 
-    fn review_resource(&self, review: &Review) -> Result<ResourceRef, EngineError> {
+    pub(crate) fn review_resource(&self, review: &Review) -> Result<ResourceRef, EngineError> {
         Ok(ResourceRef::review(review, &self.found_grant(&review.grant)?))
     }
 

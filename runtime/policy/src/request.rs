@@ -159,6 +159,12 @@ impl ResourceRef {
         format!("{}/{}", self.kind.as_str().to_lowercase(), self.id)
     }
 
+    /// A thing of `kind` that nobody is a party to: what is asked about where an id names nothing.
+    #[must_use]
+    pub fn unknown(kind: ResourceKind, id: &str) -> Self {
+        Self::bare(kind, id)
+    }
+
     fn under(grant: &Grant, kind: ResourceKind, id: &str) -> Self {
         let terms = &grant.terms;
         Self {

@@ -15,7 +15,7 @@ pub(crate) mod run;
 mod step;
 
 use glovebox_api::{FuelBucket, JobEvent, JobState, JobView, Page, SubmitJob, TimeBucket};
-use glovebox_catalog::{Grant, GrantId, Isolation, JobId, JobManifest, PrincipalId, Refusal};
+use glovebox_catalog::{Dataset, Grant, GrantId, Isolation, JobId, JobManifest, PrincipalId, Refusal};
 use glovebox_policy::{Action, Context, PermitRequest, ResourceRef};
 use glovebox_store::{JobFilter, JobPatch, JobRow};
 use tokio::sync::watch;
@@ -35,16 +35,11 @@ impl Engine {
     /// [`EngineError::NotFound`] for grant, dataset or module, [`EngineError::Refused`] with every reason,
     /// [`EngineError::Invalid`] for parameters, [`EngineError::Busy`] when too much is waiting.
     pub fn submit_job(&self, caller: &Caller, request: SubmitJob) -> Result<JobView, EngineError> {
-        let grant = self.found_grant(&request.grant)?;
-        let dataset = self.found_dataset(&request.dataset)?;
-        let resource = ResourceRef::grant(&grant);
-        let path = resource.path();
-        let context = Context::at(self.now()).from_address(caller.address).for_purpose(grant.terms.purpose);
-        self.authorise_in(caller, Action::JobSubmit, resource, context)?;
-        let module = self.found_module(&request.module)?;
-        if !self.has_submitted(&caller.principal.organisation, &module.id)? {
-            return Err(EngineError::NotFound { what: "module", id: module.id.to_string() });
-        }
+        let for_purpose = |grant: &Grant, context: Context| context.for_purpose(grant.terms.purpose);
+        let grant: Grant = self.sought_in(caller, Action::JobSubmit, &request.grant, for_purpose)?;
+        let path = ResourceRef::grant(&grant).path();
+        let dataset: Dataset = self.sought(caller, Action::DatasetRead, &request.dataset)?;
+        let module = self.submitted_module(caller, &request.module)?;
         parameters(&module.manifest, &request)?;
         let snapshot = self.store().latest_snapshot(&dataset.id)?;
         let snapshot = snapshot.ok_or_else(|| EngineError::Conflict(nothing_ingested(&request)))?;
@@ -116,9 +111,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn job(&self, caller: &Caller, id: &JobId) -> Result<JobView, EngineError> {
-        let row = self.found_job(id)?;
-        self.authorise(caller, Action::JobRead, self.job_resource(&row)?)?;
-        self.job_view(row)
+        self.job_view(self.sought(caller, Action::JobRead, id)?)
     }
 
     /// Ends a job that has not ended. A running one stops within some milliseconds; what it used stays used.
@@ -126,10 +119,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`], [`EngineError::Conflict`] when it has ended.
     pub fn cancel_job(&self, caller: &Caller, id: &JobId) -> Result<JobView, EngineError> {
-        let row = self.as_told(self.found_job(id)?)?;
-        let resource = self.job_resource(&row)?;
-        let path = resource.path();
-        self.authorise(caller, Action::JobCancel, resource)?;
+        let row = self.as_told(self.sought::<JobRow>(caller, Action::JobCancel, id)?)?;
+        let path = self.job_resource(&row)?.path();
         if state_of(&row.state)?.is_final() {
             let rule = "a job that has ended stays ended";
             let reason = Refusal::new("job.ended", rule, format!("job `{id}`"), "read its state");
@@ -149,7 +140,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn watch_job(&self, caller: &Caller, id: &JobId) -> Result<watch::Receiver<JobEvent>, EngineError> {
-        self.authorise(caller, Action::JobRead, self.job_resource(&self.found_job(id)?)?)?;
+        self.sought::<JobRow>(caller, Action::JobRead, id)?;
         // A job may end between the look at the store and the place at the desk: so look again once there.
         let receiver = self.inner.desk.watch(self.job_event(id)?);
         let now = self.job_event(id)?;
