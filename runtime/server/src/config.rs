@@ -51,10 +51,16 @@ pub struct TlsFiles {
 /// Bounds on what peers can make the server hold or wait for. [`Limits::default`] lists the values.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Open connections in all; further ones wait in the kernel's backlog.
+    /// Connections that are served at once; further ones are closed after their handshake.
     pub connections_max: usize,
-    /// Open connections of one network address; further ones are closed at once.
+    /// Those of one network address.
     pub connections_per_address_max: usize,
+    /// Those of whom one certificate's subject names, however many certificates there are.
+    pub connections_per_principal_max: usize,
+    /// Handshakes that are not finished, in all; for a further one another gives way.
+    pub handshakes_max: usize,
+    /// Those of one network address.
+    pub handshakes_per_address_max: usize,
     /// Requests being answered at once; further ones get 429.
     pub requests_max: usize,
     /// Event streams open at once; further ones get 429.
@@ -69,7 +75,11 @@ pub struct Limits {
     pub module_max_bytes: usize,
     /// An upload of rows, in bytes.
     pub upload_max_bytes: u64,
-    /// Time for the TLS handshake.
+    /// Time for the first byte of a connection.
+    pub first_byte_timeout: Duration,
+    /// Time for the whole ClientHello.
+    pub hello_timeout: Duration,
+    /// Time for the whole TLS handshake.
     pub handshake_timeout: Duration,
     /// Time for the headers of a request, which is also how long a connection may idle.
     pub header_timeout: Duration,
@@ -117,13 +127,17 @@ impl TlsFiles {
 }
 
 impl Default for Limits {
-    /// 1024 connections, 256 of one address, 256 requests, 256 event streams; 64 headers in 16 KiB; 1 MiB of JSON,
-    /// 32 MiB of module, 64 GiB of rows; 5 s for a handshake, 30 s for headers and for a body, pauses of 60 s within an
+    /// 1024 connections, 256 of one address, 64 of one principal; 256 unfinished handshakes, 64 of one address, with 2 s for
+    /// the first byte, 3 s for the hello and 5 s in all; 256 requests, 256 event streams; 64 headers in 16 KiB; 1 MiB of JSON,
+    /// 32 MiB of module, 64 GiB of rows; 30 s for headers and for a body, pauses of 60 s within an
     /// upload, a sign of life every 15 s.
     fn default() -> Self {
         Self {
             connections_max: 1024,
             connections_per_address_max: 256,
+            connections_per_principal_max: 64,
+            handshakes_max: 256,
+            handshakes_per_address_max: 64,
             requests_max: 256,
             streams_max: 256,
             headers_max: 64,
@@ -131,6 +145,8 @@ impl Default for Limits {
             json_max_bytes: 1 << 20,
             module_max_bytes: 32 << 20,
             upload_max_bytes: 64 << 30,
+            first_byte_timeout: Duration::from_secs(2),
+            hello_timeout: Duration::from_secs(3),
             handshake_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use glovebox_tls::{Suites, explain, negotiated};
 use rustls::server::Acceptor;
@@ -16,6 +16,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::anteroom::Place;
+use crate::config::Limits;
 use crate::peer::Peer;
 use crate::tls::{Trust, TrustSet};
 
@@ -38,32 +40,46 @@ pub(crate) struct Handshake<'a> {
     trust: &'a watch::Receiver<Arc<Trust>>,
     address: IpAddr,
     log: &'a RefusalLog,
+    place: &'a Place,
     so_far: Outcome,
 }
 
 impl<'a> Handshake<'a> {
-    pub(crate) fn new(trust: &'a watch::Receiver<Arc<Trust>>, address: IpAddr, log: &'a RefusalLog) -> Self {
-        Self { trust, address, log, so_far: Outcome { suites: None, session: "none", outcome: "failed" } }
+    pub(crate) fn new(
+        trust: &'a watch::Receiver<Arc<Trust>>,
+        address: IpAddr,
+        log: &'a RefusalLog,
+        place: &'a Place,
+    ) -> Self {
+        Self { trust, address, log, place, so_far: Outcome { suites: None, session: "none", outcome: "failed" } }
     }
 
-    /// Shakes hands within `time`. The outcome is for the metrics either way.
-    pub(crate) async fn run(mut self, stream: TcpStream, time: Duration) -> (Option<Met>, Outcome) {
-        match timeout_at(Instant::now() + time, self.steps(stream)).await {
+    /// Shakes hands within the times of `limits`. The outcome is for the metrics either way.
+    pub(crate) async fn run(mut self, stream: TcpStream, limits: &Limits) -> (Option<Met>, Outcome) {
+        match timeout_at(Instant::now() + limits.handshake_timeout, self.steps(stream, limits)).await {
             Ok(Ok(met)) => (Some(met), Outcome { outcome: "accepted", ..self.so_far }),
             Ok(Err(outcome)) => (None, Outcome { outcome, ..self.so_far }),
             Err(_) => (None, Outcome { outcome: "timed-out", ..self.so_far }),
         }
     }
 
-    async fn steps(&mut self, stream: TcpStream) -> Result<Met, &'static str> {
+    async fn steps(&mut self, stream: TcpStream, limits: &Limits) -> Result<Met, &'static str> {
+        let came_at = Instant::now();
+        match timeout_at(came_at + limits.first_byte_timeout, stream.peek(&mut [0])).await {
+            Ok(Ok(bytes)) if bytes > 0 => {}
+            Ok(_) => return Err("failed"),
+            Err(_) => return Err("silent"),
+        }
         let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
-        let start = match (&mut acceptor).await {
-            Ok(start) => start,
-            Err(error) => {
+        let start = match timeout_at(came_at + limits.hello_timeout, &mut acceptor).await {
+            Ok(Ok(start)) => start,
+            Err(_) => return Err("timed-out"),
+            Ok(Err(error)) => {
                 alert_what_rustls_leaves_out(&error, acceptor.take_io()).await;
                 return Err(self.refuse(&error, None));
             }
         };
+        self.place.has_sent_hello();
         let hello = start.client_hello();
         let trust = self.trust.borrow().clone();
         let set = trust.answer(&hello).ok_or("failed")?;

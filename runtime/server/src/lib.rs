@@ -4,6 +4,7 @@
 //! the engine knows. `docs/api.md` describes the interface for those who call it.
 
 mod admin;
+mod anteroom;
 mod app;
 mod config;
 mod error;
@@ -18,6 +19,7 @@ mod resource;
 mod routes;
 mod server;
 mod shutdown;
+mod slots;
 mod stream;
 mod tls;
 #[cfg(test)]

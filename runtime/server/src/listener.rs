@@ -1,12 +1,15 @@
-//! Accepting connections: bounded in number, each with a deadline for its handshake and for every request's headers.
+//! Accepting connections: bounded in number, each with deadlines for its handshake and for every request's headers.
+//!
+//! A connection is taken at once, whoever it is of, and waits in the [`Anteroom`] until its handshake is done. Only then
+//! does it take a [`Slots`] of those that are served: by its address, and by whom its certificate names. So strangers,
+//! however many, take no room from holders of a certificate, and one holder takes only so much from the others.
 //!
 //! HTTP/1.1 alone: one request at a time on a connection, which keeps bounds and shutdown plain, and none of the
 //! streams, resets and header tables of HTTP/2 to be abused.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,15 +21,17 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
+use crate::anteroom::{Anteroom, Place};
 use crate::config::Limits;
 use crate::error::ServerError;
 use crate::handshake::{Handshake, Met, Outcome, RefusalLog};
 use crate::metrics::Metrics;
 use crate::peer::Peer;
 use crate::shutdown::Shutdown;
+use crate::slots::{Slot, Slots, network};
 use crate::tls::Trust;
 
 /// How a listener takes its peers.
@@ -67,9 +72,9 @@ impl Listener {
     /// waits for them.
     pub(crate) async fn serve(self, door: Door, app: Router, shutdown: Shutdown) {
         let slots = Slots::new(&self.limits);
+        let anteroom = Anteroom::new(self.limits.handshakes_max, self.limits.handshakes_per_address_max);
         let refusals = Arc::new(RefusalLog::default());
         loop {
-            let Some(slot) = shutdown.unless_asked(slots.free()).await else { break };
             let Some(accepted) = shutdown.unless_asked(self.socket.accept()).await else { break };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
@@ -80,11 +85,6 @@ impl Listener {
                     continue;
                 }
             };
-            let Some(slot) = slots.of_address(slot, peer.ip()) else {
-                let outcome = "too-many-of-address";
-                self.metrics.handshake(Outcome { suites: None, session: "none", outcome });
-                continue;
-            };
             let connection = Connection {
                 limits: self.limits.clone(),
                 metrics: self.metrics.clone(),
@@ -92,12 +92,15 @@ impl Listener {
                 shutdown: shutdown.clone(),
                 refusals: refusals.clone(),
                 address: peer.ip(),
+                slots: slots.clone(),
             };
-            let door = door.clone();
-            shutdown.track(async move {
-                let _slot = slot;
-                connection.run(stream, door).await;
-            });
+            match &door {
+                Door::Plain => drop(shutdown.track(connection.serve_plain(stream))),
+                Door::MutualTls(trust) => {
+                    let place = anteroom.enter(network(peer.ip()));
+                    shutdown.track(connection.serve_tls(stream, trust.clone(), place));
+                }
+            }
         }
     }
 }
@@ -110,28 +113,55 @@ struct Connection {
     shutdown: Shutdown,
     refusals: Arc<RefusalLog>,
     address: IpAddr,
+    slots: Slots,
 }
 
 impl Connection {
-    async fn run(self, stream: TcpStream, door: Door) {
+    async fn serve_plain(self, stream: TcpStream) {
+        let _held = self.metrics.connection();
+        let Ok(_slot) = self.slots.take(self.address, None) else { return };
+        let _ = stream.set_nodelay(true);
+        self.answer(stream, None).await;
+    }
+
+    async fn serve_tls(self, stream: TcpStream, trust: watch::Receiver<Arc<Trust>>, place: Place) {
         let _held = self.metrics.connection();
         // Small answers must not wait for the acknowledgement of the ones before.
         let _ = stream.set_nodelay(true);
-        match door {
-            Door::Plain => self.answer(stream, None).await,
-            Door::MutualTls(trust) => {
-                if let Some((stream, peer)) = self.shake_hands(stream, &trust).await {
-                    self.answer(stream, Some(peer)).await;
-                }
-            }
+        let met = self.shake_hands(stream, &trust, &place).await;
+        drop(place);
+        if let Some(((stream, peer), _slot)) = met {
+            self.answer(stream, Some(peer)).await;
         }
     }
 
-    async fn shake_hands(&self, stream: TcpStream, trust: &watch::Receiver<Arc<Trust>>) -> Option<Met> {
-        let handshake = Handshake::new(trust, self.address, &self.refusals);
-        let (met, outcome) = self.shutdown.unless_asked(handshake.run(stream, self.limits.handshake_timeout)).await?;
-        self.metrics.handshake(outcome);
-        met
+    /// The peer with its room among the served, if it gets through and there is any.
+    async fn shake_hands(
+        &self,
+        stream: TcpStream,
+        trust: &watch::Receiver<Arc<Trust>>,
+        place: &Place,
+    ) -> Option<(Met, Slot)> {
+        let handshake = Handshake::new(trust, self.address, &self.refusals, place);
+        let shaken = place.unless_sent_away(handshake.run(stream, &self.limits));
+        let Some((met, outcome)) = self.shutdown.unless_asked(shaken).await? else {
+            self.metrics.handshake(Outcome { suites: None, session: "none", outcome: "gave-way" });
+            return None;
+        };
+        let Some(met) = met else {
+            self.metrics.handshake(outcome);
+            return None;
+        };
+        match self.slots.take(self.address, Some(&met.1.identity)) {
+            Ok(slot) => {
+                self.metrics.handshake(outcome);
+                Some((met, slot))
+            }
+            Err(full) => {
+                self.metrics.handshake(Outcome { outcome: full, ..outcome });
+                None
+            }
+        }
     }
 
     async fn answer<S>(&self, stream: S, peer: Option<Arc<Peer>>)
@@ -157,71 +187,6 @@ impl Connection {
             connection.as_mut().graceful_shutdown();
             let _ = self.shutdown.unless_forced(connection).await;
         }
-    }
-}
-
-/// Room for connections, in all and by network address.
-struct Slots {
-    all: Arc<Semaphore>,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    of_one_address_max: usize,
-}
-
-impl Slots {
-    fn new(limits: &Limits) -> Self {
-        Self {
-            all: Arc::new(Semaphore::new(limits.connections_max)),
-            by_address: Arc::default(),
-            of_one_address_max: limits.connections_per_address_max,
-        }
-    }
-
-    /// Waits until there is room for one more.
-    async fn free(&self) -> Option<OwnedSemaphorePermit> {
-        // The semaphore is never closed.
-        self.all.clone().acquire_owned().await.ok()
-    }
-
-    /// Room for one more of `address`, unless it has its share.
-    fn of_address(&self, permit: Option<OwnedSemaphorePermit>, address: IpAddr) -> Option<Slot> {
-        let network = network(address);
-        let mut open = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(network).or_default();
-        if *count >= self.of_one_address_max {
-            return None;
-        }
-        *count += 1;
-        Some(Slot { _permit: permit, by_address: self.by_address.clone(), network })
-    }
-}
-
-/// Room that one connection takes, given back when it ends.
-struct Slot {
-    _permit: Option<OwnedSemaphorePermit>,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    network: IpAddr,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut open = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.network) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.network);
-            }
-        }
-    }
-}
-
-/// A host owns its whole /64 in IPv6, so that counts as one address.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(address) => IpAddr::V4(address),
-            None => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        },
     }
 }
 

@@ -106,6 +106,11 @@ impl Side {
         self.issue("lin.wei", Kind::Client, now_unix_ms() - since_days * DAY_MS, days)
     }
 
+    /// A client's certificate of someone else of the same organisation.
+    pub(crate) fn client_named(&self, common_name: &str) -> Issued {
+        self.issue(common_name, Kind::Client, now_unix_ms() - DAY_MS, 30)
+    }
+
     /// A client's certificate that ends after `rest`.
     pub(crate) fn client_for(&self, rest: Duration) -> Issued {
         let rest_ms = i64::try_from(rest.as_millis()).unwrap();
