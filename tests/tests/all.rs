@@ -24,6 +24,7 @@ mod reviews;
 mod revocation;
 mod roles;
 mod scenarios;
+mod sinks;
 mod synthetic;
 mod tidy;
 mod witnesses;

@@ -22,6 +22,7 @@ pub struct Assessment {
     /// SM3 digest of the document, 64 hexadecimal digits.
     pub document_sm3: String,
     /// Who assessed.
+    #[serde(deserialize_with = "crate::text::line::<_, 200>")]
     pub issuer: String,
     /// Day of issue, ISO 8601.
     pub issued_on: String,
@@ -35,8 +36,10 @@ pub struct Dataset {
     /// The organisation that supplies it.
     pub supplier: OrganisationId,
     /// One line for people.
+    #[serde(deserialize_with = "crate::text::line::<_, 200>")]
     pub title: String,
     /// What it holds, how it came about.
+    #[serde(deserialize_with = "crate::text::lines::<_, 4000>")]
     pub description: String,
     /// Class of data.
     pub category: Category,
@@ -45,14 +48,16 @@ pub struct Dataset {
     /// Sharing type.
     pub sharing: Sharing,
     /// Conditions of sharing, for people.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::text::lines::<_, 4000>")]
     pub conditions: String,
     /// Days between updates; none for a table that never changes.
     #[serde(default)]
     pub update_period_days: Option<u32>,
-    /// Source of the data and its licence.
+    /// Source of the data and its licence. A citation may be long.
+    #[serde(deserialize_with = "crate::text::line::<_, 500>")]
     pub source: String,
     /// Licence under which the supplier may share it.
+    #[serde(deserialize_with = "crate::text::line::<_, 500>")]
     pub licence: String,
     /// Risk assessment.
     #[serde(default)]

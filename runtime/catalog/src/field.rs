@@ -5,14 +5,17 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::text::{self, TextError};
 use crate::{Category, Grade};
 
 /// One value of a code list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Code {
     /// As it stands in the data, e.g. `2`.
+    #[serde(deserialize_with = "crate::text::code")]
     pub value: String,
     /// As people read it, e.g. `female`.
+    #[serde(deserialize_with = "crate::text::line::<_, 200>")]
     pub label: String,
 }
 
@@ -71,9 +74,10 @@ pub struct Field {
     /// Column name, `[a-z][a-z0-9_]*`.
     pub name: String,
     /// What it means, for people.
+    #[serde(deserialize_with = "crate::text::lines::<_, 2000>")]
     pub description: String,
     /// Unit of measure (UCUM), e.g. `kg/m2`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::text::optional_line")]
     pub unit: Option<String>,
     /// Type and rule.
     #[serde(flatten)]
@@ -112,6 +116,14 @@ pub enum SchemaError {
     Duplicate {
         /// The name.
         name: String,
+    },
+    /// A description, unit, code or label outside of the repertoire.
+    #[error("field `{name}`: {fault}")]
+    Text {
+        /// The field.
+        name: String,
+        /// What is wrong with its text.
+        fault: TextError,
     },
     /// The person key is not among the fields, or may be missing.
     #[error(
@@ -156,6 +168,7 @@ impl Schema {
             if !seen.insert(name.clone()) {
                 return Err(SchemaError::Duplicate { name });
             }
+            field.check_text().map_err(|fault| SchemaError::Text { name: name.clone(), fault })?;
             match &field.field_type {
                 FieldType::Int64 { min: Some(min), max: Some(max) } if min > max => {
                     return Err(SchemaError::Bounds { name });
@@ -176,6 +189,22 @@ impl Schema {
             .field(&self.person_key)
             .is_some_and(|field| !field.nullable && field.identifiability == Identifiability::Direct);
         if key_holds { Ok(()) } else { Err(SchemaError::PersonKey { name: self.person_key.clone() }) }
+    }
+}
+
+impl Field {
+    fn check_text(&self) -> Result<(), TextError> {
+        text::check_lines(&self.description, 2_000)?;
+        if let Some(unit) = &self.unit {
+            text::check_line(unit, 1, 100)?;
+        }
+        if let FieldType::Code { codes } = &self.field_type {
+            for code in codes {
+                text::check_code(&code.value)?;
+                text::check_line(&code.label, 1, 200)?;
+            }
+        }
+        Ok(())
     }
 }
 

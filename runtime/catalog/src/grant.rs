@@ -62,6 +62,7 @@ pub struct Budget {
 #[serde(deny_unknown_fields)]
 pub struct GrantTerms {
     /// One line for people.
+    #[serde(deserialize_with = "crate::text::line::<_, 200>")]
     pub title: String,
     /// Purpose; jobs run for no other.
     pub purpose: Purpose,

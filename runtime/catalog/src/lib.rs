@@ -19,6 +19,7 @@ mod refusal;
 mod refusal_code;
 mod review;
 mod scalar;
+pub mod text;
 mod time;
 
 pub use dataset::{Assessment, Dataset, Sharing, Snapshot};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::reducer::{check_isolation, refused_reducer};
+use crate::text::{self, TextError};
 use crate::{KeyDimension, KeyDomain, Purpose, Reducer};
 
 /// Name of the custom section.
@@ -190,6 +191,14 @@ pub enum ManifestError {
         /// The name.
         name: String,
     },
+    /// A text outside of the repertoire.
+    #[error("{what}: {fault}")]
+    Text {
+        /// Which.
+        what: &'static str,
+        /// What is wrong with it.
+        fault: TextError,
+    },
     /// Too many or none of something.
     #[error("the manifest has {found} {what}; expected {min} to {max}")]
     Number {
@@ -252,7 +261,7 @@ impl JobManifest {
     /// # Errors
     /// [`ManifestError`] with the first fault.
     pub fn parse(json: &[u8]) -> Result<Self, ManifestError> {
-        let shape = |error: serde_json::Error| ManifestError::Shape { detail: error.to_string() };
+        let shape = |error: serde_json::Error| ManifestError::Shape { detail: text::visible(&error.to_string()) };
         let manifest: Self = match serde_json::from_slice(json) {
             Ok(manifest) => manifest,
             Err(error) => {
@@ -270,8 +279,11 @@ impl JobManifest {
     /// [`ManifestError`] with the first fault.
     pub fn check(&self) -> Result<(), ManifestError> {
         if self.abi != ABI_VERSION {
-            return Err(ManifestError::Abi { found: self.abi.chars().take(40).collect() });
+            return Err(ManifestError::Abi { found: text::visible(&self.abi.chars().take(40).collect::<String>()) });
         }
+        let text = |what, fault: Result<(), TextError>| fault.map_err(|fault| ManifestError::Text { what, fault });
+        text("version", text::check_line(&self.version, 1, 64))?;
+        text("description", text::check_lines(&self.description, 4_000))?;
         check_names("job", [self.name.as_str()])?;
         check_names("input", self.inputs.iter().map(|input| input.name.as_str()))?;
         check_names("parameter", self.parameters.iter().map(|parameter| parameter.name.as_str()))?;
@@ -402,10 +414,11 @@ pub(crate) fn check_codes(what: &'static str, codes: &[String]) -> Result<(), Ma
     check_number(what, codes.len(), 1, 10_000)?;
     let distinct: BTreeSet<_> = codes.iter().collect();
     // `*` stands for a total in released tables.
-    let unfit =
-        |code: &&String| code.is_empty() || *code == "*" || code.len() > 64 || code.chars().any(char::is_control);
-    match codes.iter().find(unfit) {
-        Some(code) => Err(ManifestError::Name { what, name: code.chars().take(64).collect() }),
+    for code in codes {
+        text::check_code(code).map_err(|fault| ManifestError::Text { what, fault })?;
+    }
+    match codes.iter().find(|code| *code == "*") {
+        Some(code) => Err(ManifestError::Name { what, name: code.clone() }),
         None if distinct.len() != codes.len() => Err(ManifestError::Name { what, name: "(one of them twice)".into() }),
         None => Ok(()),
     }
@@ -431,7 +444,7 @@ pub(crate) fn check_names<'a>(
             && name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'));
         if !well_formed || !seen.insert(name) {
-            return Err(ManifestError::Name { what, name: name.chars().take(64).collect() });
+            return Err(ManifestError::Name { what, name: text::visible(&name.chars().take(64).collect::<String>()) });
         }
     }
     Ok(())
@@ -491,6 +504,15 @@ mod tests {
         assert!(matches!(parse(|m| m["outputs"][0]["keys"][0] = "x".into()), Err(ManifestError::UnknownKey { .. })));
         assert!(matches!(parse(|m| m["outputs"][1]["lower"] = 99.0.into()), Err(ManifestError::Bounds { .. })));
         assert!(matches!(parse(|m| m["outputs"] = serde_json::json!([])), Err(ManifestError::Number { .. })));
+        for hostile in ["a\u{202e}b", "a\u{200b}", "a\u{1b}[2J", "a\nb", "a;=HYPERLINK(1)", ""] {
+            let fault = parse(|m| m["keys"][0]["domain"]["codes"][0] = hostile.into());
+            assert!(matches!(fault, Err(ManifestError::Text { .. })), "{hostile:?}");
+            let fault = parse(|m| m["inputs"][0]["type"]["code"][0] = hostile.into());
+            assert!(matches!(fault, Err(ManifestError::Text { .. })), "{hostile:?}");
+        }
+        for member in ["description", "version"] {
+            assert!(matches!(parse(|m| m[member] = "a\u{2066}b".into()), Err(ManifestError::Text { .. })));
+        }
         assert!(matches!(parse(|m| m["surprise"] = 1.into()), Err(ManifestError::Shape { .. })));
         assert!(matches!(parse(|m| m["contributions_per_person_max"] = 0.into()), Err(ManifestError::Number { .. })));
     }

@@ -29,6 +29,7 @@ pub struct Organisation {
     /// Its id.
     pub id: OrganisationId,
     /// Its name, as people write it.
+    #[serde(deserialize_with = "crate::text::line::<_, 200>")]
     pub name: String,
     /// What it is in the zone.
     pub kind: OrganisationKind,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::visible;
+
 /// One reason why something was refused, withheld or suppressed.
 ///
 /// `code` is stable and documented; the other three are for people. None of them is ever derived from a row's value.
@@ -18,14 +20,16 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal from its four parts.
+    /// A refusal from its four parts. They may quote what was sent; what acts on a reader's screen does not come back.
     pub fn new(
         code: impl Into<String>,
         rule: impl Into<String>,
         place: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { code: code.into(), rule: rule.into(), place: place.into(), remedy: remedy.into() }
+        let [code, rule, place, remedy] =
+            [code.into(), rule.into(), place.into(), remedy.into()].map(|part| visible(&part));
+        Self { code, rule, place, remedy }
     }
 }
 

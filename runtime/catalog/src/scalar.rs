@@ -15,5 +15,5 @@ pub enum Scalar {
     /// A decimal number.
     Float(f64),
     /// A text, code or ISO 8601 date.
-    Text(String),
+    Text(#[serde(deserialize_with = "crate::text::line::<_, 200>")] String),
 }

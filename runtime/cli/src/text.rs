@@ -42,9 +42,10 @@ fn lines_trimmed(text: &str) -> String {
     text.lines().map(|line| line.trim_end().strip_prefix(' ').unwrap_or(line.trim_end())).collect::<Vec<_>>().join("\n")
 }
 
-/// Text of others, fit for a terminal: control characters could move its cursor or rename its window.
+/// Text of others, fit for a terminal: controls could move its cursor or rename its window, directional characters could
+/// turn a line round, and characters of no width could hide in it.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    glovebox_catalog::text::visible(text)
 }
 
 /// The name that a value has in JSON, for enums.
@@ -176,8 +177,16 @@ mod tests {
 
     #[test]
     fn control_characters_never_reach_a_terminal() {
-        let table = table(["title"], [["\u{1b}]0;owned\u{7}x".to_owned()]]);
-        assert!(!table.contains('\u{1b}') && !table.contains('\u{7}'), "{table:?}");
-        assert!(table.contains('x'));
+        for hostile in ["\u{1b}]0;owned\u{7}x", "\u{9b}2Jx", "a\u{202e}x", "a\u{200b}x", "a\u{2066}x", "\u{feff}x"] {
+            let table = table(["title"], [[hostile.to_owned()]]);
+            let sheet = sheet(&[("title", hostile.to_owned())]);
+            for text in [table, sheet] {
+                assert!(
+                    text.chars().all(|c| c == '\n' || c == '\u{fffd}' || glovebox_catalog::text::is_plain(c)),
+                    "{text:?}"
+                );
+                assert!(text.contains('x'));
+            }
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! The catalogue: datasets filed by their suppliers.
 
 use glovebox_api::{IngestionReport, Page};
-use glovebox_catalog::{Dataset, DatasetId, Delta, Grade, Sharing, Snapshot};
+use glovebox_catalog::{Dataset, DatasetId, Delta, Grade, Sharing, Snapshot, text};
 use glovebox_policy::{Action, ResourceRef};
 
-use crate::directory::{check_line, check_line_of};
+use crate::directory::{check_line, check_line_of, unfit};
 use crate::page::all;
 use crate::{Caller, Engine, EngineError, PageQuery};
 
@@ -83,6 +83,12 @@ fn check_dataset(dataset: &Dataset) -> Result<(), EngineError> {
     // A citation may be long.
     check_line_of("source", &dataset.source, 500)?;
     check_line_of("licence", &dataset.licence, 500)?;
+    for (place, lines) in [("description", &dataset.description), ("conditions", &dataset.conditions)] {
+        text::check_lines(lines, 4_000).map_err(|fault| unfit(place, &fault))?;
+    }
+    if let Some(assessment) = &dataset.assessment {
+        check_line("the assessment's issuer", &assessment.issuer)?;
+    }
     dataset.schema.check().map_err(|error| {
         EngineError::invalid("catalog.schema", error.to_string(), "schema", "correct the schema and file it again")
     })?;

@@ -1,6 +1,7 @@
 //! Organisations and principals: filed by the security officer, seen by all who may.
 
 use glovebox_api::{Decision, NewPrincipal};
+use glovebox_catalog::text::{self, TextError};
 use glovebox_catalog::{Organisation, Principal, PrincipalId, Refusal};
 use glovebox_policy::{Action, ResourceRef, check_filing};
 
@@ -99,7 +100,7 @@ impl Engine {
             return Err(EngineError::Conflict(reason));
         }
         principal.active = false;
-        let comment: String = decision.comment.chars().filter(|c| !c.is_control()).take(500).collect();
+        let comment: String = text::visible(&decision.comment).replace('\n', " ").chars().take(500).collect();
         let draft = self.done(caller, Action::PrincipalDeactivate, path).with("comment", comment);
         self.store().set_active(&principal.id, false, draft)?;
         self.cancel_jobs_of(&principal.id)?;
@@ -108,16 +109,17 @@ impl Engine {
 }
 
 /// A name or title.
-pub(crate) fn check_line(place: &str, text: &str) -> Result<(), EngineError> {
-    check_line_of(place, text, 200)
+pub(crate) fn check_line(place: &str, line: &str) -> Result<(), EngineError> {
+    check_line_of(place, line, 200)
 }
 
 /// One line of at most `length_max` characters.
-pub(crate) fn check_line_of(place: &str, text: &str, length_max: usize) -> Result<(), EngineError> {
-    let length = text.chars().count();
-    if (1..=length_max).contains(&length) && !text.chars().any(char::is_control) {
-        return Ok(());
-    }
-    let rule = format!("one line of 1 to {length_max} characters");
-    Err(EngineError::invalid("request.line", rule, place, "shorten it and take line breaks out"))
+pub(crate) fn check_line_of(place: &str, line: &str, length_max: usize) -> Result<(), EngineError> {
+    text::check_line(line, 1, length_max).map_err(|fault| unfit(place, &fault))
+}
+
+/// What is told of a text that is not in the repertoire, too long or too short.
+pub(crate) fn unfit(place: &str, fault: &TextError) -> EngineError {
+    let remedy = "write it in letters, digits, punctuation and symbols, within the length";
+    EngineError::invalid("request.line", fault.to_string(), place, remedy)
 }

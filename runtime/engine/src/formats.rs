@@ -3,12 +3,16 @@
 //! The tables of a release become one long table, a row per cell: `output`, `reducer`, a column per key dimension,
 //! `value`, `rounded_to`, `half_width_95`, `suppression` (the refusal's code). A key is `*` in a margin and missing where the output does
 //! not have the dimension.
+//!
+//! CSV is what people open in spreadsheets, which run what looks like a formula. A text that may look so gets an apostrophe
+//! in front, as OWASP advises against CSV injection; the other formats hold texts as they are.
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::ipc::writer::StreamWriter;
+use glovebox_catalog::text::may_be_formula;
 use glovebox_gate::{Cell, ReleaseDocument, Table};
 use parquet::arrow::ArrowWriter;
 
@@ -38,7 +42,8 @@ pub(crate) fn write(document: &ReleaseDocument, format: ReleaseFormat) -> Result
             return glovebox_audit::canonical_json(document).map_err(|error| fault(&error));
         }
         ReleaseFormat::Csv => {
-            let table = long_table(document).map_err(|error| fault(&error))?;
+            let table = guarded(&long_table(document).map_err(|error| fault(&error))?);
+            let table = table.map_err(|error| fault(&error))?;
             arrow::csv::Writer::new(&mut bytes).write(&table).map_err(|error| fault(&error))?;
         }
         ReleaseFormat::Arrow => {
@@ -96,6 +101,18 @@ fn long_table(document: &ReleaseDocument) -> Result<RecordBatch, arrow::error::A
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, array)| array).collect())
 }
 
+/// The table for a spreadsheet: no text, heading included, is a formula.
+fn guarded(table: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let guard = |text: &str| if may_be_formula(text) { format!("'{text}") } else { text.to_owned() };
+    let columns = table.columns().iter().map(|column| match column.as_any().downcast_ref::<StringArray>() {
+        Some(texts) => Arc::new(texts.iter().map(|text| text.map(guard)).collect::<StringArray>()) as ArrayRef,
+        None => column.clone(),
+    });
+    let schema = table.schema();
+    let fields = schema.fields().iter().map(|field| Field::new(guard(field.name()), field.data_type().clone(), true));
+    RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns.collect())
+}
+
 fn data_type(array: &ArrayRef) -> DataType {
     array.data_type().clone()
 }
@@ -129,6 +146,30 @@ mod tests {
                         persons,count,male,,,,gate.cell-below-threshold\n\
                         all,mean,,28.5,0.5,1.25,\n";
         assert_eq!(csv, expected);
+    }
+
+    #[test]
+    fn no_cell_of_a_csv_is_a_formula() {
+        let mut document = document();
+        let hostile = ["=HYPERLINK(\"http://x\")", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "\"=1", "＝1"];
+        for (hostile, honest) in
+            hostile.into_iter().zip(["-5", "+5", "50-60", "a=b", "[0, 5)", "<5", "-1e3", "x", "男"])
+        {
+            document.tables[0].cells[0].keys[0] = hostile.into();
+            document.tables[0].cells[1].keys[0] = honest.into();
+            let csv = write(&document, ReleaseFormat::Csv).unwrap();
+            let mut reader = arrow::csv::ReaderBuilder::new(Arc::new(Schema::new(
+                ["output", "reducer", "sex", "value", "rounded_to", "half_width_95", "suppression"]
+                    .map(|name| Field::new(name, DataType::Utf8, true))
+                    .to_vec(),
+            )));
+            reader = reader.with_header(true);
+            let read = reader.build(csv.as_slice()).unwrap().next().unwrap().unwrap();
+            let column =
+                |name: &str| read.column_by_name(name).unwrap().as_any().downcast_ref::<StringArray>().unwrap().clone();
+            assert_eq!(column("sex").value(0), format!("'{hostile}"));
+            assert_eq!(column("sex").value(1), honest);
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use glovebox_vault::{RootKey, Vault};
 use tokio_util::task::TaskTracker;
 
 use crate::counters::Counters;
+use crate::directory::check_line;
 use crate::job::desk::Desk;
 use crate::witnesses::Witnesses;
 use crate::{Config, Engine, EngineError, Inner, defaults, identity};
@@ -50,6 +51,8 @@ impl Engine {
             let rule = "the first principal is a security officer, who files everyone else";
             return Err(EngineError::invalid("policy.roles", rule, "the first principal", "give it that role alone"));
         }
+        check_line("the first organisation's name", &bootstrap.organisation.name)?;
+        check_line("the first principal's name", &principal.name)?;
         if passphrase.len() < 12 {
             let rule = "a passphrase has at least 12 bytes";
             return Err(EngineError::invalid(

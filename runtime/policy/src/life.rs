@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use glovebox_catalog::text::is_plain;
 use glovebox_catalog::{
     Approval, Capacity, Grant, GrantState, OrganisationId, Principal, PrincipalId, Role, Timestamp,
 };
@@ -100,7 +101,7 @@ pub fn decide(
         organisation: by.organisation.clone(),
         capacity,
         approved,
-        comment: comment.chars().filter(|c| *c == '\n' || !c.is_control()).take(COMMENT_CHARS_MAX).collect(),
+        comment: comment.chars().filter(|c| *c == '\n' || is_plain(*c)).take(COMMENT_CHARS_MAX).collect(),
         at: now,
     });
     let complete = missing_approvals(&grant.suppliers, &grant.organisation, &grant.proposed_by, &approvals).is_empty();

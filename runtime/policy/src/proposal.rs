@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use glovebox_catalog::text::check_line;
 use glovebox_catalog::{
     Budget, Dataset, DatasetScope, Epsilon, FieldType, Grant, GrantId, GrantState, GrantTerms, Identifiability,
     Isolation, Organisation, OrganisationId, Principal, Recipient, Role, Schema, Sharing, Timestamp,
@@ -95,8 +96,8 @@ fn check_wording(terms: &GrantTerms) -> Result<(), PolicyError> {
     if terms.title.trim().is_empty() || terms.title.chars().count() > TITLE_CHARS_MAX {
         return Err(fault("title", "expected one line of 1 to 200 characters"));
     }
-    if terms.title.chars().any(char::is_control) {
-        return Err(fault("title", "expected one line without control characters"));
+    if check_line(&terms.title, 1, TITLE_CHARS_MAX).is_err() {
+        return Err(fault("title", "expected one line of letters, digits, punctuation, symbols and spaces"));
     }
     let profile = &terms.disclosure_profile;
     let named = !profile.is_empty()

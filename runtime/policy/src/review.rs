@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use glovebox_catalog::text::is_plain;
 use glovebox_catalog::{
     Principal, PrincipalId, ReleaseId, Review, ReviewAct, ReviewEntry, ReviewState, Role, Timestamp,
 };
@@ -309,6 +310,6 @@ fn entry(by: Option<&Principal>, act: ReviewAct, comment: String, at: Timestamp)
 }
 
 fn cleaned(comment: &str) -> String {
-    let kept: String = comment.chars().filter(|c| *c == '\n' || !c.is_control()).take(COMMENT_CHARS_MAX).collect();
+    let kept: String = comment.chars().filter(|c| *c == '\n' || is_plain(*c)).take(COMMENT_CHARS_MAX).collect();
     kept.trim().to_owned()
 }

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use glovebox_api::Page;
+use glovebox_catalog::text::visible;
 use glovebox_engine::{Caller, PageQuery};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
@@ -180,8 +181,9 @@ async fn collect(body: Body, limit_bytes: usize, timeout: Duration) -> Result<By
     }
 }
 
+/// A parser's text may quote what the caller sent: shown is what can do no harm where it is read.
 fn short(text: &str) -> String {
-    text.chars().take(DETAIL_LENGTH_MAX).collect()
+    visible(text).chars().take(DETAIL_LENGTH_MAX).collect()
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub struct NewPrincipal {
     /// Common name of their certificate.
     pub id: PrincipalId,
     /// Their name.
+    #[serde(deserialize_with = "glovebox_catalog::text::line::<_, 200>")]
     pub name: String,
     /// Their organisation, filed before.
     pub organisation: OrganisationId,
@@ -35,7 +36,7 @@ pub struct NewPrincipal {
 #[serde(deny_unknown_fields)]
 pub struct Decision {
     /// Why, for people.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "glovebox_catalog::text::lines::<_, 4000>")]
     pub comment: String,
 }
 

@@ -299,14 +299,30 @@ fn spoken(tls: &Tls) -> Vec<&'static str> {
 
 pub(crate) fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // A log that goes into a file must not be full of colours.
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let log = log.with_target(false).with_ansi(colours);
+    // Without colours: they are what a line of somebody else's could forge.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| OneLine(std::io::stderr()));
+    let log = log.with_target(false).with_ansi(false);
     let _ = match format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().try_init(),
     };
+}
+
+/// Writes each event of the log as one line of plain text, whatever was put into it: who can break a line could forge the next.
+struct OneLine<W>(W);
+
+impl<W: std::io::Write> std::io::Write for OneLine<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // An event comes whole.
+        let text = String::from_utf8_lossy(bytes);
+        let event = text.strip_suffix('\n').unwrap_or(&text);
+        writeln!(self.0, "{}", glovebox_catalog::text::visible(event).replace('\n', "\u{fffd}"))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Ends at the first SIGINT or SIGTERM.
@@ -335,6 +351,42 @@ pub(crate) fn command_line(state: &Path, passphrase_file: &Path, pki: &Path, lis
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_of_the_log_is_one_line_of_plain_text() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let kept = std::sync::Arc::new(std::sync::Mutex::new(Vec::<u8>::new()));
+            let into = kept.clone();
+            let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || OneLine(Kept(into.clone())));
+            let told = || {
+                tracing::info!(who = %"a\u{1b}[2Jb", "one\n2026-11-23 ERROR forged\u{202e}\u{9b}2J");
+                tracing::info!("two");
+            };
+            match format {
+                LogFormat::Text => tracing::subscriber::with_default(log.finish(), told),
+                LogFormat::Json => tracing::subscriber::with_default(log.json().finish(), told),
+            }
+            let text = String::from_utf8(kept.lock().unwrap().clone()).unwrap();
+            assert_eq!(text.lines().count(), 2, "{text:?}");
+            assert!(
+                text.chars().all(|c| c == '\n' || c == '\u{fffd}' || glovebox_catalog::text::is_plain(c)),
+                "{text:?}"
+            );
+        }
+    }
+
+    struct Kept(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
 
     #[test]
     fn options_win_over_the_file() {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from glovebox.errors import ConnectionFailed, ProblemError, UnexpectedAnswer
 from glovebox.refusal import Problem
+from glovebox.shown import shown
 from glovebox.values import Json
 from glovebox.wire import Wire
 
@@ -55,7 +56,7 @@ def _value(message: Message, event: str) -> Json:
     if message.event not in (event, "problem"):
         return None
     try:
-        value = json.loads(message.data)
+        value = shown(json.loads(message.data))
         problem = Problem.from_json(value) if message.event == "problem" else None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnexpectedAnswer(f"can't read an event of the server: {error}") from error

@@ -6,6 +6,8 @@ Everything that goes in is escaped here, since names and descriptions are other 
 from collections.abc import Collection, Iterable
 from html import escape
 
+from glovebox.shown import visible
+
 _CELL = "padding:3px 10px;text-align:left;vertical-align:top;border-bottom:1px solid rgba(128,128,128,.25);"
 _NUMBER = "padding:3px 10px;text-align:right;font-variant-numeric:tabular-nums;"
 _NUMBER += "border-bottom:1px solid rgba(128,128,128,.25);"
@@ -23,7 +25,7 @@ class Html(str):
 
 def text(value: object) -> Html:
     """``value`` as HTML."""
-    return value if isinstance(value, Html) else Html(escape(str(value)))
+    return value if isinstance(value, Html) else Html(escape(visible(str(value))))
 
 
 def page(headline: object, *parts: str, tone: str = "plain") -> str:
@@ -61,7 +63,7 @@ def _style(column: int, number_columns: Collection[int]) -> str:
 def mark(label: object, explanation: str) -> Html:
     """A word in a box; the explanation shows when the pointer rests on it."""
     style = "color:#c2410c;background:rgba(194,65,12,.1);border-radius:3px;padding:0 5px;font-size:90%;cursor:help"
-    return Html(f'<span style="{style}" title="{escape(explanation)}">{text(label)}</span>')
+    return Html(f'<span style="{style}" title="{text(explanation)}">{text(label)}</span>')
 
 
 def bar(used: int, held: int, limit: int, *, at_most: bool = False) -> Html:

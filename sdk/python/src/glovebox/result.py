@@ -16,6 +16,7 @@ from glovebox.errors import UnexpectedAnswer
 from glovebox.html import Html, mark, page, table
 from glovebox.model import Leakage, Mechanism, Model
 from glovebox.refusal import Refusal, Refusals
+from glovebox.shown import shown
 from glovebox.values import show_count, show_noisy
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class Result:
         """The release document byte for byte: what ``receipt.verify_output`` takes."""
         self._read_arrow = read_arrow
         try:
-            content = json.loads(document)
+            content = shown(json.loads(document))
             self.tables: Mapping[str, Table] = {found.output: found for found in map(Table, content["tables"])}
             self.profile: str = content["profile"]
             self.cells_released: int = content["cells_released"]

@@ -15,6 +15,7 @@ import httpx
 from glovebox.access import Access
 from glovebox.errors import ConnectionFailed, ProblemError, UnexpectedAnswer
 from glovebox.refusal import Problem
+from glovebox.shown import shown
 from glovebox.values import Json
 
 PROBLEM_TYPE = "application/problem+json"
@@ -110,7 +111,7 @@ class Wire:
 def read_json(answer: httpx.Response) -> Json:
     """The JSON of an answer."""
     try:
-        return answer.json()
+        return shown(answer.json())
     except ValueError as error:
         raise UnexpectedAnswer(f"can't read the server's answer (status {answer.status_code}): {error}") from error
 
