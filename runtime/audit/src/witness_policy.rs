@@ -172,6 +172,9 @@ mod tests {
         let claimed = [one.clone(), named("stranger", &stranger)];
         let found = policy.verify(&head, &claimed);
         assert!(matches!(found, Err(VerifyError::Unwitnessed { found: 1, .. })));
+        // Beside enough others, too: there is one way to write who cosigned.
+        let all = [0, 1, 2, 1].map(|index| cosignature(index, &head));
+        assert!(matches!(policy.verify(&head, &all), Err(VerifyError::Cosignature { .. })));
         // In another's name, or with another's key under a name of its own.
         assert!(policy.verify(&head, &[one.clone(), named("hospital-b", &stranger)]).is_err());
         assert!(policy.verify(&head, &[one.clone(), named("hospital-b", witness_key(0))]).is_err());

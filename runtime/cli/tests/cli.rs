@@ -343,6 +343,63 @@ fn a_new_enclave_is_made_and_never_overwritten() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("passphrase"), "{refused:?}");
 }
 
+/// What a supplier and an operator type, as docs/witnesses.md has it: the enclave's log is cosigned, and everybody can see.
+#[test]
+fn a_witness_is_set_up_and_cosigns() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
+    let run = |line: &str| {
+        let output = glovebox(folder).args(line.split(' ')).output().unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+        output.stdout
+    };
+    std::fs::write(folder.join("passphrase"), "correct horse battery staple\n").unwrap();
+    let words = "--organisation zone --security-officer wang.min --json";
+    let key: Value =
+        serde_json::from_slice(&run(&format!("init --state enclave --passphrase-file passphrase {words}"))).unwrap();
+    std::fs::write(folder.join("enclave.pem"), key["public_key_pem"].as_str().unwrap()).unwrap();
+    run("pki init");
+    run("pki issue --for-server --server-name localhost");
+    run("witness init --dir witness --name hospital-a --enclave-key enclave.pem --passphrase-file passphrase");
+    let serve = ["--json", "witness", "serve", "--dir", "witness", "--passphrase-file", "passphrase"];
+    let (witness, mut lines) = Running::start(glovebox(folder).args(serve).args(["--listen", "127.0.0.1:0"]));
+    let url = read_until(&mut lines, "\"server\":\"").split('"').next().unwrap().to_owned();
+    let entry = String::from_utf8(run(&format!("witness show --dir witness --url {url}"))).unwrap();
+    std::fs::write(folder.join("witnesses.toml"), format!("required = 1\n\n{entry}")).unwrap();
+    let serve = "serve --state enclave --passphrase-file passphrase --pki pki --witnesses witnesses.toml \
+                 --listen 127.0.0.1:0 --admin 127.0.0.1:0";
+    let (enclave, mut lines) = Running::start(glovebox(folder).args(serve.split_whitespace()));
+    let admin = read_until(&mut lines, "metrics on http://");
+    let admin = admin.split('/').next().unwrap().to_owned();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let cosigned = "glovebox_witness_cosigning{witness=\"hospital-a\"} 1";
+    while !metrics(&admin).contains(cosigned) {
+        assert!(Instant::now() < deadline, "{}", metrics(&admin));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let size = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let text = metrics(&admin);
+    assert_eq!(size(&text, "glovebox_audit_events_witnessed "), size(&text, "glovebox_audit_events_total "));
+    let shown = String::from_utf8(run("witness show --dir witness")).unwrap();
+    assert!(shown.contains(&format!("events of {}", key["log_id"].as_str().unwrap())), "{shown}");
+    let doctor = String::from_utf8(run("doctor --witnesses witnesses.toml")).unwrap();
+    assert!(doctor.contains("✓ 1 of 1 answer, 1 are needed"), "{doctor}");
+    assert!(enclave.interrupt().success() && witness.interrupt().success());
+}
+
+/// The text of the admin address.
+fn metrics(admin: &str) -> String {
+    use std::io::Write as _;
+    let mut stream = std::net::TcpStream::connect(admin).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
 /// A server of one kind of suites turns the other kind away; both ends are told why, and the client tries nothing else.
 #[test]
 fn suites_that_are_not_served_are_refused_with_a_reason() {

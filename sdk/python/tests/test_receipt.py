@@ -62,7 +62,10 @@ def at(content: Any, path: tuple[Any, ...]) -> Any:  # noqa: ANN401
     return content
 
 
-PATHS = list(leaves(forger.golden()))
+# Cosignatures are the witnesses' to sign: without their keys nobody can tell.
+PATHS = [path for path in leaves(forger.golden()) if path[0] != "cosignatures"]
+COSIGNED = [path for path in leaves(forger.golden()) if path[0] == "cosignatures"]
+WITNESSES = forger.VECTORS / "witnesses.toml"
 
 
 def test_there_is_much_to_change() -> None:
@@ -94,6 +97,47 @@ def test_every_changed_field_is_found(path: tuple[Any, ...]) -> None:
         refused(changed(golden, path, other))
 
 
+def test_enough_witnesses_cosigned() -> None:
+    found = Receipt(forger.golden()).verify(KEY, witnesses=WITNESSES)
+    assert found.checks[4:] == (
+        "witness hospital-a cosigned that head at 2026-11-23T00:16:43.000Z",
+        "witness hospital-b cosigned that head at 2026-11-23T00:16:43.000Z",
+    )
+    for kept, missing in ((1, "hospital-b, regulator"), (0, "hospital-a, hospital-b, regulator")):
+        content = forger.golden()
+        content["cosignatures"] = content["cosignatures"][:kept]
+        verify(content)
+        with pytest.raises(VerificationError, match=f"{kept} of the 2 witnesses .* missing: {missing}"):
+            Receipt(content).verify(KEY, witnesses=WITNESSES)
+    twice = forger.golden()
+    twice["cosignatures"] = [twice["cosignatures"][0]] * 2
+    with pytest.raises(VerificationError, match="the cosignature of witness `hospital-a`"):
+        Receipt(twice).verify(KEY, witnesses=WITNESSES)
+
+
+@pytest.mark.parametrize("path", COSIGNED, ids=lambda path: ".".join(map(str, path)))
+def test_every_changed_cosignature_is_found(path: tuple[Any, ...]) -> None:
+    value = at(forger.golden(), path)
+    for other in (value[:-1] + ("2" if value.endswith("1") else "1"), value + "1", "", "regulator", 1, None):
+        with pytest.raises(VerificationError):
+            Receipt(changed(forger.golden(), path, other)).verify(KEY, witnesses=WITNESSES)
+
+
+def test_fewer_than_half_are_no_witnesses(tmp_path: Path) -> None:
+    text = WITNESSES.read_text()
+    for wrong, why in (
+        (text.replace("required = 2", "required = 1"), "more than half"),
+        (text.replace("required = 2", "required = 4"), "no more than all"),
+        (text.replace("regulator", "hospital-a"), "name of its own"),
+        (text.replace("BEGIN PUBLIC", "BEGIN"), "not an SM2 public key"),
+        ("required = 1", "is not a file of witnesses"),
+        ("]", "is not a file of witnesses"),
+    ):
+        (tmp_path / "witnesses.toml").write_text(wrong)
+        with pytest.raises(VerificationError, match=why):
+            Receipt(forger.golden()).verify(KEY, witnesses=tmp_path / "witnesses.toml")
+
+
 def test_one_parameter_has_many_spellings_and_one_meaning() -> None:
     assert forger.golden()["statement"]["parameters"]["age_min"] == 18.0
     verify(changed(forger.golden(), ("statement", "parameters", "age_min"), 18))
@@ -123,7 +167,7 @@ def test_removed_and_added_members_are_found() -> None:
     places += [("event", "actor"), ("event", "detail"), ("inclusion",), ("head",), ("head", "head")]
     for place in places:
         refused(changed(golden, (*place, "principal"), "1"))
-        for name in at(golden, place):
+        for name in at(golden, place).keys() - {"cosignatures"}:
             forged = copy.deepcopy(golden)
             del at(forged, place)[name]
             refused(forged)

@@ -32,7 +32,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Ok(summary) = verify_export(bytes, &KEY, None) {
         // The same events and head: what comes before the tail of cosignatures is all there was.
-        let events = EXPORT.iter().rev().skip(1).position(|byte| *byte == b'\n').map_or(0, |tail| EXPORT.len() - tail - 1);
+        let events =
+            EXPORT.iter().rev().skip(1).position(|byte| *byte == b'\n').map_or(0, |tail| EXPORT.len() - tail - 1);
         assert_eq!(bytes.get(..events), EXPORT.get(..events), "an export that the enclave did not write");
         if let Ok(found) = WITNESSES.verify(&summary.head, &summary.cosignatures) {
             assert!(found.len() >= WITNESSES.required());

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from glovebox.access import StrPath
 from glovebox.errors import VerificationError
 from glovebox.html import Html, page, table
-from glovebox.verification import EnclaveKey, parse_json, verify_output, verify_receipt
+from glovebox.verification import EnclaveKey, Witnesses, parse_json, verify_output, verify_receipt
 
 _SHOWN = ("outcome", "module", "grant", "dataset", "snapshot", "isolation", "mechanism", "disclosure_profile")
 _SHOWN_AFTER = ("parameters", "cells_released", "cells_withheld", "ended_at", "output_sm3")
@@ -83,12 +84,19 @@ class Receipt:
         statement: dict[str, Any] = self._content["statement"]
         return statement
 
-    def verify(self, key: EnclaveKey | StrPath | None = None, *, fingerprint: str | None = None) -> Verification:
+    def verify(
+        self,
+        key: EnclaveKey | StrPath | None = None,
+        *,
+        fingerprint: str | None = None,
+        witnesses: Witnesses | StrPath | None = None,
+    ) -> Verification:
         """Checks the signatures, that the log records the statement, and that the log's head covers the record.
 
         ``key`` is the enclave's public key or its PEM file, from a source you trust; ``fingerprint`` is that of
         the key, and enough when the receipt came from a server. With neither, the key that the server told is
-        used, which proves only that receipt and server are of one piece. Nothing is asked of the enclave.
+        used, which proves only that receipt and server are of one piece. ``witnesses`` is the enclave's file of
+        witnesses: enough of them must have cosigned the log's head. Nothing is asked of the enclave.
 
         Raises :class:`glovebox.VerificationError` that says what is wrong.
         """
@@ -97,7 +105,8 @@ class Receipt:
             raise VerificationError("no key: give the enclave's public key, or the path of its PEM file")
         if fingerprint is not None and chosen.fingerprint != fingerprint.strip().lower():
             raise VerificationError(f"the key has fingerprint {chosen.fingerprint}, not {fingerprint}")
-        checks = verify_receipt(self._content, chosen)
+        known = Witnesses.read(str(witnesses)) if isinstance(witnesses, str | PathLike) else witnesses
+        checks = verify_receipt(self._content, chosen, known)
         return Verification(checks, chosen, is_key_pinned=key is not None or fingerprint is not None)
 
     def verify_output(self, output: bytes) -> None:

@@ -8,5 +8,6 @@ from glovebox.verification.canonical import canonical_json, parse_json
 from glovebox.verification.checks import verify_output, verify_receipt
 from glovebox.verification.key import EnclaveKey
 from glovebox.verification.sm3 import sm3
+from glovebox.verification.witnesses import Witnesses
 
-__all__ = ["EnclaveKey", "canonical_json", "parse_json", "sm3", "verify_output", "verify_receipt"]
+__all__ = ["EnclaveKey", "Witnesses", "canonical_json", "parse_json", "sm3", "verify_output", "verify_receipt"]

@@ -9,6 +9,7 @@ from glovebox.errors import VerificationError
 from glovebox.verification.canonical import canonical_json
 from glovebox.verification.key import EnclaveKey
 from glovebox.verification.sm3 import sm3
+from glovebox.verification.witnesses import Witnesses
 
 RECEIPT_VERSION = 1
 # Far above any log; beyond it a proof is a forger's.
@@ -77,11 +78,18 @@ _RECEIPT: dict[str, Check] = {
     **dict.fromkeys(["statement", "event", "inclusion", "head"], lambda value: isinstance(value, dict)),
     "signature": _is_signature,
 }
+_RECEIPT_OPTIONAL: dict[str, Check] = {"cosignatures": lambda value: isinstance(value, list)}
+_COSIGNATURE: dict[str, Check] = {
+    **dict.fromkeys(["witness", "at"], _is_text),
+    "key_sm3": _is_digest,
+    "signature": _is_signature,
+}
 
 
-def verify_receipt(receipt: object, key: EnclaveKey) -> list[str]:
+def verify_receipt(receipt: object, key: EnclaveKey, witnesses: Witnesses | None = None) -> list[str]:
     """Checks a receipt in its JSON form; gives the checks that it passed, in words."""
-    parts = _shaped("receipt", receipt, _RECEIPT)
+    parts = _shaped("receipt", receipt, _RECEIPT, _RECEIPT_OPTIONAL)
+    cosignatures = [_shaped("cosignature", one, _COSIGNATURE) for one in parts.get("cosignatures", [])]
     event = _shaped("event", parts["event"], _EVENT, _EVENT_OPTIONAL)
     event["actor"] = _shaped("actor", event["actor"], {}, _ACTOR_OPTIONAL)
     proof = _shaped("inclusion proof", parts["inclusion"], _INCLUSION)
@@ -95,11 +103,13 @@ def verify_receipt(receipt: object, key: EnclaveKey) -> list[str]:
     if head["log_id"] != statement["log_id"]:
         raise VerificationError(f"expected log `{statement['log_id']}`, found log `{head['log_id']}`")
     _verify_inclusion(event, proof, head)
+    cosigned = [] if witnesses is None else witnesses.verify(head, cosignatures)
     return [
         f"the statement is signed by the enclave {key.fingerprint[:16]}…",
         f"event {event['sequence']} of log {head['log_id']} records the statement",
         f"the enclave signed the log's head of size {head['size']} at {head['at']}",
         f"the event is in the log under that head ({len(proof['hashes'])} hashes)",
+        *cosigned,
     ]
 
 
