@@ -7,7 +7,7 @@ use glovebox_benches::clock::{cpu_best, cpu_best_of_two};
 use glovebox_benches::figure::{Aim, Figure};
 use glovebox_benches::reduction::{CELLS, REDUCERS, manifest};
 use glovebox_benches::rows::Contributions;
-use glovebox_gate::{Profile, Unguarded, disclose};
+use glovebox_gate::{Endless, Profile, Unguarded, disclose};
 
 use crate::duckdb;
 
@@ -63,7 +63,7 @@ fn rules() -> Result<Figure> {
     let rows = Contributions::new(15 * RULED_CELLS, 1, RULED_CELLS)?;
     let reduced = rows.reduce(&manifest("mean", RULED_CELLS)?, ROWS_PER_BATCH)?;
     let profile = Profile::parse(include_str!("../../policies/disclosure/default.toml"))?;
-    let taken = cpu_best(ROUNDS, || Ok(disclose(&reduced, &profile, &mut Unguarded)))?;
+    let taken = cpu_best(ROUNDS, || Ok(disclose(&reduced, &profile, &mut Unguarded, &Endless).unwrap()))?;
     let name = format!("rules over {RULED_CELLS} cells");
     Ok(Figure::new(name, taken.as_secs_f64() * 1e3, "ms").aiming(Aim::AtMost(50.0)))
 }

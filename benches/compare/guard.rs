@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use glovebox_benches::clock::{cpu_best, peak_bytes, thread_cpu};
 use glovebox_benches::figure::{Aim, Figure};
-use glovebox_gate::{Guard as _, GuardIndex, NewCohort, PersonIds, read_cohort};
+use glovebox_gate::{Endless, Guard as _, GuardIndex, NewCohort, PersonIds, read_cohort};
 use roaring::RoaringBitmap;
 
 const PERSONS: u32 = 1_000_000;
@@ -97,7 +97,8 @@ impl Judged {
         };
         let before = thread_cpu();
         let mut session = index.session(K, PersonIds::Identity, &load);
-        self.admitted += cells.iter().filter(|cell| session.admit(cell)).count();
+        self.admitted +=
+            cells.iter().filter(|cell| session.admit(cell, &Endless).is_ok_and(|is_admitted| is_admitted)).count();
         let fresh = session.finish()?;
         self.taken.push(thread_cpu().saturating_sub(before).saturating_sub(reading.get()));
         (self.read, self.read_bytes) = (self.read + read.get(), self.read_bytes + bytes.get());

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use glovebox_catalog::JobManifest;
-use glovebox_gate::{Profile, Reduction, Unguarded, disclose};
+use glovebox_gate::{Endless, Profile, Reduction, Unguarded, disclose};
 
 const ROWS: usize = 20_000_000;
 const BATCH: usize = 65_536;
@@ -60,6 +60,6 @@ fn run(reducer: &str, cells: usize, rows_per_person: usize) -> Result<(f64, f64)
     }
     let profile = Profile::parse(include_str!("../../../policies/disclosure/default.toml"))?;
     let begin = Instant::now();
-    drop(disclose(&reduction.finish(), &profile, &mut Unguarded));
+    drop(disclose(&reduction.finish(), &profile, &mut Unguarded, &Endless).unwrap());
     Ok((seconds, begin.elapsed().as_secs_f64()))
 }

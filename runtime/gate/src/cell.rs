@@ -3,6 +3,7 @@
 use roaring::RoaringBitmap;
 
 use crate::persons::union;
+use crate::{Interrupted, Patience};
 
 /// Exact statistics of one cell. Plaintext of persons: no `Debug`, no `Serialize`.
 ///
@@ -137,8 +138,11 @@ impl CellStatistics {
     /// The cells taken together. Where a person may be in several of them, the two largest are bounded from above by
     /// the sum of the cells' largest: dominance may then be found where there is none, never the reverse. Of details,
     /// moments add up; grids and exits have no margins.
-    pub(crate) fn union<'a>(cells: impl Iterator<Item = &'a Self> + Clone) -> Self {
-        let persons = union(cells.clone().map(|cell| &cell.persons));
+    pub(crate) fn union<'a>(
+        cells: impl Iterator<Item = &'a Self> + Clone,
+        patience: &dyn Patience,
+    ) -> Result<Self, Interrupted> {
+        let persons = union(cells.clone().map(|cell| &cell.persons), patience)?;
         let are_disjoint = persons.len() == cells.clone().map(Self::person_count).sum::<u64>();
         let mut all = Self { persons, ..Self::default() };
         let mut first = Component::default();
@@ -154,7 +158,7 @@ impl CellStatistics {
         if !moments.components.is_empty() {
             all.detail = Detail::Moments(moments);
         }
-        all
+        Ok(all)
     }
 
     fn first(&self) -> Component {
@@ -211,6 +215,7 @@ impl CellStatistics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Endless;
 
     #[test]
     fn contributions_of_a_person_count_once_as_a_person_and_together_as_a_magnitude() {
@@ -221,9 +226,9 @@ mod tests {
     #[test]
     fn the_largest_are_exact_over_disjoint_cells_and_bounded_over_others() {
         let (a, b) = (CellStatistics::of(&[(1, 10), (2, 3)]), CellStatistics::of(&[(3, 7), (4, 6)]));
-        assert_eq!(CellStatistics::union([&a, &b].into_iter()).largest, [10, 7]);
+        assert_eq!(CellStatistics::union([&a, &b].into_iter(), &Endless).unwrap().largest, [10, 7]);
         let overlapping = CellStatistics::of(&[(1, 7), (4, 6)]);
-        let union = CellStatistics::union([&a, &overlapping].into_iter());
+        let union = CellStatistics::union([&a, &overlapping].into_iter(), &Endless).unwrap();
         assert_eq!((union.person_count(), union.largest), (3, [17, 9]));
     }
 }

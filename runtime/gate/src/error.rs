@@ -3,6 +3,8 @@
 use glovebox_catalog::ManifestError;
 use thiserror::Error;
 
+use crate::Interrupted;
+
 /// Why contributions or a profile can't be taken. No message holds a value of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum GateError {
@@ -64,6 +66,9 @@ pub enum GateError {
         /// Why, and what to do.
         detail: &'static str,
     },
+    /// The caller's patience ended. Noise may have been drawn: a privacy loss counts as spent.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
     /// An estimate for a block or output that the job does not have.
     #[error("estimate of output {output} from block {block}: the job has {outputs} outputs and {blocks} blocks")]
     UnknownEstimate {

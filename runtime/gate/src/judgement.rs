@@ -7,7 +7,7 @@ use crate::disclose::Shown;
 use crate::reducers::InnerFigure;
 use crate::reduction::ReducedOutput;
 use crate::rules::{Suppression, below_threshold, differs_by_few, dominated, everybody, fewest_persons, too_many};
-use crate::{Guard, Profile};
+use crate::{Guard, Interrupted, Patience, Profile};
 
 /// The rules for the cells of one output.
 pub(crate) struct Judge<'a> {
@@ -29,14 +29,20 @@ pub(crate) struct Judgement {
 }
 
 impl<'a> Judge<'a> {
-    pub(crate) fn new(output: &'a ReducedOutput, profile: &'a Profile, parameters: u32, dominance: bool) -> Self {
+    pub(crate) fn new(
+        output: &'a ReducedOutput,
+        profile: &'a Profile,
+        parameters: u32,
+        dominance: bool,
+        patience: &dyn Patience,
+    ) -> Result<Self, Interrupted> {
         let persons_min = fewest_persons(profile, &output.output.reducer, parameters);
-        let everybody = everybody(&output.cells, profile);
-        Self { output, profile, parameters, dominance, persons_min, everybody }
+        let everybody = everybody(&output.cells, profile, patience)?;
+        Ok(Self { output, profile, parameters, dominance, persons_min, everybody })
     }
 
     /// Judges every cell of a table that has `figures` in all; the guard's judgement is yet to come.
-    pub(crate) fn judge(&self, figures: usize) -> Judgement {
+    pub(crate) fn judge(&self, figures: usize, patience: &dyn Patience) -> Result<Judgement, Interrupted> {
         let everywhere = if self.profile.noise_required {
             Some(Suppression::NoiseRequired)
         } else if too_many(figures, self.profile) && !self.output.open.contains(&true) {
@@ -44,8 +50,12 @@ impl<'a> Judge<'a> {
         } else {
             None
         };
-        let suppressed = self.output.cells.iter().map(|cell| everywhere.or_else(|| self.cell(cell))).collect();
-        Judgement { persons_min: self.persons_min, suppressed }
+        let mut suppressed = Vec::with_capacity(self.output.cells.len());
+        for cell in &self.output.cells {
+            patience.spend(1)?;
+            suppressed.push(everywhere.or_else(|| self.cell(cell)));
+        }
+        Ok(Judgement { persons_min: self.persons_min, suppressed })
     }
 
     fn cell(&self, cell: &CellStatistics) -> Option<Suppression> {
@@ -68,14 +78,22 @@ impl<'a> Judge<'a> {
 
     /// The figures of a cell that passed. Numbers at risk follow from the other figures of a cell, so one that the guard
     /// refuses takes all of them with it.
-    pub(crate) fn figures(cell: &CellStatistics, figures: Vec<InnerFigure>, guard: &mut dyn Guard) -> Vec<Shown> {
-        let parts = figures.iter().filter_map(|figure| figure.persons.as_ref());
-        let admitted = std::iter::once(&cell.persons).chain(parts).all(|persons| guard.admit(persons));
+    pub(crate) fn figures(
+        cell: &CellStatistics,
+        figures: Vec<InnerFigure>,
+        guard: &mut dyn Guard,
+        patience: &dyn Patience,
+    ) -> Result<Vec<Shown>, Interrupted> {
+        let mut admitted = true;
+        for persons in std::iter::once(&cell.persons).chain(figures.iter().filter_map(|figure| figure.persons.as_ref()))
+        {
+            admitted = admitted && guard.admit(persons, patience)?;
+        }
         let shown = |figure: InnerFigure| match figure.shown {
             Ok(_) if !admitted => Err(Suppression::Differencing),
             Ok(figure) => Ok((figure.value, figure.step)),
             Err(why) => Err(why),
         };
-        figures.into_iter().map(shown).collect()
+        Ok(figures.into_iter().map(shown).collect())
     }
 }

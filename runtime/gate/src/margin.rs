@@ -7,6 +7,7 @@
 use glovebox_catalog::Reducer;
 
 use crate::shape::{Shape, TOTAL};
+use crate::{Interrupted, Patience};
 
 /// One total.
 pub(crate) struct Margin {
@@ -36,7 +37,7 @@ pub(crate) fn margin_count(shape: &Shape, reducer: &Reducer) -> usize {
 }
 
 /// The margins of a table, those over fewest dimensions first, the grand total last.
-pub(crate) fn margins(shape: &Shape, reducer: &Reducer) -> Vec<Margin> {
+pub(crate) fn margins(shape: &Shape, reducer: &Reducer, patience: &dyn Patience) -> Result<Vec<Margin>, Interrupted> {
     let dimensions = shape.dimensions.len();
     let kept: Vec<Vec<usize>> = match (dimensions, reducer) {
         _ if has_none(reducer) => Vec::new(),
@@ -45,7 +46,18 @@ pub(crate) fn margins(shape: &Shape, reducer: &Reducer) -> Vec<Margin> {
         (_, Reducer::ContingencyTable) => subsets(dimensions),
         _ => (0..dimensions).map(|dimension| vec![dimension]).chain([Vec::new()]).collect(),
     };
-    kept.iter().flat_map(|kept| over_the_others(shape, kept)).collect()
+    let mut margins = Vec::new();
+    for kept in &kept {
+        patience.spend(shape.len() as u64)?;
+        margins.extend(over_the_others(shape, kept));
+    }
+    Ok(margins)
+}
+
+/// The margin over all dimensions.
+pub(crate) fn grand_total(shape: &Shape) -> Margin {
+    let keys = vec![TOTAL.to_owned(); shape.dimensions.len()];
+    Margin { keys, cells: (0..shape.len()).collect(), is_outermost: false, is_grand_total: true }
 }
 
 /// Whether the cells show several figures each, or are a guest's own: a module that wants totals of such declares another
@@ -91,6 +103,7 @@ fn over_the_others(shape: &Shape, kept: &[usize]) -> Vec<Margin> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Endless;
     use crate::shape::Dimension;
 
     fn shape(sizes: &[usize]) -> Shape {
@@ -102,7 +115,7 @@ mod tests {
     }
 
     fn told(sizes: &[usize], reducer: &Reducer) -> Vec<String> {
-        let margins = margins(&shape(sizes), reducer);
+        let margins = margins(&shape(sizes), reducer, &Endless).unwrap();
         assert_eq!(margins.len(), margin_count(&shape(sizes), reducer));
         margins.iter().map(|margin| format!("{} {:?}", margin.keys.join(" "), margin.cells)).collect()
     }
@@ -128,7 +141,7 @@ mod tests {
 
     #[test]
     fn outermost_lines_share_no_cell() {
-        let margins = margins(&shape(&[3, 2, 2]), &Reducer::ContingencyTable);
+        let margins = margins(&shape(&[3, 2, 2]), &Reducer::ContingencyTable, &Endless).unwrap();
         let mut cells: Vec<usize> =
             margins.iter().filter(|margin| margin.is_outermost).flat_map(|margin| margin.cells.clone()).collect();
         cells.sort_unstable();

@@ -7,10 +7,11 @@
 use glovebox_catalog::{ColumnType, JobManifest, Output, Reducer, Refusal, TableColumn};
 use serde::{Deserialize, Serialize};
 
+use crate::disclose::CELL_UNITS;
 use crate::leakage::leakage_of_tables;
 use crate::release::{Cell, Leakage, Mechanism, Model, Release, Table};
 use crate::rules::{count_step, round_claim};
-use crate::{Dimension, GateError, Profile};
+use crate::{Dimension, GateError, Interrupted, Patience, Profile};
 
 /// Name of the first column of every table: the persons that the guest claims for a row.
 pub(crate) const PERSONS: &str = "persons";
@@ -101,28 +102,41 @@ impl ClaimedOutput {
 }
 
 /// Types, clamps and judges what a guest claims.
-#[must_use]
-pub fn review_table(claims: &ClaimedTables, manifest: &JobManifest, profile: &Profile) -> ReviewCandidate {
+///
+/// # Errors
+/// [`Interrupted`] when `patience` ends. Nothing then goes to reviewers.
+pub fn review_table(
+    claims: &ClaimedTables,
+    manifest: &JobManifest,
+    profile: &Profile,
+    patience: &dyn Patience,
+) -> Result<ReviewCandidate, Interrupted> {
     let mut report = Vec::new();
-    let tables = claims.outputs.iter().map(|output| output.judge(profile, &mut report)).collect();
+    let tables = claims.outputs.iter().map(|output| output.judge(profile, &mut report, patience));
+    let tables = tables.collect::<Result<_, _>>()?;
     let leakage = leakage_of_tables(manifest);
     report.push(RuleFinding {
         place: "release".into(),
         code: "gate.leakage-bound".into(),
         finding: format!("whatever the module is, this can carry {} bits, all of them about one person", leakage.bits),
     });
-    ReviewCandidate {
+    Ok(ReviewCandidate {
         tables,
         profile: profile.name.clone(),
         report,
         leakage,
         mechanism: Mechanism::Reviewed,
         model: None,
-    }
+    })
 }
 
 impl ClaimedOutput {
-    fn judge(&self, profile: &Profile, report: &mut Vec<RuleFinding>) -> Table {
+    fn judge(
+        &self,
+        profile: &Profile,
+        report: &mut Vec<RuleFinding>,
+        patience: &dyn Patience,
+    ) -> Result<Table, Interrupted> {
         let width = self.columns.len() + 1;
         let place = format!("output `{}`", self.name);
         let mut find = |code: &str, finding: String| {
@@ -139,6 +153,7 @@ impl ClaimedOutput {
         let mut tally = Tally::default();
         let mut cells = Vec::with_capacity(rows.len() * width);
         for (number, row) in &rows {
+            patience.spend(CELL_UNITS.saturating_mul(width as u64))?;
             cells.extend(self.row(*number, row, profile, &mut tally));
         }
         if tally.small > 0 {
@@ -153,13 +168,13 @@ impl ClaimedOutput {
         let labels = std::iter::once(PERSONS.to_owned()).chain(self.columns.iter().map(|column| column.name.clone()));
         let row = Dimension { name: "row".into(), labels: rows.iter().map(|(number, _)| number.to_string()).collect() };
         let column = Dimension { name: "column".into(), labels: labels.collect() };
-        Table {
+        Ok(Table {
             output: self.name.clone(),
             reducer: "table".into(),
             dimensions: vec![row, column],
             cells,
             margins: Vec::new(),
-        }
+        })
     }
 
     /// One row: all of it is suppressed where it claims too few persons, or none.

@@ -8,7 +8,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use glovebox_catalog::{DatasetId, JobId};
-use glovebox_gate::{Guard, GuardFault, GuardIndex, GuardSession, NewCohort, PersonIds, Profile, Sketch, read_cohort};
+use glovebox_gate::{
+    Guard, GuardFault, GuardIndex, GuardSession, Interrupted, NewCohort, Patience, PersonIds, Profile, Sketch,
+    read_cohort,
+};
 use glovebox_policy::Permit;
 use glovebox_store::CohortRow;
 use roaring::RoaringBitmap;
@@ -56,12 +59,12 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Guard for Asked<'_> {
-    fn admit(&mut self, persons: &RoaringBitmap) -> bool {
-        let is_admitted = self.session.admit(persons);
+    fn admit(&mut self, persons: &RoaringBitmap, patience: &dyn Patience) -> Result<bool, Interrupted> {
+        let is_admitted = self.session.admit(persons, patience)?;
         if is_admitted {
             self.admitted.push(persons.clone());
         }
-        is_admitted
+        Ok(is_admitted)
     }
 }
 
@@ -97,14 +100,15 @@ impl Engine {
         }
     }
 
-    /// Claims what a running job has admitted. False when others have claimed sets meanwhile beside which it may not stand;
-    /// nothing has then changed.
+    /// Claims what a running job has admitted. False when others have claimed sets meanwhile beside which it may not stand,
+    /// an error within when the job's time is over first; nothing has then changed.
     pub(crate) fn claim_cohorts(
         &self,
         job: &JobId,
         guarding: &Guarding,
         asked: Asked<'_>,
-    ) -> Result<bool, EngineError> {
+        patience: &dyn Patience,
+    ) -> Result<Result<bool, Interrupted>, EngineError> {
         let fault = |error: GuardFault| EngineError::internal("compare with earlier releases", error);
         let dataset = &guarding.dataset;
         let turn = self.with_entry(dataset, |entry| Arc::clone(&entry.turn));
@@ -116,15 +120,18 @@ impl Engine {
         if !Arc::ptr_eq(&known, &guarding.known) {
             let load = self.cohort_loader(dataset);
             let mut anew = known.index.session(guarding.persons_min, guarding.ids.clone(), &load);
-            if !admitted.iter().all(|persons| anew.admit(persons)) {
-                return Ok(false);
+            for persons in &admitted {
+                match anew.admit(persons, patience) {
+                    Ok(true) => {}
+                    refused => return Ok(refused),
+                }
             }
             cohorts = anew.finish().map_err(fault)?;
         }
         if !cohorts.is_empty() {
             self.keep_cohorts(job, dataset, known, cohorts)?;
         }
-        Ok(true)
+        Ok(Ok(true))
     }
 
     /// Seals claimed cohorts, commits them, and adds them to what is known.

@@ -2,8 +2,8 @@
 
 use glovebox_catalog::Refusal;
 use glovebox_gate::{
-    GateError, Guard, Profile, Release, ReviewCandidate, Verdict, disclose, release_estimates, release_private,
-    review_table,
+    GateError, Guard, Interrupted, Patience, Profile, Release, ReviewCandidate, Verdict, disclose, release_estimates,
+    release_private, review_table,
 };
 
 use crate::job::pass::Collected;
@@ -18,6 +18,8 @@ pub(crate) enum Judged {
     Candidate(ReviewCandidate),
     /// Nothing may leave.
     Withheld { reasons: Vec<Refusal>, cells_withheld: u64 },
+    /// It did not come to a judgement.
+    Interrupted(Interrupted),
 }
 
 impl Engine {
@@ -28,27 +30,34 @@ impl Engine {
         collected: Collected,
         profile: &Profile,
         guard: &mut dyn Guard,
+        patience: &dyn Patience,
     ) -> Result<Judged, EngineError> {
         let manifest = &case.module.manifest;
-        let fault = |error: GateError| EngineError::internal("judge a table", error);
         let verdict = match (collected, case.request.privacy) {
-            (Collected::Reduced(reduced), None) => disclose(&reduced, profile, guard),
+            (Collected::Reduced(reduced), None) => {
+                disclose(&reduced, profile, guard, patience).map_err(GateError::from)
+            }
             (Collected::Reduced(reduced), Some(privacy)) => {
-                release_private(&reduced, manifest, privacy, &profile.name).map_err(fault)?
+                release_private(&reduced, manifest, privacy, &profile.name, patience)
             }
             (Collected::Estimates(estimates), Some(privacy)) => {
-                release_estimates(&estimates, manifest, privacy, &profile.name).map_err(fault)?
+                release_estimates(&estimates, manifest, privacy, &profile.name, patience)
             }
             (Collected::Claims(claims), None) => {
-                return Ok(Judged::Candidate(review_table(&claims, manifest, profile)));
+                return Ok(match review_table(&claims, manifest, profile, patience) {
+                    Ok(candidate) => Judged::Candidate(candidate),
+                    Err(why) => Judged::Interrupted(why),
+                });
             }
             (Collected::Estimates(_), None) | (Collected::Claims(_), Some(_)) => {
                 return Err(EngineError::Internal("a job came to the gate that should have been refused".to_owned()));
             }
         };
-        Ok(match verdict {
-            Verdict::Release(release) => Judged::Release(release),
-            Verdict::Withheld { reasons, cells_withheld } => Judged::Withheld { reasons, cells_withheld },
-        })
+        match verdict {
+            Ok(Verdict::Release(release)) => Ok(Judged::Release(release)),
+            Ok(Verdict::Withheld { reasons, cells_withheld }) => Ok(Judged::Withheld { reasons, cells_withheld }),
+            Err(GateError::Interrupted(why)) => Ok(Judged::Interrupted(why)),
+            Err(error) => Err(EngineError::internal("judge a table", error)),
+        }
     }
 }

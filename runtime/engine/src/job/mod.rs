@@ -7,6 +7,7 @@ mod judgement;
 pub(crate) mod noise;
 mod pace;
 mod pass;
+mod patience;
 mod queue;
 mod recovery;
 mod reservation;

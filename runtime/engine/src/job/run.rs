@@ -16,6 +16,7 @@ use crate::job::judgement::Judged;
 use crate::job::noise::privacy_of;
 use crate::job::pace::Pace;
 use crate::job::pass::Pass;
+use crate::job::patience::{RoundPatience, interrupted};
 use crate::job::reservation::{leakage_bound, used, worst_case};
 use crate::job::rounds::Rounds;
 use crate::job::{Step, parameters, state_name};
@@ -209,7 +210,9 @@ impl Engine {
         let guarding = if is_exact { Some(self.guarding(permit, profile)?) } else { None };
         let load = self.cohort_loader(&case.dataset.id);
         let mut asked = guarding.as_ref().map(|guarding| guarding.ask(&load));
+        let wall = self.inner.config.limits.wall;
         let last = loop {
+            let patience = RoundPatience::start(&running.cancel, wall);
             let pass = self.pass(case, permit, compiled, running, &rounds.arguments())?;
             self.step(Step::Ran);
             spent.add(&pass);
@@ -219,8 +222,8 @@ impl Engine {
                 Err(error) => return Ok(self.broken_off(case, running, &error, used)),
             };
             let judged = match &mut asked {
-                Some(guard) => self.judge(case, collected, profile, guard)?,
-                None => self.judge(case, collected, profile, &mut Unguarded)?,
+                Some(guard) => self.judge(case, collected, profile, guard, &patience)?,
+                None => self.judge(case, collected, profile, &mut Unguarded, &patience)?,
             };
             self.step(Step::Gated);
             // Whoever stopped it while the tables were judged was told so: nothing leaves after that.
@@ -237,6 +240,7 @@ impl Engine {
                 Judged::Withheld { reasons, cells_withheld } => {
                     return Ok(Ending::Withheld { reasons, cells_withheld, used });
                 }
+                Judged::Interrupted(why) => return Ok(self.broken_off(case, running, &interrupted(why), used)),
             };
             match rounds.advance(self, compiled, running, &release) {
                 Ok(true) => {}
@@ -247,10 +251,13 @@ impl Engine {
         let count = rounds.count().max(1);
         let release = rounds.finish(manifest, last).within(leakage_bound(case, profile));
         let used = used(&held, &spent.meters, spent.bytes_read);
-        if let Some((guarding, asked)) = guarding.as_ref().zip(asked)
-            && !self.claim_cohorts(&case.row.id, guarding, asked)?
-        {
-            return Ok(overtaken(&release, used));
+        if let Some((guarding, asked)) = guarding.as_ref().zip(asked) {
+            let patience = RoundPatience::start(&running.cancel, wall);
+            match self.claim_cohorts(&case.row.id, guarding, asked, &patience)? {
+                Ok(true) => {}
+                Ok(false) => return Ok(overtaken(&release, used)),
+                Err(why) => return Ok(self.broken_off(case, running, &interrupted(why), used)),
+            }
         }
         if self.needs_review(case) {
             return Ok(to_review(ReviewCandidate::from(&release), used, count));

@@ -12,10 +12,10 @@ use glovebox_catalog::{JobManifest, Output, Privacy, Reducer, Refusal};
 use super::figure::Shown;
 use super::release::noisy_release;
 use super::{Noise, Selection, Sensitivity, Share};
-use crate::GateError;
 use crate::release::{Cell, Table, Verdict};
 use crate::rules::Figure;
 use crate::scale::{STEPS, Scale};
+use crate::{GateError, Patience};
 
 /// Farthest that one estimate moves the score of a median.
 pub(super) const MEDIAN_SENSITIVITY: i64 = 2;
@@ -117,10 +117,11 @@ pub fn release_estimates(
     manifest: &JobManifest,
     privacy: Privacy,
     profile_name: &str,
+    patience: &dyn Patience,
 ) -> Result<Verdict, GateError> {
     let share = Share::of(privacy)?.split(estimates.outputs.len());
     let tables = estimates.outputs.iter().map(|output| {
-        let shown = output.figure(share)?;
+        let shown = output.figure(share, patience)?;
         let cell = Cell {
             keys: Vec::new(),
             value: Some(shown.value),
@@ -140,11 +141,12 @@ pub fn release_estimates(
 }
 
 impl BlockOutput {
-    fn figure(&self, share: Share) -> Result<Shown, GateError> {
+    fn figure(&self, share: Share, patience: &dyn Patience) -> Result<Shown, GateError> {
+        patience.spend((self.values.len() as u64).saturating_add(self.grid.points()))?;
         let values: Vec<u64> = self.values.iter().map(|value| value.unwrap_or(self.grid.steps / 2)).collect();
         match self.output.reducer {
             Reducer::BlockMedian { .. } => self.grid.median(&values, share),
-            _ => self.grid.mean(&values, share),
+            _ => self.grid.mean(&values, share, patience),
         }
     }
 }
@@ -159,6 +161,11 @@ impl Grid {
         Scale::new(lower, upper).map(|_| Self { lower, upper, steps })
     }
 
+    /// Points among which a median is selected; a mean has none.
+    fn points(&self) -> u64 {
+        if self.steps == STEPS as u64 { 0 } else { self.steps.saturating_add(1) }
+    }
+
     /// The nearest step, of a finite value.
     fn quantise(&self, value: f64) -> u64 {
         let share = (value.clamp(self.lower, self.upper) - self.lower) / (self.upper - self.lower);
@@ -169,10 +176,10 @@ impl Grid {
         (self.lower + (self.upper - self.lower) * steps / self.steps as f64).clamp(self.lower, self.upper)
     }
 
-    fn mean(&self, values: &[u64], share: Share) -> Result<Shown, GateError> {
+    fn mean(&self, values: &[u64], share: Share, patience: &dyn Patience) -> Result<Shown, GateError> {
         let noise = mean_noise(share)?;
         let sum: i128 = values.iter().map(|value| i128::from(*value)).sum();
-        let noisy = noise.add(&[sum])?.first().copied().unwrap_or(0);
+        let noisy = noise.add(&[sum], patience)?.first().copied().unwrap_or(0);
         let value = self.value(noisy as f64 / values.len().max(1) as f64);
         Ok(Shown::measure(
             value,

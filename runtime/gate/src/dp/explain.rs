@@ -9,7 +9,7 @@ use super::quantile::QuantileSelection;
 use super::quantity::{Kind, Plan};
 use super::{Noise, Share};
 use crate::GateError;
-use crate::margin::{margin_count, margins};
+use crate::margin::{grand_total, margin_count};
 use crate::shape::Shape;
 
 /// Contributions for which the error of means and the like is stated.
@@ -157,14 +157,10 @@ fn of_margins(noisy: &NoisyOutput, output: &Output, shape: &Shape) -> Figures {
             | Reducer::Histogram { .. }
             | Reducer::ContingencyTable
     );
-    if !adds_up || noisy.plan.is_open || margin_count(shape, &output.reducer) == 0 {
-        return Figures::new();
-    }
-    let margins = margins(shape, &output.reducer);
-    let Some((index, total)) = margins.iter().enumerate().find(|(_, margin)| margin.is_grand_total) else {
-        return Figures::new();
-    };
+    // The grand total is the last margin.
+    let last = margin_count(shape, &output.reducer).checked_sub(1);
+    let Some(last) = last.filter(|_| adds_up && !noisy.plan.is_open) else { return Figures::new() };
     // Cells beyond the first have no value here, which changes no half width.
-    let half = noisy.margin(index, total).and_then(|shown| shown.half_width);
+    let half = noisy.margin(last, &grand_total(shape)).and_then(|shown| shown.half_width);
     half.map(|half| ("grand total".to_owned(), half)).into_iter().collect()
 }

@@ -14,7 +14,7 @@ use opendp::measurements::{make_gaussian, make_laplace, make_noisy_max};
 use opendp::measures::{MaxDivergence, ZeroConcentratedDivergence};
 use opendp::metrics::{L1Distance, L2Distance, LInfDistance};
 
-use crate::GateError;
+use crate::{GateError, Patience};
 
 /// A loss that may be spent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,6 +60,11 @@ const NORMAL: [f64; 4] = [1.959_964, 2.241_403, 2.393_980, 2.497_706];
 const JUST_BELOW: f64 = 1.0 - 1e-12;
 /// Largest scale: beyond, noise would not fit the integers that carry it.
 const SCALE_MAX: f64 = 1e30;
+
+/// Elements of a vector that get noise between two looks at the clock.
+const DRAWN_AT_ONCE: usize = 256;
+/// Work of one draw, in units of [`Patience::spend`]: opendp draws with big integers.
+const DRAW_UNITS: u64 = 2_000;
 
 type Vectors = VectorDomain<AtomDomain<i128>>;
 type Scores = VectorDomain<AtomDomain<i64>>;
@@ -120,13 +125,23 @@ impl Noise {
     }
 
     /// `values` with noise on each.
-    pub(crate) fn add(self, values: &[i128]) -> Result<Vec<i128>, GateError> {
-        let values = values.to_vec();
-        match self {
-            Self::Laplace { scale } => laplace(scale)?.invoke(&values),
-            Self::Gaussian { deviation } => gaussian(deviation)?.invoke(&values),
+    pub(crate) fn add(self, values: &[i128], patience: &dyn Patience) -> Result<Vec<i128>, GateError> {
+        let (laplace, gaussian) = match self {
+            Self::Laplace { scale } => (Some(laplace(scale)?), None),
+            Self::Gaussian { deviation } => (None, Some(gaussian(deviation)?)),
+        };
+        let draw = |values: Vec<i128>| match (&laplace, &gaussian) {
+            (Some(laplace), _) => laplace.invoke(&values).map_err(|_| DRAWING),
+            (_, Some(gaussian)) => gaussian.invoke(&values).map_err(|_| DRAWING),
+            _ => Err(DRAWING),
+        };
+        let mut noisy = Vec::with_capacity(values.len());
+        // Noise is independent from element to element, so it makes no difference how many are drawn at a time.
+        for values in values.chunks(DRAWN_AT_ONCE) {
+            patience.spend(DRAW_UNITS.saturating_mul(values.len() as u64))?;
+            noisy.extend(draw(values.to_vec())?);
         }
-        .map_err(|_| DRAWING)
+        Ok(noisy)
     }
 
     /// Half the width of an interval that holds the sum of `terms` draws with probability 1 − 0.05/`figures`; `figures`

@@ -22,14 +22,14 @@
 //! composition; for ρ: Bun and Steinke 2016, lemma 2.3).
 
 use glovebox_catalog::{KeyDimension, Output, Reducer};
-use roaring::MultiOps;
 
 use super::{Sensitivity, Share};
-use crate::GateError;
 use crate::cell::{CellStatistics, Detail, product_index};
 use crate::margin::Margin;
+use crate::persons::union;
 use crate::scale::{NORM_STEPS, STEPS, Scale};
 use crate::shape::Shape;
+use crate::{GateError, Interrupted, Patience};
 
 /// Half of the steps of a scale: the middle.
 pub(crate) const MIDDLE: i128 = 1 << 31;
@@ -136,16 +136,29 @@ impl Kind {
     }
 
     /// The exact integers over all cells, those of one cell together.
-    pub(crate) fn integers(self, cells: &[CellStatistics], margins: &[Margin], scales: &[Scale]) -> Vec<i128> {
+    pub(crate) fn integers(
+        self,
+        cells: &[CellStatistics],
+        margins: &[Margin],
+        scales: &[Scale],
+        patience: &dyn Patience,
+    ) -> Result<Vec<i128>, Interrupted> {
         match self {
             Self::PersonsOfMargins => {
-                let union = |margin: &Margin| {
+                let of_margin = |margin: &Margin| {
                     let persons = margin.cells.iter().filter_map(|cell| cells.get(*cell)).map(|cell| &cell.persons);
-                    i128::from(persons.union().len())
+                    Ok(i128::from(union(persons, patience)?.len()))
                 };
-                margins.iter().map(union).collect()
+                margins.iter().map(of_margin).collect()
             }
-            _ => cells.iter().flat_map(|cell| self.of_cell(cell, scales)).collect(),
+            _ => {
+                let mut integers = Vec::with_capacity(cells.len());
+                for cell in cells {
+                    patience.spend(1)?;
+                    integers.extend(self.of_cell(cell, scales));
+                }
+                Ok(integers)
+            }
         }
     }
 

@@ -10,13 +10,14 @@ use super::figure::{NoisyOutput, Shown};
 use super::quantile::QuantileSelection;
 use super::quantity::{Kind, Plan};
 use super::{Noise, Share};
-use crate::GateError;
 use crate::cell::Detail;
+use crate::disclose::CELL_UNITS;
 use crate::leakage::{figures, leakage_of_noise};
 use crate::margin::{Margin, margins};
 use crate::reduction::{Reduced, ReducedOutput};
 use crate::release::{Cell, Mechanism, Release, Table, Verdict};
 use crate::shape::{Dimension, Shape};
+use crate::{GateError, Interrupted, Patience};
 
 /// Releases of a table of open keys in which a key without anybody is listed.
 const FALSE_KEYS: f64 = 0.05;
@@ -29,15 +30,17 @@ const PERSONS_MAX: u64 = 1 << 32;
 ///
 /// # Errors
 /// [`GateError::NoPrivacyLoss`] for a loss of nothing, [`GateError::Bounds`] for bounds that noise can't be fitted to,
-/// [`GateError::Noise`] for a loss too small or a random source that fails. None depends on data.
+/// [`GateError::Noise`] for a loss too small or a random source that fails, neither of which depends on data;
+/// [`GateError::Interrupted`] when `patience` ends, after noise was drawn perhaps.
 pub fn release_private(
     reduced: &Reduced,
     manifest: &JobManifest,
     privacy: Privacy,
     profile_name: &str,
+    patience: &dyn Patience,
 ) -> Result<Verdict, GateError> {
     let share = Share::of(privacy)?.split(manifest.outputs.len());
-    let tables = reduced.outputs.iter().map(|output| table(output, manifest, share));
+    let tables = reduced.outputs.iter().map(|output| table(output, manifest, share, patience));
     Ok(noisy_release(tables.collect::<Result<_, _>>()?, manifest, privacy, profile_name))
 }
 
@@ -56,14 +59,20 @@ pub(super) fn noisy_release(
     Verdict::Release(Release::new(tables, profile_name.to_owned(), mechanism, leakage))
 }
 
-fn table(output: &ReducedOutput, manifest: &JobManifest, share: Share) -> Result<Table, GateError> {
+fn table(
+    output: &ReducedOutput,
+    manifest: &JobManifest,
+    share: Share,
+    patience: &dyn Patience,
+) -> Result<Table, GateError> {
     let keys = manifest.dimensions(&output.output);
     let plan = Plan::new(&output.output, &keys, &output.shape, manifest.contributions_per_person_max)?;
-    let margins = if output.inner.is_empty() { margins(&output.shape, &output.output.reducer) } else { Vec::new() };
-    let noisy = add_noise(output, plan, &margins, share)?;
+    let margins =
+        if output.inner.is_empty() { margins(&output.shape, &output.output.reducer, patience)? } else { Vec::new() };
+    let noisy = add_noise(output, plan, &margins, share, patience)?;
     let listed = listed(&noisy, output.cells.len());
-    let quantiles = quantiles(output, &noisy.plan, &listed, share)?;
-    Ok(Assembly { output, noisy, listed, quantiles }.table(&margins))
+    let quantiles = quantiles(output, &noisy.plan, &listed, share, patience)?;
+    Ok(Assembly { output, noisy, listed, quantiles, patience }.table(&margins)?)
 }
 
 /// Noise on all integers that the plan asks for.
@@ -72,13 +81,15 @@ pub(super) fn add_noise(
     plan: Plan,
     margins: &[Margin],
     share: Share,
+    patience: &dyn Patience,
 ) -> Result<NoisyOutput, GateError> {
     let part = plan.share(share);
     let mut noises = Vec::with_capacity(plan.quantities.len());
     let mut values = Vec::with_capacity(plan.quantities.len());
     for quantity in &plan.quantities {
         let noise = Noise::calibrate(quantity.sensitivity, part)?;
-        values.push(noise.add(&quantity.kind.integers(&output.cells, margins, &plan.scales))?);
+        let integers = quantity.kind.integers(&output.cells, margins, &plan.scales, patience)?;
+        values.push(noise.add(&integers, patience)?);
         noises.push(noise);
     }
     Ok(NoisyOutput { plan, noises, values })
@@ -98,7 +109,13 @@ fn listed(noisy: &NoisyOutput, cells: usize) -> Vec<bool> {
 }
 
 /// The selected edges of every listed cell, ascending; nothing where the output is no quantile.
-fn quantiles(output: &ReducedOutput, plan: &Plan, listed: &[bool], share: Share) -> Result<Vec<Vec<usize>>, GateError> {
+fn quantiles(
+    output: &ReducedOutput,
+    plan: &Plan,
+    listed: &[bool],
+    share: Share,
+    patience: &dyn Patience,
+) -> Result<Vec<Vec<usize>>, GateError> {
     let Reducer::Quantile { probabilities, .. } = &output.output.reducer else { return Ok(Vec::new()) };
     let part = plan.share(share);
     let select = |probability: &f64| QuantileSelection::calibrate(*probability, plan.contributions_max, part);
@@ -106,6 +123,7 @@ fn quantiles(output: &ReducedOutput, plan: &Plan, listed: &[bool], share: Share)
     let edges = |(cell, is_listed): (&crate::cell::CellStatistics, &bool)| {
         let mut edges = match &cell.detail {
             Detail::Grid(grid) if *is_listed => {
+                patience.spend(selection_units(grid.counts.len(), selections.len()))?;
                 selections.iter().map(|selection| selection.select(grid)).collect::<Result<Vec<_>, _>>()?
             }
             _ => Vec::new(),
@@ -116,27 +134,41 @@ fn quantiles(output: &ReducedOutput, plan: &Plan, listed: &[bool], share: Share)
     output.cells.iter().zip(listed).map(edges).collect()
 }
 
+/// Work of so many selections among the edges of so many steps, in units of [`Patience::spend`].
+fn selection_units(steps: usize, selections: usize) -> u64 {
+    const EDGE_UNITS: u64 = 200;
+    EDGE_UNITS.saturating_mul(steps as u64).saturating_mul(selections as u64)
+}
+
 /// A table while it is put together; everything in it is noisy.
 struct Assembly<'a> {
     output: &'a ReducedOutput,
     noisy: NoisyOutput,
     listed: Vec<bool>,
     quantiles: Vec<Vec<usize>>,
+    patience: &'a dyn Patience,
 }
 
 impl Assembly<'_> {
-    fn table(self, margins: &[Margin]) -> Table {
+    fn table(self, margins: &[Margin]) -> Result<Table, Interrupted> {
         let output = self.output;
-        let cells = (0..output.cells.len()).filter(|cell| self.is_listed(*cell)).flat_map(|cell| self.cells(cell));
-        let cells = cells.collect();
-        let margins = margins.iter().enumerate().filter_map(|(index, margin)| self.margin(index, margin)).collect();
-        Table {
+        let mut cells = Vec::new();
+        for cell in (0..output.cells.len()).filter(|cell| self.is_listed(*cell)) {
+            self.patience.spend(CELL_UNITS)?;
+            cells.extend(self.cells(cell));
+        }
+        let mut totals = Vec::new();
+        for (index, margin) in margins.iter().enumerate() {
+            self.patience.spend(CELL_UNITS.saturating_add(margin.cells.len() as u64))?;
+            totals.extend(self.margin(index, margin));
+        }
+        Ok(Table {
             output: output.output.name.clone(),
             reducer: output.output.reducer.name().into(),
             dimensions: self.dimensions(),
             cells,
-            margins,
-        }
+            margins: totals,
+        })
     }
 
     /// Keys that are listed, of open dimensions; all of the others.

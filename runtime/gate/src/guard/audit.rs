@@ -9,25 +9,26 @@ use std::collections::HashMap;
 use super::atoms::Atom;
 use super::field::{FIELDS, Field};
 use super::search::{Finding, Rows, Search};
+use crate::{Interrupted, Patience};
 
 /// More small atoms than this are not looked through one by one.
 const COLUMNS_MAX: usize = 8192;
 
 /// Whether set number `subject`, the last of the sets in the atoms' signatures, makes a new combination that isolates 1 to
 /// `k`−1 persons. A set that is itself a combination of the others makes none.
-pub(super) fn audit(atoms: &[Atom], subject: usize, k: u64) -> Finding {
+pub(super) fn audit(atoms: &[Atom], subject: usize, k: u64, patience: &dyn Patience) -> Result<Finding, Interrupted> {
     if atoms.iter().all(|atom| atom.persons >= k) {
-        return Finding::Safe;
+        return Ok(Finding::Safe);
     }
     // The first prime that finds something decides; all must agree that there is nothing.
     for field in FIELDS {
-        match (Audit { field, subject, k }).run(atoms) {
+        match (Audit { field, subject, k, patience }).run(atoms)? {
             Outcome::Safe => {}
-            Outcome::Certain => return Finding::Safe,
-            Outcome::Found(finding) => return finding,
+            Outcome::Certain => return Ok(Finding::Safe),
+            Outcome::Found(finding) => return Ok(finding),
         }
     }
-    Finding::Safe
+    Ok(Finding::Safe)
 }
 
 /// More disjoint sets of atoms than this are not gathered at once.
@@ -43,33 +44,37 @@ enum Outcome {
     Found(Finding),
 }
 
-struct Audit {
+struct Audit<'a> {
     field: Field,
     subject: usize,
     k: u64,
+    patience: &'a dyn Patience,
 }
 
-impl Audit {
-    fn run(&self, atoms: &[Atom]) -> Outcome {
+impl Audit<'_> {
+    fn run(&self, atoms: &[Atom]) -> Result<Outcome, Interrupted> {
         let sets = self.subject + 1;
+        self.spend(sets.saturating_mul(sets), atoms.len().min(sets))?;
         let unit = |index: usize| (0..sets).map(|at| u64::from(at == index)).collect::<Vec<u64>>();
         let large = atoms.iter().filter(|atom| atom.persons >= self.k);
         let combinations = self.vanishing((0..sets).map(unit).collect(), large);
         if combinations.iter().all(|row| self.part(row) == 0) {
-            return Outcome::Safe;
+            return Ok(Outcome::Safe);
         }
         let small = || atoms.iter().filter(|atom| atom.persons < self.k);
         let nowhere = self.vanishing(combinations.clone(), small());
         if nowhere.iter().any(|row| self.part(row) != 0) {
             // A combination with the asked set is zero on everyone: the asked set follows from the others.
-            return Outcome::Safe;
+            return Ok(Outcome::Safe);
         }
+        self.spend(combinations.len(), atoms.len())?;
         if self.is_spread(&combinations, nowhere.len(), small()) {
-            return if nowhere.is_empty() { Outcome::Certain } else { Outcome::Safe };
+            return Ok(if nowhere.is_empty() { Outcome::Certain } else { Outcome::Safe });
         }
+        self.spend(combinations.len(), atoms.len())?;
         let columns = self.columns(&combinations, small());
         if columns.len() > COLUMNS_MAX {
-            return Outcome::Found(Finding::Undecided);
+            return Ok(Outcome::Found(Finding::Undecided));
         }
         let (values, weights): (Vec<Vec<u64>>, Vec<u64>) = columns.into_iter().unzip();
         let rows = (0..combinations.len()).map(|index| {
@@ -77,12 +82,19 @@ impl Audit {
             let part = combinations.get(index).map_or(0, |row| self.part(row));
             values.chain([part]).collect::<Vec<u64>>()
         });
+        self.spend(combinations.len().saturating_mul(combinations.len()), weights.len())?;
         let rows = self.reduce(rows.collect(), weights.len());
-        let mut search = Search::new(self.field, self.k);
+        let mut search = Search::new(self.field, self.k, self.patience);
+        let components = components(&rows, &weights);
         let findings: Vec<Finding> =
-            components(&rows, &weights).iter().map(|component| search.run(component)).collect();
+            components.iter().map(|component| search.run(component)).collect::<Result<_, _>>()?;
         let found = |finding: Finding| findings.contains(&finding).then_some(Outcome::Found(finding));
-        found(Finding::Isolated).or_else(|| found(Finding::Undecided)).unwrap_or(Outcome::Safe)
+        Ok(found(Finding::Isolated).or_else(|| found(Finding::Undecided)).unwrap_or(Outcome::Safe))
+    }
+
+    /// Notes work on so many combinations over so many atoms.
+    fn spend(&self, combinations: usize, atoms: usize) -> Result<(), Interrupted> {
+        self.patience.spend((combinations as u64).saturating_mul(atoms as u64))
     }
 
     /// A basis of the combinations in the span of `basis` that are zero on all of `atoms`.

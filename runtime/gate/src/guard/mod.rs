@@ -18,6 +18,8 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 use thiserror::Error;
 
+use crate::{Interrupted, Patience};
+
 pub use index::GuardIndex;
 pub use session::{GuardSession, NewCohort};
 pub use sketch::Sketch;
@@ -26,15 +28,18 @@ pub use sketch::Sketch;
 pub trait Guard {
     /// True if a figure about `persons` (ordinals of the snapshot) may be shown. An admitted set counts as released from
     /// then on, so that the sets of one release are guarded against one another, too.
-    fn admit(&mut self, persons: &RoaringBitmap) -> bool;
+    ///
+    /// # Errors
+    /// [`Interrupted`] when `patience` ends. Nothing of the release may then leave.
+    fn admit(&mut self, persons: &RoaringBitmap, patience: &dyn Patience) -> Result<bool, Interrupted>;
 }
 
 /// Admits every set: for profiles whose `differencing` is off, for releases with noise, and for dummy data.
 pub struct Unguarded;
 
 impl Guard for Unguarded {
-    fn admit(&mut self, _persons: &RoaringBitmap) -> bool {
-        true
+    fn admit(&mut self, _persons: &RoaringBitmap, _patience: &dyn Patience) -> Result<bool, Interrupted> {
+        Ok(true)
     }
 }
 
@@ -72,6 +77,9 @@ pub enum GuardFault {
         "a cell has contributors outside the snapshot's persons; the view and its person ids do not belong together"
     )]
     UnknownPerson,
+    /// The caller's patience ended.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
 }
 
 /// Reads the persons of a [`NewCohort`] back.

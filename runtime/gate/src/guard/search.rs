@@ -1,6 +1,7 @@
 //! Is there a combination that misses all but a few persons? An exact search, bounded in work.
 
 use super::field::Field;
+use crate::{Interrupted, Patience};
 
 /// What an audit found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,57 +33,66 @@ pub(super) struct Rows {
 /// set takes part in one of those. A row of minimal support is found by deciding for atoms in turn: either the row is zero there,
 /// which leaves a space of one dimension less, or it is not, which costs the atom's persons, of which fewer than `k` may
 /// be spent.
-pub(super) struct Search {
+pub(super) struct Search<'a> {
     field: Field,
     k: u64,
     work: u64,
+    patience: &'a dyn Patience,
 }
 
-impl Search {
-    pub(super) fn new(field: Field, k: u64) -> Self {
-        Self { field, k, work: 0 }
+impl<'a> Search<'a> {
+    pub(super) fn new(field: Field, k: u64, patience: &'a dyn Patience) -> Self {
+        Self { field, k, work: 0, patience }
     }
 
-    pub(super) fn run(&mut self, rows: &Rows) -> Finding {
+    pub(super) fn run(&mut self, rows: &Rows) -> Result<Finding, Interrupted> {
         let touched = vec![false; rows.weights.len()];
         self.descend(&rows.rows, &rows.weights, &touched, 0)
     }
 
     /// `touched` atoms are decided to be non-zero; their persons are `spent`.
-    fn descend(&mut self, rows: &[Vec<u64>], weights: &[u64], touched: &[bool], spent: u64) -> Finding {
+    fn descend(
+        &mut self,
+        rows: &[Vec<u64>],
+        weights: &[u64],
+        touched: &[bool],
+        spent: u64,
+    ) -> Result<Finding, Interrupted> {
         let columns = weights.len();
-        self.work += (rows.len() * columns) as u64;
+        let work = (rows.len() as u64).saturating_mul(columns as u64);
+        self.work = self.work.saturating_add(work);
+        self.patience.spend(work)?;
         if self.work > WORK_MAX {
-            return Finding::Undecided;
+            return Ok(Finding::Undecided);
         }
         if rows.iter().all(|row| row.get(columns).is_none_or(|part| *part == 0)) {
-            return Finding::Safe;
+            return Ok(Finding::Safe);
         }
         let is_zero = |column: usize| rows.iter().all(|row| row.get(column).is_none_or(|value| *value == 0));
         // An atom decided to be non-zero that has become zero: the other branch has this case.
         if (0..columns).any(|column| touched.get(column) == Some(&true) && is_zero(column)) {
-            return Finding::Safe;
+            return Ok(Finding::Safe);
         }
         let open: Vec<usize> =
             (0..columns).filter(|column| touched.get(*column) == Some(&false) && !is_zero(*column)).collect();
         if open.is_empty() {
-            return Finding::Isolated;
+            return Ok(Finding::Isolated);
         }
         if let [row] = rows {
             let rest: u64 = open.iter().filter_map(|column| weights.get(*column)).sum();
             let is_full = touched.iter().zip(row).all(|(touched, value)| !touched || *value != 0);
-            return if is_full && spent + rest < self.k { Finding::Isolated } else { Finding::Safe };
+            return Ok(if is_full && spent + rest < self.k { Finding::Isolated } else { Finding::Safe });
         }
-        if self.least(rows, weights, &open, self.k - spent) >= self.k - spent {
-            return Finding::Safe;
+        if self.least(rows, weights, &open, self.k - spent)? >= self.k - spent {
+            return Ok(Finding::Safe);
         }
         let heaviest = open.iter().max_by_key(|column| weights.get(**column).copied().unwrap_or(0));
         let Some((column, weight)) = heaviest.and_then(|column| Some((*column, *weights.get(*column)?))) else {
-            return Finding::Safe;
+            return Ok(Finding::Safe);
         };
-        let zeroed = self.descend(&self.zeroed(rows, column), weights, touched, spent);
+        let zeroed = self.descend(&self.zeroed(rows, column), weights, touched, spent)?;
         if zeroed != Finding::Safe || spent + weight >= self.k {
-            return zeroed;
+            return Ok(zeroed);
         }
         let mut touched = touched.to_vec();
         if let Some(touched) = touched.get_mut(column) {
@@ -112,19 +122,21 @@ impl Search {
 
     /// A lower bound on the persons of any row: a row that is not zero is non-zero somewhere on every set of atoms that spans
     /// the space, so disjoint spanning sets each cost their smallest atom. Stops at `enough`.
-    fn least(&mut self, rows: &[Vec<u64>], weights: &[u64], open: &[usize], enough: u64) -> u64 {
+    fn least(&mut self, rows: &[Vec<u64>], weights: &[u64], open: &[usize], enough: u64) -> Result<u64, Interrupted> {
         let weight = |column: &usize| weights.get(*column).copied().unwrap_or(0);
         let mut heaviest = open.to_vec();
         heaviest.sort_by_key(|column| std::cmp::Reverse(weight(column)));
         let mut packing = Packing::new(self.field, rows.len());
         for column in &heaviest {
             let vector = rows.iter().map(|row| row.get(*column).copied().unwrap_or(0)).collect();
-            self.work += (rows.len() * rows.len()) as u64;
+            let work = (rows.len() as u64).saturating_mul(rows.len() as u64);
+            self.work = self.work.saturating_add(work);
+            self.patience.spend(work)?;
             if packing.add(vector, weight(column)) >= enough {
                 break;
             }
         }
-        packing.least
+        Ok(packing.least)
     }
 }
 

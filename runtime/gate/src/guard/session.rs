@@ -6,6 +6,7 @@ use super::index::{GuardIndex, Load};
 use super::sketch::{Family, Order, Sketch};
 use super::space::{Answer, Space};
 use super::{Guard, GuardFault, PersonIds};
+use crate::{Interrupted, Patience};
 
 /// Judges the sets of one release, one after another. See [`GuardIndex::session`].
 pub struct GuardSession<'a> {
@@ -45,7 +46,7 @@ impl<'a> GuardSession<'a> {
     ///
     /// # Errors
     /// [`GuardFault`]; the session is of no further use then.
-    pub fn assume(&mut self, persons: &RoaringBitmap) -> Result<(), GuardFault> {
+    pub fn assume(&mut self, persons: &RoaringBitmap, patience: &dyn Patience) -> Result<(), GuardFault> {
         let (persons, versions) = self.sets(persons)?;
         let is_new = (
             !self.persons.is_known(&persons)?,
@@ -54,7 +55,7 @@ impl<'a> GuardSession<'a> {
                 _ => false,
             },
         );
-        self.take(persons, versions, is_new)
+        self.take(persons, versions, is_new, patience)
     }
 
     /// Ends the session: what to keep, once the release is committed.
@@ -76,20 +77,21 @@ impl<'a> GuardSession<'a> {
         Ok(self.cohorts)
     }
 
-    fn judge(&mut self, ordinals: &RoaringBitmap) -> Result<bool, GuardFault> {
+    fn judge(&mut self, ordinals: &RoaringBitmap, patience: &dyn Patience) -> Result<bool, GuardFault> {
+        patience.spend(ordinals.len())?;
         let (persons, versions) = self.sets(ordinals)?;
-        let of_persons = self.persons.judge(&persons)?;
+        let of_persons = self.persons.judge(&persons, patience)?;
         if of_persons == Answer::Refused {
             return Ok(false);
         }
         let of_versions = match (&mut self.versions, &versions) {
-            (Some(space), Some(versions)) => space.judge(versions)?,
+            (Some(space), Some(versions)) => space.judge(versions, patience)?,
             _ => Answer::Known,
         };
         if of_versions == Answer::Refused {
             return Ok(false);
         }
-        self.take(persons, versions, (of_persons == Answer::New, of_versions == Answer::New))?;
+        self.take(persons, versions, (of_persons == Answer::New, of_versions == Answer::New), patience)?;
         Ok(true)
     }
 
@@ -99,16 +101,17 @@ impl<'a> GuardSession<'a> {
         persons: RoaringBitmap,
         versions: Option<RoaringBitmap>,
         (persons_are_new, versions_are_new): (bool, bool),
+        patience: &dyn Patience,
     ) -> Result<(), GuardFault> {
         let is_same = versions.as_ref().is_none_or(|versions| *versions == persons);
         let family = if self.versions.is_none() { Family::Both } else { Family::Persons };
         if persons_are_new {
-            for derived in self.persons.take(&persons)? {
+            for derived in self.persons.take(&persons, patience)? {
                 self.cohorts.push(new_cohort(self.order, derived, family, true));
             }
         }
         if let (true, Some(space), Some(versions)) = (versions_are_new, &mut self.versions, &versions) {
-            for derived in space.take(versions)? {
+            for derived in space.take(versions, patience)? {
                 self.cohorts.push(new_cohort(self.order, derived, Family::Versions, true));
             }
         }
@@ -136,14 +139,18 @@ impl<'a> GuardSession<'a> {
 }
 
 impl Guard for GuardSession<'_> {
-    fn admit(&mut self, persons: &RoaringBitmap) -> bool {
+    fn admit(&mut self, persons: &RoaringBitmap, patience: &dyn Patience) -> Result<bool, Interrupted> {
         if self.fault.is_some() {
-            return false;
+            return Ok(false);
         }
-        self.judge(persons).unwrap_or_else(|fault| {
-            self.fault = Some(fault);
-            false
-        })
+        match self.judge(persons, patience) {
+            Ok(is_admitted) => Ok(is_admitted),
+            Err(fault) => {
+                let interrupted = if let GuardFault::Interrupted(why) = fault { Err(why) } else { Ok(false) };
+                self.fault = Some(fault);
+                interrupted
+            }
+        }
     }
 }
 

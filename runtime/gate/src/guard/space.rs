@@ -11,6 +11,7 @@ use super::audit::audit;
 use super::index::{GuardIndex, Load, Near};
 use super::search::Finding;
 use super::sketch::Family;
+use crate::Patience;
 
 /// Running unions of disjoint sets that one release keeps: one an output and dimension, so to say.
 const UNIONS_MAX: usize = 4;
@@ -97,7 +98,7 @@ impl<'a> Space<'a> {
     }
 
     /// May a figure about `set` be shown?
-    pub(super) fn judge(&mut self, set: &RoaringBitmap) -> Result<Answer, GuardFault> {
+    pub(super) fn judge(&mut self, set: &RoaringBitmap, patience: &dyn Patience) -> Result<Answer, GuardFault> {
         if set.is_empty() {
             return Ok(Answer::Known);
         }
@@ -109,6 +110,7 @@ impl<'a> Space<'a> {
         }
         for number in 0..self.unions.len() {
             let Some(union) = self.unions.get(number).filter(|union| union.persons.is_disjoint(set)) else { continue };
+            patience.spend(union.persons.len())?;
             let union = &union.persons | set;
             let rests = self.unions.get(number).map(|union| union.rests.as_slice()).unwrap_or_default();
             let completes = |rest: &RoaringBitmap| distance(&union, rest, self.k) == Distance::Small;
@@ -116,18 +118,21 @@ impl<'a> Space<'a> {
                 return Ok(Answer::Refused);
             }
         }
-        self.look_at_all()?;
+        self.look_at_all(patience)?;
         let finding = if let Audited::All(atoms, sets) = &self.audited {
             self.close.clone_from(sets);
-            audit(&atoms.with(set), atoms.sets(), self.k)
+            audit(&atoms.with(set), atoms.sets(), self.k, patience)?
         } else {
-            self.close = self.closest(set)?;
+            self.close = self.closest(set, patience)?;
             if has_own_persons(set, &self.close, self.k) {
                 return Ok(if nearly_joined(set, &self.close, self.k) { Answer::Refused } else { Answer::New });
             }
             let mut atoms = Atoms::default();
-            self.close.iter().for_each(|close| atoms.push(close));
-            audit(&atoms.with(set), atoms.sets(), self.k)
+            for close in &self.close {
+                patience.spend(close.len())?;
+                atoms.push(close);
+            }
+            audit(&atoms.with(set), atoms.sets(), self.k, patience)?
         };
         if finding != Finding::Safe || nearly_joined(set, &self.close, self.k) {
             return Ok(Answer::Refused);
@@ -142,8 +147,12 @@ impl<'a> Space<'a> {
 
     /// Counts `set` as released. Answers the differences with the sets closest to it: what an attacker can form, too, and
     /// the sketches could not find again where they are small parts of large sets.
-    pub(super) fn take(&mut self, set: &RoaringBitmap) -> Result<Vec<RoaringBitmap>, GuardFault> {
-        self.look_at_all()?;
+    pub(super) fn take(
+        &mut self,
+        set: &RoaringBitmap,
+        patience: &dyn Patience,
+    ) -> Result<Vec<RoaringBitmap>, GuardFault> {
+        self.look_at_all(patience)?;
         let close = std::mem::take(&mut self.close);
         let set = Rc::new(set.clone());
         match &mut self.audited {
@@ -160,7 +169,7 @@ impl<'a> Space<'a> {
             let persons = RoaringBitmap::clone(&set);
             self.unions.push(Union { persons, parts: 1, rests: Vec::new(), parts_at_rests: 1 });
         }
-        self.look_for_rests()?;
+        self.look_for_rests(patience)?;
         self.keep(Rc::clone(&set), false)?;
         let mut differences = Vec::new();
         let within = close.iter().filter(|close| close.len() > set.len() && set.is_subset(close));
@@ -196,7 +205,7 @@ impl<'a> Space<'a> {
 
     /// Looks for rests anew where a union has doubled: a set that holds the whole union holds every part of it, so what is found
     /// early stays worth comparing with.
-    fn look_for_rests(&mut self) -> Result<(), GuardFault> {
+    fn look_for_rests(&mut self, patience: &dyn Patience) -> Result<(), GuardFault> {
         for number in 0..self.unions.len() {
             let Some(union) = self.unions.get_mut(number) else { continue };
             if union.parts < 2 * union.parts_at_rests {
@@ -204,7 +213,7 @@ impl<'a> Space<'a> {
             }
             union.parts_at_rests = union.parts;
             let persons = union.persons.clone();
-            let rests = self.rests(&persons)?;
+            let rests = self.rests(&persons, patience)?;
             if let Some(union) = self.unions.get_mut(number) {
                 union.rests = rests;
             }
@@ -212,11 +221,12 @@ impl<'a> Space<'a> {
         Ok(())
     }
 
-    fn rests(&mut self, union: &RoaringBitmap) -> Result<Vec<RoaringBitmap>, GuardFault> {
+    fn rests(&mut self, union: &RoaringBitmap, patience: &dyn Patience) -> Result<Vec<RoaringBitmap>, GuardFault> {
         let [_, containing, _] = self.neighbours(union);
         let mut rests = Vec::new();
         for place in containing.into_iter().take(REMAINDERS_MAX) {
             let whole = self.persons(place)?;
+            patience.spend(whole.len())?;
             let mut rest = &*whole - union;
             let [parts, ..] = self.neighbours(&rest);
             for place in parts.into_iter().take(REMAINDER_PARTS_MAX) {
@@ -257,7 +267,7 @@ impl<'a> Space<'a> {
     }
 
     /// Takes every released set into the audit, if they are few.
-    fn look_at_all(&mut self) -> Result<(), GuardFault> {
+    fn look_at_all(&mut self, patience: &dyn Patience) -> Result<(), GuardFault> {
         if !matches!(self.audited, Audited::Unknown) {
             return Ok(());
         }
@@ -271,6 +281,7 @@ impl<'a> Space<'a> {
         let (mut atoms, mut sets) = (Atoms::default(), Vec::with_capacity(SETS_MAX));
         for slot in slots {
             let set = self.persons(Place::Index(slot))?;
+            patience.spend(set.len())?;
             atoms.push(&set);
             sets.push(set);
         }
@@ -280,7 +291,7 @@ impl<'a> Space<'a> {
 
     /// The sets with which a combination is likeliest to isolate persons: parts of `set`, sets that contain it, parts of what
     /// those hold besides, and the sets likest to it.
-    fn closest(&mut self, set: &RoaringBitmap) -> Result<Vec<Rc<RoaringBitmap>>, GuardFault> {
+    fn closest(&mut self, set: &RoaringBitmap, patience: &dyn Patience) -> Result<Vec<Rc<RoaringBitmap>>, GuardFault> {
         let mut chosen = Chosen::default();
         for union in &self.unions {
             if union.parts > 1 {
@@ -297,6 +308,7 @@ impl<'a> Space<'a> {
             wholes.push(self.persons(*place)?);
         }
         for whole in wholes.iter().take(REMAINDERS_MAX) {
+            patience.spend(whole.len())?;
             let remainder = &**whole - set;
             if remainder.len() >= self.k {
                 let [parts, ..] = self.neighbours(&remainder);

@@ -1,9 +1,9 @@
 //! Number of contributions; also each bin of a histogram.
 
 use super::{Additivity, Statistic};
-use crate::Profile;
 use crate::cell::CellStatistics;
 use crate::rules::{Figure, count_step, round_count};
+use crate::{Interrupted, Patience, Profile};
 
 pub(crate) struct Count {
     pub(crate) contributions_max: u32,
@@ -24,7 +24,13 @@ impl Statistic for Count {
         Figure::count(round_count(cell.count, step), step)
     }
 
-    fn total(&self, _cells: &[&CellStatistics], figures: &[Figure], _profile: &Profile) -> Figure {
-        Figure::sum(figures)
+    fn total(
+        &self,
+        _cells: &[&CellStatistics],
+        figures: &[Figure],
+        _profile: &Profile,
+        _patience: &dyn Patience,
+    ) -> Result<Figure, Interrupted> {
+        Ok(Figure::sum(figures))
     }
 }

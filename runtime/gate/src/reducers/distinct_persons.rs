@@ -1,10 +1,10 @@
 //! Number of distinct persons. A person may be in several cells, so totals are not sums but sizes of unions.
 
 use super::{Additivity, Statistic};
-use crate::Profile;
 use crate::cell::CellStatistics;
 use crate::persons::union;
 use crate::rules::{Figure, count_step, round_count};
+use crate::{Interrupted, Patience, Profile};
 
 pub(crate) struct DistinctPersons {
     pub(crate) contributions_max: u32,
@@ -24,11 +24,17 @@ impl Statistic for DistinctPersons {
         persons(cell.person_count(), profile)
     }
 
-    fn total(&self, cells: &[&CellStatistics], figures: &[Figure], profile: &Profile) -> Figure {
-        match self.additivity() {
-            Additivity::Union => persons(union(cells.iter().map(|cell| &cell.persons)).len(), profile),
+    fn total(
+        &self,
+        cells: &[&CellStatistics],
+        figures: &[Figure],
+        profile: &Profile,
+        patience: &dyn Patience,
+    ) -> Result<Figure, Interrupted> {
+        Ok(match self.additivity() {
+            Additivity::Union => persons(union(cells.iter().map(|cell| &cell.persons), patience)?.len(), profile),
             _ => Figure::sum(figures),
-        }
+        })
     }
 }
 

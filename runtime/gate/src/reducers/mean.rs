@@ -1,10 +1,10 @@
 //! Mean of values, each clamped to the declared bounds; over contributions, not over persons.
 
 use super::{Additivity, Statistic};
-use crate::Profile;
 use crate::cell::CellStatistics;
 use crate::rules::{Figure, coarse_contributions, digits_of, published_count};
 use crate::scale::Scale;
+use crate::{Interrupted, Patience, Profile};
 
 pub(crate) struct Mean {
     pub(crate) scale: Scale,
@@ -28,9 +28,15 @@ impl Statistic for Mean {
         self.mean(cell.count, cell.offset_sum, profile)
     }
 
-    fn total(&self, cells: &[&CellStatistics], _figures: &[Figure], profile: &Profile) -> Figure {
+    fn total(
+        &self,
+        cells: &[&CellStatistics],
+        _figures: &[Figure],
+        profile: &Profile,
+        _patience: &dyn Patience,
+    ) -> Result<Figure, Interrupted> {
         let count = cells.iter().map(|cell| cell.count).sum();
-        self.mean(count, cells.iter().map(|cell| cell.offset_sum).sum(), profile)
+        Ok(self.mean(count, cells.iter().map(|cell| cell.offset_sum).sum(), profile))
     }
 }
 

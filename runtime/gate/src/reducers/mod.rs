@@ -17,10 +17,10 @@ pub(crate) mod variance;
 use glovebox_catalog::Reducer;
 use roaring::RoaringBitmap;
 
-use crate::Profile;
 use crate::cell::CellStatistics;
 use crate::reduction::ReducedOutput;
 use crate::rules::{Figure, Suppression};
+use crate::{Interrupted, Patience, Profile};
 
 /// How a line's total follows from its cells, which decides how it is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,16 @@ pub(crate) trait Statistic {
     /// The rounded figure of one cell.
     fn figure(&self, cell: &CellStatistics, profile: &Profile) -> Figure;
     /// The rounded total of `cells`, whose rounded figures are `figures`.
-    fn total(&self, cells: &[&CellStatistics], figures: &[Figure], profile: &Profile) -> Figure;
+    ///
+    /// # Errors
+    /// [`Interrupted`] when `patience` ends.
+    fn total(
+        &self,
+        cells: &[&CellStatistics],
+        figures: &[Figure],
+        profile: &Profile,
+        patience: &dyn Patience,
+    ) -> Result<Figure, Interrupted>;
 }
 
 /// What a reducer does with statistics of a cell that shows several figures. The rules for the cell as a whole come first

@@ -4,11 +4,11 @@
 //! each by a step at most.
 
 use super::{Additivity, Statistic};
-use crate::Profile;
 use crate::cell::CellStatistics;
 use crate::reducers::sum::rounded_sum;
 use crate::rules::{Figure, digits_of};
 use crate::scale::Scale;
+use crate::{Interrupted, Patience, Profile};
 
 pub(crate) struct Ratio {
     pub(crate) numerator: Scale,
@@ -40,7 +40,13 @@ impl Statistic for Ratio {
         Figure::measure(ratio, moved.max(digits_of(ratio.abs(), profile)))
     }
 
-    fn total(&self, cells: &[&CellStatistics], _figures: &[Figure], profile: &Profile) -> Figure {
-        self.figure(&CellStatistics::union(cells.iter().copied()), profile)
+    fn total(
+        &self,
+        cells: &[&CellStatistics],
+        _figures: &[Figure],
+        profile: &Profile,
+        patience: &dyn Patience,
+    ) -> Result<Figure, Interrupted> {
+        Ok(self.figure(&CellStatistics::union(cells.iter().copied(), patience)?, profile))
     }
 }

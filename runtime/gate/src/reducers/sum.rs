@@ -1,10 +1,10 @@
 //! Sum of values, each clamped to the declared bounds.
 
 use super::{Additivity, Statistic};
-use crate::Profile;
 use crate::cell::CellStatistics;
 use crate::rules::{Figure, coarse_contributions, digits_of, published_count};
 use crate::scale::Scale;
+use crate::{Interrupted, Patience, Profile};
 
 pub(crate) struct Sum {
     pub(crate) scale: Scale,
@@ -24,8 +24,14 @@ impl Statistic for Sum {
         rounded_sum(&self.scale, cell.count, cell.offset_sum, self.contributions_max, profile)
     }
 
-    fn total(&self, _cells: &[&CellStatistics], figures: &[Figure], _profile: &Profile) -> Figure {
-        Figure::sum(figures)
+    fn total(
+        &self,
+        _cells: &[&CellStatistics],
+        figures: &[Figure],
+        _profile: &Profile,
+        _patience: &dyn Patience,
+    ) -> Result<Figure, Interrupted> {
+        Ok(Figure::sum(figures))
     }
 }
 

@@ -1,10 +1,10 @@
 //! Sample variance of values, each clamped to the declared bounds; over contributions, not over persons.
 
 use super::{Additivity, Statistic};
-use crate::Profile;
 use crate::cell::{CellStatistics, Component, Detail};
 use crate::rules::{Figure, coarse_contributions, digits_of, published_count};
 use crate::scale::Scale;
+use crate::{Interrupted, Patience, Profile};
 
 pub(crate) struct Variance {
     pub(crate) scale: Scale,
@@ -36,8 +36,14 @@ impl Statistic for Variance {
         )
     }
 
-    fn total(&self, cells: &[&CellStatistics], _figures: &[Figure], profile: &Profile) -> Figure {
-        self.figure(&CellStatistics::union(cells.iter().copied()), profile)
+    fn total(
+        &self,
+        cells: &[&CellStatistics],
+        _figures: &[Figure],
+        profile: &Profile,
+        patience: &dyn Patience,
+    ) -> Result<Figure, Interrupted> {
+        Ok(self.figure(&CellStatistics::union(cells.iter().copied(), patience)?, profile))
     }
 }
 

@@ -10,10 +10,10 @@ use glovebox_catalog::Refusal;
 use super::hypercube::Bounds;
 use super::rounding::{Figure, count_step, round_count};
 use super::{Suppression, dominated};
-use crate::Profile;
 use crate::cell::CellStatistics;
 use crate::reducers::Additivity;
 use crate::scale::STEPS;
+use crate::{Interrupted, Patience, Profile};
 
 /// One hidden cell of a line.
 pub(crate) struct Hidden<'a> {
@@ -43,20 +43,26 @@ pub(crate) fn complement(
 }
 
 /// Whether the total of a line may be shown, given the cells hidden in it.
-pub(crate) fn shows_total(line: &Line<'_>, additivity: Additivity, profile: &Profile) -> bool {
+pub(crate) fn shows_total(
+    line: &Line<'_>,
+    additivity: Additivity,
+    profile: &Profile,
+    patience: &dyn Patience,
+) -> Result<bool, Interrupted> {
     let hidden = &line.hidden;
     if hidden.is_empty() {
-        return true;
+        return Ok(true);
     }
-    let union = CellStatistics::union(hidden.iter().map(|hidden| hidden.cell));
+    let union = CellStatistics::union(hidden.iter().map(|hidden| hidden.cell), patience)?;
     let joint = hidden.len() >= 2 && union.person_count() >= u64::from(line.persons_min);
-    joint
+    let shows = joint
         && match additivity {
             Additivity::Counts => counts_stay_free(line, profile),
             Additivity::Measures => measures_stay_free(line, &union) && dominated(&union, profile).is_none(),
             // Who is in no shown cell of the line is a small group that the total would count.
             Additivity::Union => false,
-        }
+        };
+    Ok(shows)
 }
 
 /// Whether every cell below the threshold can be anything from the least to the most it could be, given the sum of the

@@ -7,13 +7,18 @@
 use glovebox_catalog::Refusal;
 use roaring::RoaringBitmap;
 
-use crate::Profile;
 use crate::cell::CellStatistics;
 use crate::persons::union;
+use crate::{Interrupted, Patience, Profile};
 
 /// Everybody who contributed to an output; none when the profile does not compare with them.
-pub(crate) fn everybody(cells: &[CellStatistics], profile: &Profile) -> Option<RoaringBitmap> {
-    profile.subset_difference_min.map(|_| union(cells.iter().map(|cell| &cell.persons)))
+pub(crate) fn everybody(
+    cells: &[CellStatistics],
+    profile: &Profile,
+    patience: &dyn Patience,
+) -> Result<Option<RoaringBitmap>, Interrupted> {
+    let everybody = || union(cells.iter().map(|cell| &cell.persons), patience);
+    profile.subset_difference_min.map(|_| everybody()).transpose()
 }
 
 /// Whether `cell` leaves out a few of `everybody`.

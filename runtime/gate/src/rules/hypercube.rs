@@ -11,6 +11,7 @@
 //! al., Statistical Disclosure Control, section 4.4.3), made simulatable (Kenthapadi, Mishra and Nissim 2005).
 
 use crate::shape::Shape;
+use crate::{Interrupted, Patience};
 
 /// Choices of other values that are tried for one cell, and for all cells of a table.
 const TRIES_EACH: usize = 1_024;
@@ -38,12 +39,19 @@ pub(crate) struct Bounds {
 
 /// One hypercube for each cell of `suppressed` (ascending), no two sharing a cell; none when there is not one for each.
 /// `fit` tells whether a cell passes every rule. Follows from which cells are suppressed and which fit, from nothing else.
-pub(crate) fn hypercubes(shape: &Shape, suppressed: &[usize], fit: impl Fn(usize) -> bool) -> Option<Vec<Hypercube>> {
+pub(crate) fn hypercubes(
+    shape: &Shape,
+    suppressed: &[usize],
+    fit: impl Fn(usize) -> bool,
+    patience: &dyn Patience,
+) -> Result<Option<Vec<Hypercube>>, Interrupted> {
+    patience.spend(shape.len() as u64)?;
     let mut is_free: Vec<bool> = (0..shape.len()).map(fit).collect();
     let mut found = Vec::with_capacity(suppressed.len());
     let mut tries = TRIES;
     for cell in suppressed {
-        let hypercube = Search::about(shape, *cell).first(&is_free, &mut tries)?;
+        patience.spend(TRIES_EACH as u64)?;
+        let Some(hypercube) = Search::about(shape, *cell).first(&is_free, &mut tries) else { return Ok(None) };
         for corner in hypercube.cells() {
             if let Some(free) = is_free.get_mut(corner) {
                 *free = false;
@@ -51,7 +59,7 @@ pub(crate) fn hypercubes(shape: &Shape, suppressed: &[usize], fit: impl Fn(usize
         }
         found.push(hypercube);
     }
-    Some(found)
+    Ok(Some(found))
 }
 
 /// The hypercubes about one cell, in the order of going round every dimension from the cell on.
@@ -131,6 +139,7 @@ impl Hypercube {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Endless;
     use crate::shape::Dimension;
 
     fn shape(sizes: &[usize]) -> Shape {
@@ -141,17 +150,18 @@ mod tests {
 
     #[test]
     fn corners_alternate() {
-        let found = hypercubes(&shape(&[3, 4]), &[5], |cell| cell != 5).unwrap();
+        let found = hypercubes(&shape(&[3, 4]), &[5], |cell| cell != 5, &Endless).unwrap().unwrap();
         // Cell 5 is (1, 1); the others are row 2 and column 2.
         assert_eq!(found, [Hypercube { cell: 5, even: vec![10], odd: vec![9, 6] }]);
-        let found = hypercubes(&shape(&[2, 2, 2]), &[0], |cell| cell != 0).unwrap();
+        let found = hypercubes(&shape(&[2, 2, 2]), &[0], |cell| cell != 0, &Endless).unwrap().unwrap();
         assert_eq!(found, [Hypercube { cell: 0, even: vec![6, 5, 3], odd: vec![4, 2, 1, 7] }]);
     }
 
     #[test]
     fn hypercubes_share_no_cell() {
         let suppressed = [0, 7, 14];
-        let found = hypercubes(&shape(&[5, 6]), &suppressed, |cell| !suppressed.contains(&cell)).unwrap();
+        let found =
+            hypercubes(&shape(&[5, 6]), &suppressed, |cell| !suppressed.contains(&cell), &Endless).unwrap().unwrap();
         let mut cells: Vec<usize> = found.iter().flat_map(Hypercube::cells).collect();
         cells.sort_unstable();
         let count = cells.len();
@@ -161,8 +171,8 @@ mod tests {
 
     #[test]
     fn where_there_is_no_room_there_is_none() {
-        assert_eq!(hypercubes(&shape(&[2, 2]), &[0, 1], |cell| cell > 1), None);
-        assert_eq!(hypercubes(&shape(&[1, 4]), &[0], |cell| cell > 0), None);
+        assert_eq!(hypercubes(&shape(&[2, 2]), &[0, 1], |cell| cell > 1, &Endless), Ok(None));
+        assert_eq!(hypercubes(&shape(&[1, 4]), &[0], |cell| cell > 0, &Endless), Ok(None));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use glovebox_catalog::{ABI_VERSION, JobManifest};
-use glovebox_gate::{Contribution, GateError, Reduction, Unguarded, Verdict, cells_max, disclose};
+use glovebox_gate::{Contribution, Endless, GateError, Reduction, Unguarded, Verdict, cells_max, disclose};
 use serde_json::json;
 
 use crate::harness::{Given, all_shown, default_profile, manifest, populations, release, shown, table, verdict};
@@ -185,7 +185,7 @@ fn a_person_beyond_the_bound_counts_up_to_the_bound() {
     let reduced = reduction.finish();
     assert_eq!(reduced.dropped().over_bound, 4_998);
     // 20 persons once each and two contributions more: 22, by steps of five.
-    let table = table(disclose(&reduced, &default_profile(), &mut Unguarded));
+    let table = table(disclose(&reduced, &default_profile(), &mut Unguarded, &Endless).unwrap());
     assert_eq!(all_shown(&table.cells), ["20", "20"]);
 }
 
@@ -271,7 +271,7 @@ fn outputs_are_judged_apart_and_in_order() {
     let persons: Vec<u32> = (0..30).collect();
     reduction.contribute_rows(0, &persons[..5], &[0; 5], &[]).unwrap();
     reduction.contribute_rows(1, &persons, &[0; 30], &[]).unwrap();
-    let release = release(disclose(&reduction.finish(), &default_profile(), &mut Unguarded));
+    let release = release(disclose(&reduction.finish(), &default_profile(), &mut Unguarded, &Endless).unwrap());
     let shown: Vec<_> = release.tables().iter().map(|table| all_shown(&table.cells)[0].clone()).collect();
     assert_eq!(shown, ["gate.cell-below-threshold", "30"]);
     assert_eq!((release.cells_released(), release.cells_withheld()), (1, 1));

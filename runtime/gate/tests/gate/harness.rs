@@ -2,7 +2,8 @@
 
 use glovebox_catalog::{ABI_VERSION, JobManifest};
 use glovebox_gate::{
-    Cell, Contribution, Guard, Profile, Reduced, Reduction, Release, Table, Unguarded, Verdict, disclose,
+    Cell, Contribution, Endless, Guard, Interrupted, Patience, Profile, Reduced, Reduction, Release, Table, Unguarded,
+    Verdict, disclose,
 };
 use roaring::RoaringBitmap;
 use serde_json::{Value, json};
@@ -44,7 +45,7 @@ pub(crate) fn guarded(
     profile: &Profile,
     guard: &mut dyn Guard,
 ) -> Verdict {
-    disclose(&reduced(manifest, given), profile, guard)
+    disclose(&reduced(manifest, given), profile, guard, &Endless).unwrap()
 }
 
 pub(crate) fn reduced(manifest: &JobManifest, given: &[(u32, u32, Vec<f64>)]) -> Reduced {
@@ -64,7 +65,7 @@ pub(crate) struct Earlier {
 }
 
 impl Guard for Earlier {
-    fn admit(&mut self, persons: &RoaringBitmap) -> bool {
+    fn admit(&mut self, persons: &RoaringBitmap, _: &dyn Patience) -> Result<bool, Interrupted> {
         let few = |other: &RoaringBitmap| {
             let differ = (persons - other).len().max((other - persons).len());
             differ > 0 && differ < u64::from(self.persons)
@@ -73,7 +74,7 @@ impl Guard for Earlier {
         if admits {
             self.released.push(persons.clone());
         }
-        admits
+        Ok(admits)
     }
 }
 

@@ -8,6 +8,7 @@ mod feasible;
 mod harness;
 mod leakage;
 mod lint;
+mod patience;
 mod properties;
 mod review;
 mod totals;

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use glovebox_gate::{Cell, Contribution, Reduction, ReleaseDocument, Table, Unguarded, Verdict, cells_max, disclose};
+use glovebox_gate::{
+    Cell, Contribution, Endless, Reduction, ReleaseDocument, Table, Unguarded, Verdict, cells_max, disclose,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -71,7 +73,7 @@ proptest! {
         }
         let (single, rows) = (single.finish(), rows.finish());
         prop_assert_eq!(single.dropped(), rows.dropped());
-        prop_assert_eq!(disclose(&single, &default_profile(), &mut Unguarded), disclose(&rows, &default_profile(), &mut Unguarded));
+        prop_assert_eq!(disclose(&single, &default_profile(), &mut Unguarded, &Endless).unwrap(), disclose(&rows, &default_profile(), &mut Unguarded, &Endless).unwrap());
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use glovebox_catalog::{ABI_VERSION, JobManifest};
 use glovebox_gate::{
-    ClaimedTables, GateError, Mechanism, Profile, ReleaseDocument, ReviewCandidate, leakage_max, release_reviewed,
-    review_table,
+    ClaimedTables, Endless, GateError, Mechanism, Profile, ReleaseDocument, ReviewCandidate, leakage_max,
+    release_reviewed, review_table,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -34,7 +34,7 @@ fn candidate(rows: &[[f64; 3]]) -> ReviewCandidate {
             claims.take(0, (row * 3 + column) as u32, *value).unwrap();
         }
     }
-    review_table(&claims, &manifest, &default_profile())
+    review_table(&claims, &manifest, &default_profile(), &Endless).unwrap()
 }
 
 fn codes(candidate: &ReviewCandidate) -> Vec<&str> {
@@ -73,7 +73,7 @@ fn a_row_is_listed_when_anything_of_it_is_claimed() {
     let manifest = cohort();
     let mut claims = ClaimedTables::new(&manifest).unwrap();
     claims.take(0, 3 * 7, 50.0).unwrap();
-    let candidate = review_table(&claims, &manifest, &default_profile());
+    let candidate = review_table(&claims, &manifest, &default_profile(), &Endless).unwrap();
     assert_eq!(candidate.tables[0].dimensions[0].labels, ["7"]);
     assert_eq!(all_shown(&candidate.tables[0].cells), ["50", "gate.no-value", "gate.no-value"]);
 }
@@ -146,7 +146,7 @@ fn decimal_steps_have_no_tail() {
         claims.take(0, row * 2 + 1, f64::from(row) / 10.0 + 0.01).unwrap();
     }
     let profile = Profile { round_base: 1, ..default_profile() };
-    let table = review_table(&claims, &manifest, &profile).tables[0].clone();
+    let table = review_table(&claims, &manifest, &profile, &Endless).unwrap().tables[0].clone();
     for (row, cells) in table.cells.chunks(2).enumerate() {
         assert_eq!(cells[1].value, Some(format!("{}e-1", row).parse().unwrap()));
     }

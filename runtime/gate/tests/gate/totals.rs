@@ -2,8 +2,8 @@
 
 use glovebox_catalog::{ABI_VERSION, JobManifest};
 use glovebox_gate::{
-    Guard, GuardFault, GuardIndex, Leakage, Mechanism, Model, PersonIds, Release, Table, Unguarded, Verdict,
-    leakage_max,
+    Guard, GuardFault, GuardIndex, Interrupted, Leakage, Mechanism, Model, Patience, PersonIds, Release, Table,
+    Unguarded, Verdict, leakage_max,
 };
 use roaring::RoaringBitmap;
 use serde_json::json;
@@ -15,9 +15,9 @@ use crate::harness::{Earlier, all_shown, default_profile, guarded, manifest, pop
 struct Asked(Vec<RoaringBitmap>);
 
 impl Guard for Asked {
-    fn admit(&mut self, persons: &RoaringBitmap) -> bool {
+    fn admit(&mut self, persons: &RoaringBitmap, _: &dyn Patience) -> Result<bool, Interrupted> {
         self.0.push(persons.clone());
-        true
+        Ok(true)
     }
 }
 

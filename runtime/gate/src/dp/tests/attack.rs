@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::odds::{epsilon_lost, rho_lost};
 use super::{bands, manifest, reduce};
+use crate::Endless;
 use crate::dp::quantile::QuantileSelection;
 use crate::dp::quantity::{Kind, Plan};
 use crate::dp::{Noise, Share};
@@ -76,7 +77,7 @@ fn loss(victim: &Victim, share: Share, shrunk: f64) -> f64 {
     let plan = Plan::new(&with.output, &keys, &with.shape, contributions_max).unwrap();
     let quantity = plan.quantities[plan.index_of(victim.kind).unwrap()];
     let noise = shrink(Noise::calibrate(quantity.sensitivity, share).unwrap(), shrunk);
-    let integers = |output: &ReducedOutput| quantity.kind.integers(&output.cells, &[], &plan.scales);
+    let integers = |output: &ReducedOutput| quantity.kind.integers(&output.cells, &[], &plan.scales, &Endless).unwrap();
     let width = quantity.kind.width() * victim.own_cells as usize;
     lost(&integers(with), &integers(without), width, noise, share)
 }
@@ -87,7 +88,8 @@ fn lost(with: &[i128], without: &[i128], width: usize, noise: Noise, share: Shar
         let targets = noisy.chunks(width).zip(with.chunks(width).zip(without.chunks(width)));
         targets.map(|(noisy, (with, without))| likelihood(noise, noisy, with, without)).collect()
     };
-    let (seen_with, seen_without) = (evidence(noise.add(with).unwrap()), evidence(noise.add(without).unwrap()));
+    let (seen_with, seen_without) =
+        (evidence(noise.add(with, &Endless).unwrap()), evidence(noise.add(without, &Endless).unwrap()));
     let proved = |with: &[f64], without: &[f64], limit: f64| {
         // Equal evidence may differ in the last bits.
         let accused = |evidence: &[f64]| evidence.iter().filter(|evidence| **evidence >= limit - 1e-9).count();

@@ -1,13 +1,14 @@
 //! Draws follow the distributions that the proofs are about.
 
 use super::odds::chi_square;
+use crate::Endless;
 use crate::dp::{Noise, Selection, Sensitivity, Share};
 
 const DRAWS: usize = 20_000;
 
 /// Chi-square of `noise` against the probabilities `mass` over −12 to 12 (tails in the ends).
 fn against(noise: Noise, mass: impl Fn(i128) -> f64) -> (f64, f64) {
-    let draws = noise.add(&vec![0; DRAWS]).unwrap();
+    let draws = noise.add(&vec![0; DRAWS], &Endless).unwrap();
     let mut observed = vec![0_usize; 25];
     for draw in draws {
         observed[(draw.clamp(-12, 12) + 12) as usize] += 1;
@@ -96,7 +97,7 @@ fn half_widths_hold_what_they_say_and_little_more() {
     for share in [Share::Pure(0.25), Share::Concentrated(1.0 / 32.0)] {
         let noise = Noise::calibrate(Sensitivity::steps(1.0), share).unwrap();
         for terms in [1, 2, 5] {
-            let draws = noise.add(&vec![0; SUMS * terms]).unwrap();
+            let draws = noise.add(&vec![0; SUMS * terms], &Endless).unwrap();
             for (figures, tail) in [(1, 0.05), (4, 0.0125)] {
                 let half = noise.half_width(terms, figures);
                 let outside = draws.chunks(terms).filter(|sum| sum.iter().sum::<i128>().abs() as f64 > half).count();
@@ -116,7 +117,7 @@ fn a_threshold_is_passed_as_seldom_as_it_says() {
     for share in [Share::Pure(0.5), Share::Concentrated(0.125)] {
         let noise = Noise::calibrate(Sensitivity::steps(8.0), share).unwrap();
         let threshold = noise.threshold(0.01);
-        let draws = noise.add(&vec![0; DRAWS]).unwrap();
+        let draws = noise.add(&vec![0; DRAWS], &Endless).unwrap();
         let passed = draws.iter().filter(|draw| **draw as f64 >= threshold).count() as f64;
         let expected = 0.01 * DRAWS as f64;
         assert!(passed < expected + 6.0 * expected.sqrt() && passed > 0.5 * expected, "{share:?} {passed}");

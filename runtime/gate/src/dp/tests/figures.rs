@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{bands, gaussian, laplace, manifest, reduce};
+use crate::Endless;
 use crate::dp::{Estimates, ExpectedError, explain, refuse_privacy, release_estimates, release_private};
 use crate::{GateError, Mechanism, Reduced, Table, Verdict};
 use glovebox_catalog::{JobManifest, Privacy};
@@ -11,7 +12,7 @@ const CELLS: u32 = 400;
 const PER_CELL: u32 = 60;
 
 fn table(reduced: &Reduced, manifest: &JobManifest, privacy: Privacy) -> Table {
-    match release_private(reduced, manifest, privacy, "dp").unwrap() {
+    match release_private(reduced, manifest, privacy, "dp", &Endless).unwrap() {
         Verdict::Release(release) => {
             assert_eq!(release.profile(), "dp");
             release.tables()[0].clone()
@@ -243,7 +244,7 @@ fn block_manifest(blocks: u32) -> JobManifest {
 }
 
 fn block_figures(estimates: &Estimates, manifest: &JobManifest, privacy: Privacy) -> (f64, f64, f64) {
-    let Verdict::Release(release) = release_estimates(estimates, manifest, privacy, "dp").unwrap() else {
+    let Verdict::Release(release) = release_estimates(estimates, manifest, privacy, "dp", &Endless).unwrap() else {
         panic!("withheld")
     };
     let [average, middle] = release.tables() else { panic!("two tables") };
@@ -292,10 +293,11 @@ fn a_block_loses_no_more_than_its_share() {
         let mut estimates = Estimates::new(&manifest).unwrap();
         (0..9).for_each(|block| estimates.take(block, 0, 5.0).unwrap());
         estimates.take(9, 0, value).unwrap();
-        let average = |_: &usize| match release_estimates(&estimates, &manifest, laplace(epsilon), "dp").unwrap() {
-            Verdict::Release(release) => release.tables()[0].cells[0].value.unwrap() >= 5.5,
-            Verdict::Withheld { .. } => panic!("withheld"),
-        };
+        let average =
+            |_: &usize| match release_estimates(&estimates, &manifest, laplace(epsilon), "dp", &Endless).unwrap() {
+                Verdict::Release(release) => release.tables()[0].cells[0].value.unwrap() >= 5.5,
+                Verdict::Withheld { .. } => panic!("withheld"),
+            };
         (0..RELEASES).filter(average).count()
     };
     let lost = |epsilon| super::odds::epsilon_lost(above(1e9, epsilon), above(-1e9, epsilon), RELEASES);
@@ -321,7 +323,7 @@ fn outputs_share_the_loss() {
         reduction.finish()
     };
     let both = |persons: u32, epsilon: f64| {
-        let verdict = release_private(&reduced(persons), &manifest, laplace(epsilon), "dp").unwrap();
+        let verdict = release_private(&reduced(persons), &manifest, laplace(epsilon), "dp", &Endless).unwrap();
         let Verdict::Release(release) = verdict else { panic!("withheld") };
         let [first, again] = release.tables() else { panic!("two tables") };
         let seen = |cell: &crate::Cell| cell.value.unwrap() >= 1.0;
@@ -344,7 +346,7 @@ fn jobs_that_ask_for_the_wrong_noise_are_refused() {
     assert_eq!(code(&block_manifest(10), None), Some("gate.block-needs-noise".into()));
     assert_eq!(code(&block_manifest(10), Some(laplace(0.1))), None);
     let reduced = reduce(&row, &[]);
-    assert_eq!(release_private(&reduced, &row, laplace(0.0), "dp"), Err(GateError::NoPrivacyLoss));
+    assert_eq!(release_private(&reduced, &row, laplace(0.0), "dp", &Endless), Err(GateError::NoPrivacyLoss));
 }
 
 #[test]
@@ -365,7 +367,8 @@ fn bounds_beyond_the_noise_are_refused_before_it_is_drawn() {
 #[test]
 fn a_release_states_its_loss_and_its_leakage() {
     let manifest = manifest(&json!({"reducer": "count"}), &json!([]), 1);
-    let Verdict::Release(release) = release_private(&reduce(&manifest, &[]), &manifest, laplace(2.0), "dp").unwrap()
+    let Verdict::Release(release) =
+        release_private(&reduce(&manifest, &[]), &manifest, laplace(2.0), "dp", &Endless).unwrap()
     else {
         panic!("withheld")
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::Endless;
 use crate::dp::{Noise, Sensitivity, Share};
 
 /// The entry of a package in the lock file.
@@ -23,7 +24,7 @@ fn opendp_draws_from_the_generator_that_was_looked_at() {
 #[test]
 fn no_two_threads_draw_the_same_noise() {
     let noise = Noise::calibrate(Sensitivity::steps(1e15), Share::Pure(0.01)).unwrap();
-    let draws = || std::thread::spawn(move || noise.add(&[0; 50]).unwrap()).join().unwrap();
+    let draws = || std::thread::spawn(move || noise.add(&[0; 50], &Endless).unwrap()).join().unwrap();
     let drawn: BTreeSet<i128> = (0..4).flat_map(|_| draws()).collect();
     assert_eq!(drawn.len(), 200);
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::{manifest, reduce};
+use crate::Endless;
 use crate::dp::quantity::{Kind, Plan, Quantity};
 use crate::dp::release::add_noise;
 use crate::dp::{Noise, Share, estimates};
@@ -50,8 +51,12 @@ fn contribution() -> impl Strategy<Value = (u32, u32, Vec<f64>)> {
 
 /// The plan and integers of an output.
 fn integers(output: &ReducedOutput, plan: &Plan) -> Vec<(Kind, Vec<i128>)> {
-    let margins = if output.inner.is_empty() { margins(&output.shape, &output.output.reducer) } else { Vec::new() };
-    let of = |kind: Kind| (kind, kind.integers(&output.cells, &margins, &plan.scales));
+    let margins = if output.inner.is_empty() {
+        margins(&output.shape, &output.output.reducer, &Endless).unwrap()
+    } else {
+        Vec::new()
+    };
+    let of = |kind: Kind| (kind, kind.integers(&output.cells, &margins, &plan.scales, &Endless).unwrap());
     plan.quantities.iter().map(|quantity| of(quantity.kind)).collect()
 }
 
@@ -115,10 +120,10 @@ fn the_parts_of_an_output_spend_its_share_and_no_more() {
         let manifest = manifest(&reducer, &keys(), BOUND);
         let reduced = reduce(&manifest, &[]);
         let output = &reduced.outputs[0];
-        let margins = margins(&output.shape, &output.output.reducer);
+        let margins = margins(&output.shape, &output.output.reducer, &Endless).unwrap();
         for share in [Share::Pure(0.3), Share::Concentrated(0.3)] {
             let plan = Plan::new(&output.output, &manifest.dimensions(&output.output), &output.shape, BOUND).unwrap();
-            let noisy = add_noise(output, plan, &margins, share).unwrap();
+            let noisy = add_noise(output, plan, &margins, share, &Endless).unwrap();
             let spent = noisy.plan.quantities.iter().zip(&noisy.noises).map(|(quantity, noise)| match *noise {
                 Noise::Laplace { scale } => quantity.sensitivity.l1 / scale,
                 Noise::Gaussian { deviation } => quantity.sensitivity.l2.powi(2) / (2.0 * deviation.powi(2)),

@@ -148,7 +148,7 @@ fn all_persons_but_a_few() {
     let released = Released::new(10);
     let load = |_| Err(GuardFault::Damaged);
     let mut session = released.index.session(10, PersonIds::Identity, &load);
-    session.assume(&range(0..1_000)).unwrap();
-    assert!(!session.admit(&range(1..1_000)));
-    assert!(session.admit(&range(0..1_000)) && session.admit(&range(0..900)));
+    session.assume(&range(0..1_000), &Endless).unwrap();
+    assert!(!session.admit(&range(1..1_000), &Endless).unwrap());
+    assert!(session.admit(&range(0..1_000), &Endless).unwrap() && session.admit(&range(0..900), &Endless).unwrap());
 }

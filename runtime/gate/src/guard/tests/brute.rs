@@ -71,7 +71,7 @@ fn the_audit_finds_exactly_what_brute_force_finds() {
         let row = |set: usize| atoms.iter().map(|atom| i128::from(atom.signature >> set & 1)).collect::<Vec<_>>();
         let rows: Vec<Vec<i128>> = (0..sets - 1).map(row).collect();
         let expected = isolates(&rows, &row(sets - 1), &weights, k);
-        let finding = audit(&atoms, sets - 1, k);
+        let finding = audit(&atoms, sets - 1, k, &Endless).unwrap();
         assert_eq!(finding == Finding::Isolated, expected, "round {round}: {atoms:?}, {sets} sets, k {k}: {finding:?}");
         assert_ne!(finding, Finding::Undecided, "round {round}");
         found[usize::from(expected)] += 1;

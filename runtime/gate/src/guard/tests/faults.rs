@@ -11,13 +11,13 @@ fn what_can_not_be_read_fails_the_release() {
     let fault = GuardFault::Load { cohort: number, reason: "gone".into() };
     let load = |cohort| Err(GuardFault::Load { cohort, reason: "gone".into() });
     let mut session = released.index.session(10, PersonIds::Identity, &load);
-    assert!(!session.admit(&(0..101).collect()));
-    assert!(!session.admit(&(5_000..6_000).collect()), "nothing passes any more");
+    assert!(!session.admit(&(0..101).collect(), &Endless).unwrap());
+    assert!(!session.admit(&(5_000..6_000).collect(), &Endless).unwrap(), "nothing passes any more");
     assert_eq!(session.finish(), Err(fault));
     // Persons of another cohort under this number.
     let load = |_| Ok((0..99).collect());
     let mut session = released.index.session(10, PersonIds::Identity, &load);
-    assert!(!session.admit(&(0..101).collect()));
+    assert!(!session.admit(&(0..101).collect(), &Endless).unwrap());
     assert!(matches!(session.finish(), Err(GuardFault::Load { .. })));
     assert_eq!(read_cohort(b"no bitmap"), Err(GuardFault::Damaged));
 }
@@ -27,11 +27,11 @@ fn ids_that_do_not_fit_the_view_fail_the_release() {
     let released = Released::new(10);
     let load = |_| Err(GuardFault::Damaged);
     let mut session = released.index.session(10, registry((0..50).collect(), (0..50).collect()), &load);
-    assert!(!session.admit(&(0..51).collect()));
+    assert!(!session.admit(&(0..51).collect(), &Endless).unwrap());
     assert_eq!(session.finish(), Err(GuardFault::UnknownPerson));
     // Two ordinals with one id.
     let mut session = released.index.session(10, registry(vec![7; 50], vec![7; 50]), &load);
-    assert!(!session.admit(&(0..20).collect()));
+    assert!(!session.admit(&(0..20).collect(), &Endless).unwrap());
     assert_eq!(session.finish(), Err(GuardFault::Damaged));
 }
 
@@ -53,7 +53,7 @@ fn only_admitted_sets_are_kept() {
     let load = |_| Err(GuardFault::Damaged);
     let mut session = released.index.session(10, PersonIds::Identity, &load);
     let sets: [RoaringBitmap; 4] = [(0..100).collect(), (0..101).collect(), (0..100).collect(), (200..300).collect()];
-    assert_eq!(sets.each_ref().map(|set| session.admit(set)), [true, false, true, true]);
+    assert_eq!(sets.each_ref().map(|set| session.admit(set, &Endless).unwrap()), [true, false, true, true]);
     let fresh = session.finish().unwrap();
     let kept: Vec<RoaringBitmap> = fresh.iter().map(|cohort| read_cohort(&cohort.persons).unwrap()).collect();
     // Their union can be formed, so it is kept as well.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use super::*;
+use crate::Endless;
 
 pub(super) const KEY: [u8; 16] = *b"sixteen bytes ok";
 
@@ -39,7 +40,7 @@ impl Released {
             read_cohort(&self.cohorts[&number])
         };
         let mut session = self.index.session(self.k, ids, &load);
-        let admitted = sets.iter().map(|set| session.admit(set)).collect();
+        let admitted = sets.iter().map(|set| session.admit(set, &Endless).unwrap()).collect();
         let fresh = session.finish().unwrap();
         self.keep(fresh);
         admitted
