@@ -86,6 +86,7 @@ impl Hospital {
             source: "Glovebox's generator of synthetic hospital tables".into(),
             licence: "CC0-1.0".into(),
             privacy: None,
+            limits: glovebox_catalog::DatasetLimits::default(),
             assessment: None,
             schema,
         })

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod attacks;
+mod authority;
 mod contributions;
 mod crash;
 mod doors;

@@ -115,6 +115,9 @@ impl World {
                 json(to.into(), other)
             }
             ("GET", "/v1/datasets/{id}") => path(format!("/v1/datasets/{dataset}")),
+            ("POST", "/v1/datasets/{id}/limits") => {
+                json(format!("/v1/datasets/{dataset}/limits"), serde_json::json!({"term_max_days": 365}))
+            }
             ("GET", "/v1/datasets/{id}/privacy") => path(format!("/v1/datasets/{dataset}/privacy")),
             ("GET", "/v1/datasets/{id}/snapshots") => path(format!("/v1/datasets/{dataset}/snapshots")),
             ("POST", "/v1/datasets/{id}/snapshots") => Asked {

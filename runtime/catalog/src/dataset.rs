@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Category, DatasetId, Grade, OrganisationId, PrivacyLimit, Schema, Timestamp};
+use crate::{Category, DatasetId, DatasetLimits, Grade, OrganisationId, PrivacyLimit, Schema, Timestamp};
 
 /// Sharing type of the catalogue (共享类型).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -65,6 +65,9 @@ pub struct Dataset {
     /// Privacy loss that differentially private releases may add up to; none may leave when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<PrivacyLimit>,
+    /// What one developer organisation may take under all its grants, and the longest term; defaults when absent.
+    #[serde(default)]
+    pub limits: DatasetLimits,
     /// Fields.
     pub schema: Schema,
 }

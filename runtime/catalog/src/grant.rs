@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DatasetId, Epsilon, GrantId, Isolation, LegalBasis, OrganisationId, PrincipalId, Purpose, RowFilter, Timestamp,
+    DatasetId, Epsilon, GrantId, Isolation, LegalBasis, Narrowing, OrganisationId, PrincipalId, Purpose, RowFilter,
+    Timestamp,
 };
 
 /// What a grant opens of one dataset.
@@ -57,7 +58,7 @@ pub struct Budget {
     pub epsilon_max: Epsilon,
 }
 
-/// The terms of a grant, as proposed and approved. They never change; other terms are another grant.
+/// The terms of a grant, as proposed and approved. Until it is active a supplier can narrow them; more is another grant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GrantTerms {
@@ -97,7 +98,7 @@ pub fn automatic_isolations() -> BTreeSet<Isolation> {
 }
 
 /// One decision of a supplier or reviewer on a grant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Approval {
     /// Who decided.
     pub principal: PrincipalId,
@@ -107,6 +108,12 @@ pub struct Approval {
     pub capacity: Capacity,
     /// Approved or refused.
     pub approved: bool,
+    /// Of which revision of the terms. An approval counts for the revision that it was given on, and for no other.
+    #[serde(default)]
+    pub revision: u32,
+    /// What the supplier took away with this approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrowing: Option<Narrowing>,
     /// Why, for people.
     #[serde(default)]
     pub comment: String,
@@ -151,9 +158,15 @@ pub struct Grant {
     pub organisation: OrganisationId,
     /// When.
     pub proposed_at: Timestamp,
-    /// Its terms.
+    /// Its terms, as they stand.
     #[serde(flatten)]
     pub terms: GrantTerms,
+    /// How often a supplier has narrowed the terms.
+    #[serde(default)]
+    pub revision: u32,
+    /// The terms as they were asked for, once a supplier has narrowed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Box<GrantTerms>>,
     /// Suppliers whose approval it needs, one for each dataset in scope.
     pub suppliers: BTreeSet<OrganisationId>,
     /// Decisions so far.

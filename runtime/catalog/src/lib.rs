@@ -10,7 +10,9 @@ mod grade;
 mod grant;
 mod id;
 mod key;
+mod limits;
 mod manifest;
+mod narrowing;
 mod organisation;
 mod privacy;
 mod purpose;
@@ -34,10 +36,12 @@ pub use id::{
     SegmentId, WitnessId,
 };
 pub use key::{KeyDimension, KeyDomain};
+pub use limits::{DatasetLimits, DeveloperBudget};
 pub use manifest::{
     ABI_VERSION, Door, InputColumn, InputType, Isolation, JobManifest, MANIFEST_SECTION, ManifestError, Output,
     Parameter, Rounds, Separation,
 };
+pub use narrowing::{BudgetNarrowing, Narrowing, ScopeNarrowing};
 pub use organisation::{Organisation, OrganisationKind, Principal, Role, RoleError};
 pub use privacy::{Delta, Epsilon, Privacy, PrivacyLimit, Rho};
 pub use purpose::{LegalBasis, Purpose};

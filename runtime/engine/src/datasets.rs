@@ -1,7 +1,7 @@
 //! The catalogue: datasets filed by their suppliers.
 
 use glovebox_api::{IngestionReport, Page};
-use glovebox_catalog::{Dataset, DatasetId, Delta, Grade, Sharing, Snapshot, text};
+use glovebox_catalog::{Dataset, DatasetId, DatasetLimits, Delta, DeveloperBudget, Grade, Sharing, Snapshot, text};
 use glovebox_policy::{Action, ResourceRef};
 
 use crate::directory::{check_line, check_line_of, unfit};
@@ -25,6 +25,30 @@ impl Engine {
             .with("grade", dataset.grade.number());
         self.store().put_dataset(&dataset, draft)?;
         Ok(dataset)
+    }
+
+    /// Sets what the dataset's supplier allows a developer organisation of it, and the longest term. Holds from the next
+    /// job and the next proposal on; grants that were approved keep their term.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::NotFound`], [`EngineError::Invalid`] for a limit of 0.
+    pub fn limit_dataset(
+        &self,
+        caller: &Caller,
+        id: &DatasetId,
+        limits: DatasetLimits,
+    ) -> Result<Dataset, EngineError> {
+        let dataset: Dataset = self.sought(caller, Action::DatasetLimit, id)?;
+        let path = ResourceRef::dataset(&dataset).path();
+        check_limits(&limits)?;
+        let draft = self
+            .done(caller, Action::DatasetLimit, path)
+            .with("jobs_max", limits.per_developer.jobs_max)
+            .with("releases_max", limits.per_developer.releases_max)
+            .with("cells_max", limits.per_developer.cells_max)
+            .with("leakage_bits_max", limits.per_developer.leakage_bits_max)
+            .with("term_max_days", limits.term_max_days);
+        Ok(self.store().set_limits(id, limits, draft)?)
     }
 
     /// Lists the datasets that the caller may see.
@@ -78,6 +102,20 @@ impl Engine {
     }
 }
 
+fn check_limits(limits: &DatasetLimits) -> Result<(), EngineError> {
+    let DeveloperBudget { jobs_max, releases_max, cells_max, leakage_bits_max } = limits.per_developer;
+    if [jobs_max, releases_max, cells_max, leakage_bits_max, u64::from(limits.term_max_days)].contains(&0) {
+        let rule = "each limit is at least 1; whoever shares nothing sets the sharing type `none`";
+        return Err(EngineError::invalid(
+            "catalog.limits",
+            rule,
+            "limits",
+            "raise it, or leave it out for the default",
+        ));
+    }
+    Ok(())
+}
+
 fn check_dataset(dataset: &Dataset) -> Result<(), EngineError> {
     check_line("title", &dataset.title)?;
     // A citation may be long.
@@ -105,6 +143,7 @@ fn check_dataset(dataset: &Dataset) -> Result<(), EngineError> {
             return Err(EngineError::invalid("catalog.assessment", rule, "assessment", "correct digest and date"));
         }
     }
+    check_limits(&dataset.limits)?;
     if let Some(limit) = &dataset.privacy {
         let share_fits = limit.epsilon_per_developer.is_none_or(|share| !share.is_zero() && share <= limit.epsilon);
         if limit.epsilon.is_zero() || limit.delta >= Delta::MAX || !share_fits {

@@ -78,7 +78,7 @@ impl From<StoreError> for EngineError {
                 let rule = format!("expected {expected}, found {found}");
                 Self::Conflict(Refusal::new("request.changed-meanwhile", rule, place(kind, &id), "read it again"))
             }
-            StoreError::Exhausted(exhausted) => Self::Refused(vec![exhausted.into()]),
+            StoreError::Exhausted { exhausted, holder } => Self::Refused(vec![exhausted.refusal(holder)]),
             StoreError::EpsilonExhausted { exhausted, holder } => Self::Refused(vec![exhausted.refusal(holder)]),
             StoreError::Cursor { .. } => {
                 let rule = "a cursor comes from the page before";

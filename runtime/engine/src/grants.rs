@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use glovebox_api::{Decision, Page};
 use glovebox_audit::canonical_json;
-use glovebox_catalog::{Capacity, Dataset, Grant, GrantId, GrantState, GrantTerms, Role, Timestamp};
+use glovebox_catalog::{Capacity, Dataset, Grant, GrantId, GrantState, GrantTerms, Narrowing, Role, Timestamp};
 use glovebox_gm::sm3;
 use glovebox_policy::{self as policy, Action, Context, PolicyError, ResourceRef};
 
@@ -92,6 +92,39 @@ impl Engine {
         self.sought(caller, Action::GrantRead, id)
     }
 
+    /// Approves a grant as supplier with less than was asked. Approvals of the wider terms don't count any more.
+    ///
+    /// # Errors
+    /// As [`Engine::decide_grant`], and [`EngineError::Invalid`] for a narrowing that is none.
+    pub fn narrow_grant(
+        &self,
+        caller: &Caller,
+        id: &GrantId,
+        narrowing: &Narrowing,
+        decision: &Decision,
+    ) -> Result<Grant, EngineError> {
+        let as_supplier = |_: &Grant, context: Context| context.in_capacity(Capacity::Supplier);
+        let before: Grant = self.sought_in(caller, Action::GrantApprove, id, as_supplier)?;
+        let path = ResourceRef::grant(&before).path();
+        let datasets = all(|slice| self.store().datasets(None, slice))?;
+        let own = datasets.iter().filter(|dataset| dataset.supplier == caller.principal.organisation);
+        let own: Vec<_> = own.map(|dataset| dataset.id.clone()).collect();
+        let mut grant = before.clone();
+        let narrowed =
+            policy::approve_narrowed(&mut grant, &caller.principal, narrowing, &own, &decision.comment, self.now());
+        if let Err(error) = narrowed.and_then(|_| policy::check_narrowed(&grant.terms, &datasets)) {
+            return Err(self.refused_on_grant(caller, Action::GrantApprove, &before, &error));
+        }
+        let draft = self
+            .done(caller, Action::GrantApprove, path)
+            .with("state", format!("{:?}", grant.state).to_lowercase())
+            .with("capacity", "supplier")
+            .with("revision", grant.revision)
+            .with("terms_sm3", terms_sm3(&grant)?);
+        self.store().update_grant(&before, &grant, draft)?;
+        Ok(grant)
+    }
+
     /// Decides on a grant. Suspending and revoking stop its running jobs.
     ///
     /// # Errors
@@ -127,14 +160,7 @@ impl Engine {
             }
         };
         if let Err(error) = changed {
-            let reason = error.refusal(format!("grant `{id}`"));
-            self.record_refusal(caller.actor(), decided.action().as_str(), &path, std::slice::from_ref(&reason))?;
-            return Err(match error {
-                PolicyError::State { .. } | PolicyError::AlreadyDecided { .. } | PolicyError::TermOver { .. } => {
-                    EngineError::Conflict(reason)
-                }
-                _ => EngineError::Refused(vec![reason]),
-            });
+            return Err(self.refused_on_grant(caller, decided.action(), &before, &error));
         }
         let mut draft = self
             .done(caller, decided.action(), path)
@@ -157,6 +183,25 @@ impl Engine {
     }
 }
 
+impl Engine {
+    fn refused_on_grant(&self, caller: &Caller, action: Action, grant: &Grant, error: &PolicyError) -> EngineError {
+        let path = ResourceRef::grant(grant).path();
+        let reason = error.refusal(format!("grant `{}`", grant.id));
+        if let Err(error) = self.record_refusal(caller.actor(), action.as_str(), &path, std::slice::from_ref(&reason)) {
+            return error;
+        }
+        match error {
+            PolicyError::State { .. } | PolicyError::AlreadyDecided { .. } | PolicyError::TermOver { .. } => {
+                EngineError::Conflict(reason)
+            }
+            PolicyError::Narrowing { .. } | PolicyError::Terms { .. } | PolicyError::Field { .. } => {
+                EngineError::Invalid(vec![reason])
+            }
+            _ => EngineError::Refused(vec![reason]),
+        }
+    }
+}
+
 /// The grant that unchecked terms ask for, as far as the policies look at it.
 fn asked_for(id: &GrantId, terms: &GrantTerms, caller: &Caller, datasets: &[Dataset], now: Timestamp) -> Grant {
     let in_scope = |dataset: &&Dataset| terms.scopes.iter().any(|scope| scope.dataset == dataset.id);
@@ -167,6 +212,8 @@ fn asked_for(id: &GrantId, terms: &GrantTerms, caller: &Caller, datasets: &[Data
         proposed_at: now,
         terms: terms.clone(),
         suppliers: datasets.iter().filter(in_scope).map(|dataset| dataset.supplier.clone()).collect(),
+        revision: 0,
+        asked: None,
         approvals: Vec::new(),
         suspended_by: BTreeSet::new(),
         state: GrantState::Proposed,

@@ -1,7 +1,7 @@
 //! Meters: budgets and use of grants, and what runs now.
 
-use glovebox_api::{GrantMeters, LiveJob, LiveMeters};
-use glovebox_catalog::{Grant, GrantState};
+use glovebox_api::{DeveloperMeters, GrantMeters, LiveJob, LiveMeters};
+use glovebox_catalog::{Grant, GrantState, Role};
 use glovebox_meter::{Account, Amounts, Meter, fuel_bucket};
 use glovebox_policy::{Action, ResourceRef};
 
@@ -19,7 +19,17 @@ impl Engine {
     pub fn meters(&self, caller: &Caller) -> Result<Vec<GrantMeters>, EngineError> {
         let mut grants = all(|slice| self.store().grants(None, None, slice))?;
         grants.retain(|grant| self.may_see(caller, Action::MeterRead, ResourceRef::grant(grant)));
-        grants.iter().map(|grant| self.grant_meters(grant, caller.sees_figures(grant))).collect()
+        let meters = grants.iter().map(|grant| {
+            let figures = caller.sees_figures(grant);
+            let mut meters = self.grant_meters(grant, figures)?;
+            // A supplier sees what was used of its own; what a developer does with others is between them.
+            if figures && !caller.has(Role::Operator) && !caller.has(Role::Regulator) {
+                let own = all(|slice| self.store().datasets(Some(&caller.principal.organisation), slice))?;
+                meters.datasets.retain(|of| own.iter().any(|dataset| dataset.id == of.dataset));
+            }
+            Ok(meters)
+        });
+        meters.collect()
     }
 
     /// What runs and waits now, for operators.
@@ -104,7 +114,20 @@ impl Engine {
         let account = self.store().account(&grant.id)?.unwrap_or_else(|| Account::new(Amounts::from(&budget)));
         let shown = |amounts: &Amounts| if figures { *amounts } else { for_developers(amounts) };
         let (committed, reserved) = (shown(&account.committed), shown(&account.reserved));
-        Ok(GrantMeters { grant: grant.id.clone(), budget, committed, reserved })
+        let mut datasets = Vec::new();
+        for scope in &grant.terms.scopes {
+            let Some(dataset) = self.store().dataset(&scope.dataset)? else { continue };
+            let account = self.store().developer_account(&dataset.id, &grant.organisation)?;
+            let account = account.unwrap_or_else(|| Account::new(Amounts::UNLIMITED));
+            datasets.push(DeveloperMeters {
+                dataset: dataset.id,
+                organisation: grant.organisation.clone(),
+                budget: dataset.limits.per_developer,
+                committed: shown(&account.committed),
+                reserved: shown(&account.reserved),
+            });
+        }
+        Ok(GrantMeters { grant: grant.id.clone(), budget, committed, reserved, datasets })
     }
 }
 

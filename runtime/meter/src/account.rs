@@ -80,15 +80,38 @@ impl Account {
     }
 }
 
-/// Tells the limit and what was asked for; what is left depends on the data of other jobs and is not told.
-impl From<Exhausted> for Refusal {
-    fn from(exhausted: Exhausted) -> Self {
-        let Exhausted { meter, limit, asked, .. } = exhausted;
-        Self::new(
+/// Whose account it is that a reservation did not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AccountHolder {
+    /// One grant.
+    Grant,
+    /// A developer organisation on a dataset, over all its grants.
+    Developer,
+}
+
+impl Exhausted {
+    /// Tells whose account it is, the limit and what was asked for; what is left depends on the data of other jobs and is
+    /// not told.
+    #[must_use]
+    pub fn refusal(self, holder: AccountHolder) -> Refusal {
+        let Self { meter, limit, asked, .. } = self;
+        let (whose, remedy) = match holder {
+            AccountHolder::Grant => (
+                "under this grant",
+                "ask for less, wait until running jobs give back what they did not use, or propose a grant with a larger \
+                 budget",
+            ),
+            AccountHolder::Developer => (
+                "of this dataset for your organisation, under all its grants",
+                "ask for less, wait until running jobs give back what they did not use, or ask the supplier to allow your \
+                 organisation more of the dataset",
+            ),
+        };
+        Refusal::new(
             format!("meter.{}-exhausted", meter.as_str()),
-            format!("at most {limit} {} in all under this grant", meter.unit()),
+            format!("at most {limit} {} in all {whose}", meter.unit()),
             format!("reservation of {asked} {}", meter.unit()),
-            "ask for less, wait until running jobs give back what they did not use, or propose a grant with a larger budget",
+            remedy,
         )
     }
 }
@@ -160,10 +183,14 @@ mod tests {
 
     #[test]
     fn the_refusal_has_a_stable_code_and_does_not_tell_what_is_left() {
-        let refusal = Refusal::from(Exhausted { meter: Meter::BytesOut, limit: 1000, asked: 700, left: 313 });
+        let exhausted = Exhausted { meter: Meter::BytesOut, limit: 1000, asked: 700, left: 313 };
+        let refusal = exhausted.refusal(AccountHolder::Grant);
         assert_eq!(refusal.code, "meter.bytes-out-exhausted");
         assert!(refusal.rule.contains("1000") && refusal.place.contains("700"));
         assert!(!refusal.to_string().contains("313"));
+        let shared = exhausted.refusal(AccountHolder::Developer);
+        assert_eq!(shared.code, refusal.code);
+        assert!(shared.rule.contains("all its grants") && !shared.to_string().contains("313"));
     }
 
     fn amounts() -> impl Strategy<Value = Amounts> {

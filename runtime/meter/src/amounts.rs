@@ -1,6 +1,6 @@
 //! Amounts of everything that is metered.
 
-use glovebox_catalog::Budget;
+use glovebox_catalog::{Budget, DeveloperBudget};
 use serde::{Deserialize, Serialize};
 
 use crate::Meter;
@@ -95,6 +95,19 @@ impl From<&Budget> for Amounts {
             leakage_bits: budget.leakage_bits_max,
             fuel_units: budget.fuel_max_units,
             rows_read: budget.rows_max,
+            ..Self::UNLIMITED
+        }
+    }
+}
+
+/// What a supplier allows a developer organisation of a dataset, as limits.
+impl From<&DeveloperBudget> for Amounts {
+    fn from(budget: &DeveloperBudget) -> Self {
+        Self {
+            jobs: budget.jobs_max,
+            releases: budget.releases_max,
+            cells: budget.cells_max,
+            leakage_bits: budget.leakage_bits_max,
             ..Self::UNLIMITED
         }
     }

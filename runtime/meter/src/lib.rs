@@ -9,7 +9,7 @@ mod coarse;
 mod meter;
 mod privacy;
 
-pub use account::{Account, Exhausted};
+pub use account::{Account, AccountHolder, Exhausted};
 pub use amounts::Amounts;
 pub use coarse::{coarse, fuel_bucket};
 pub use meter::Meter;

@@ -42,6 +42,8 @@ actions! {
     PrincipalRead = "principal.read" on Member,
     /// File a dataset.
     DatasetRegister = "dataset.register" on Dataset,
+    /// Set what a developer organisation may take of a dataset, and the longest term.
+    DatasetLimit = "dataset.limit" on Dataset,
     /// Read a dataset's catalogue entry.
     DatasetRead = "dataset.read" on Dataset,
     /// Bring rows in.

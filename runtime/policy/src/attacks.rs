@@ -1,8 +1,8 @@
 //! What an attacker would try on a grant and its permit, and the diagram of a grant's states.
 
 use glovebox_catalog::{
-    Approval, Capacity, DatasetId, Grant, GrantState, InputType, Isolation, JobManifest, OrganisationId, Principal,
-    Purpose, Recipient, Refusal, Role,
+    Approval, BudgetNarrowing, Capacity, DatasetId, Grant, GrantState, InputType, Isolation, JobManifest, Narrowing,
+    OrganisationId, Principal, Purpose, Recipient, Refusal, Role, ScopeNarrowing,
 };
 
 use crate::fixtures::{
@@ -10,7 +10,8 @@ use crate::fixtures::{
     supplier, terms,
 };
 use crate::{
-    GrantEvent, Permit, PermitRequest, PolicyError, TRANSITIONS, decide, diagram, propose, resume, revoke, suspend,
+    GrantEvent, Permit, PermitRequest, PolicyError, TRANSITIONS, approve_narrowed, decide, diagram, propose, resume,
+    revoke, suspend,
 };
 
 fn approve(grant: &mut Grant, by: &Principal, capacity: Capacity) -> Result<GrantState, PolicyError> {
@@ -166,6 +167,8 @@ fn a_state_written_by_hand_opens_nothing() {
         organisation: by.organisation.clone(),
         capacity,
         approved: true,
+        revision: 0,
+        narrowing: None,
         comment: String::new(),
         at: now(),
     };
@@ -350,6 +353,51 @@ fn one_no_is_final_and_a_late_yes_is_none() {
     let end = grant.terms.valid_until;
     let late = decide(&mut grant, &supplier(), Capacity::Supplier, true, "", end);
     assert!(matches!(late, Err(PolicyError::TermOver { .. })));
+}
+
+#[test]
+fn a_narrowing_sets_earlier_approvals_aside() {
+    let jobs = |jobs: u64| Narrowing {
+        budget: BudgetNarrowing { jobs_max: Some(jobs), ..Default::default() },
+        ..Default::default()
+    };
+    let own = [dataset().id];
+    let mut grant = proposed();
+    approve(&mut grant, &reviewer(), Capacity::Reviewer).unwrap();
+    let cut =
+        |grant: &mut Grant, by: &Principal, jobs_max| approve_narrowed(grant, by, &jobs(jobs_max), &own, "", now());
+    assert_eq!(cut(&mut grant, &supplier(), 1), Ok(GrantState::Proposed), "the reviewer approved other terms");
+    assert_eq!((grant.revision, grant.terms.budget.jobs_max), (1, 1));
+    assert_eq!(grant.asked.as_ref().unwrap().budget.jobs_max, 3);
+    // A state or a number set by hand makes the old approval count no more than before.
+    let mut forged = grant.clone();
+    forged.state = GrantState::Active;
+    refused(ask(&forged, |_| {}), "policy.approval-missing");
+    assert_eq!(approve(&mut grant, &supplier(), Capacity::Supplier), Err(PolicyError::SamePerson));
+    assert_eq!(approve(&mut grant, &reviewer(), Capacity::Reviewer), Ok(GrantState::Active));
+    assert!(ask(&grant, |_| {}).is_ok());
+    refused(ask(&grant, |request| request.uses_so_far = 1), "policy.grant-uses-exhausted");
+}
+
+#[test]
+fn nobody_but_a_supplier_narrows_and_only_what_is_its_own() {
+    let cut = Narrowing { review_required: true, ..Default::default() };
+    let mut grant = proposed();
+    for by in [reviewer(), developer(), principal("x", "clinic", &[Role::Supplier])] {
+        assert!(approve_narrowed(&mut grant, &by, &cut, &[dataset().id], "", now()).is_err(), "{by:?}");
+    }
+    let scope = ScopeNarrowing { dataset: dataset().id, fields: Some(["sex".to_owned()].into()), filter: None };
+    let cut = Narrowing { scopes: vec![scope], ..Default::default() };
+    let foreign = approve_narrowed(&mut grant, &supplier(), &cut, &[DatasetId::new("other").unwrap()], "", now());
+    assert_eq!(foreign, Err(PolicyError::NotTheirsToNarrow));
+    assert_eq!(grant, proposed());
+    approve_narrowed(&mut grant, &supplier(), &cut, &[dataset().id], "", now()).unwrap();
+    approve(&mut grant, &reviewer(), Capacity::Reviewer).unwrap();
+    refused(ask(&grant, |_| {}), "policy.column-not-granted");
+    // Once active, nothing is narrowed: whoever wants less suspends.
+    let late =
+        approve_narrowed(&mut grant, &principal("y", "hospital", &[Role::Supplier]), &cut, &[dataset().id], "", now());
+    assert!(matches!(late, Err(PolicyError::State { .. })));
 }
 
 #[test]

@@ -24,6 +24,17 @@ pub enum PolicyError {
         /// The rule, and what was expected.
         rule: String,
     },
+    /// A narrowing asks for more than was asked, or leaves nothing.
+    #[error("`{place}`: {rule}; a narrowing takes away and adds nothing")]
+    Narrowing {
+        /// The part.
+        place: String,
+        /// What was expected.
+        rule: String,
+    },
+    /// Somebody narrows terms that are not theirs to narrow.
+    #[error("a supplier narrows the terms, and of the scopes those of its own datasets")]
+    NotTheirsToNarrow,
     /// The terms name a dataset that is not filed.
     #[error("dataset `{dataset}` is not in the catalogue")]
     UnknownDataset {
@@ -142,6 +153,8 @@ impl PolicyError {
         match self {
             Self::Policies { .. } => "policy.policies-invalid",
             Self::Terms { .. } => "policy.terms-invalid",
+            Self::Narrowing { .. } => "policy.narrowing-invalid",
+            Self::NotTheirsToNarrow => "policy.narrowing-not-theirs",
             Self::UnknownDataset { .. } => "policy.dataset-unknown",
             Self::NotShared { .. } => "policy.dataset-not-shared",
             Self::Field { .. } => "policy.field-not-grantable",
@@ -175,6 +188,8 @@ impl PolicyError {
         match self {
             Self::Policies { .. } => "correct the policies and load them again",
             Self::Terms { .. } | Self::UnknownDataset { .. } => "correct the terms and propose again",
+            Self::Narrowing { .. } => "take away what was asked for, or refuse the grant",
+            Self::NotTheirsToNarrow => "leave out what is not yours, or refuse the grant and say why",
             Self::NotShared { .. } => "ask the supplier to change the sharing type",
             Self::Field { .. } => "leave the field out of the scope",
             Self::State { .. } => "read the grant's state; final states need a new grant",

@@ -96,6 +96,7 @@ pub(crate) fn dataset() -> Dataset {
         source: "made up".into(),
         licence: "CC0-1.0".into(),
         privacy: None,
+        limits: glovebox_catalog::DatasetLimits::default(),
         assessment: None,
         schema: Schema {
             person_key: "person".into(),

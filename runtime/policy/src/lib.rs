@@ -10,6 +10,7 @@ mod authoriser;
 mod error;
 mod filing;
 mod life;
+mod narrowing;
 mod permit;
 mod proposal;
 mod request;
@@ -19,9 +20,10 @@ pub use action::Action;
 pub use authoriser::Authoriser;
 pub use error::PolicyError;
 pub use filing::{check_filing, roles_of};
-pub use life::{GrantEvent, TRANSITIONS, Transition, decide, diagram, resume, revoke, suspend};
+pub use life::{GrantEvent, TRANSITIONS, Transition, approve_narrowed, decide, diagram, resume, revoke, suspend};
+pub use narrowing::narrow;
 pub use permit::{Permit, PermitRequest};
-pub use proposal::{check_reviewers, propose};
+pub use proposal::{check_narrowed, check_reviewers, propose};
 pub use request::{Context, Decision, Request, ResourceKind, ResourceRef};
 pub use review::{
     APPROVALS_NEEDED, REVIEW_TRANSITIONS, ReviewEvent, ReviewTransition, ReviewerAct, answer_review, check_reviewer,

@@ -1,13 +1,9 @@
 //! The life of a grant: one transition table, and the functions that walk it.
 
-use std::collections::BTreeSet;
-
 use glovebox_catalog::text::is_plain;
-use glovebox_catalog::{
-    Approval, Capacity, Grant, GrantState, OrganisationId, Principal, PrincipalId, Role, Timestamp,
-};
+use glovebox_catalog::{Approval, Capacity, DatasetId, Grant, GrantState, Narrowing, Principal, Role, Timestamp};
 
-use crate::PolicyError;
+use crate::{PolicyError, narrow};
 
 const COMMENT_CHARS_MAX: usize = 2_000;
 
@@ -90,24 +86,82 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<GrantState, PolicyError> {
     let event = if approved { GrantEvent::Approve } else { GrantEvent::Refuse };
+    check_decision(grant, by, capacity, event, now)?;
+    let approval = decision(by, capacity, approved, comment, now);
+    record(grant, Approval { revision: grant.revision, ..approval }, event)
+}
+
+/// Records that a supplier approves less than was asked. The others then approve what is left: approvals of the terms
+/// before it don't count for it, their authors decide again. What was asked for stays on record.
+///
+/// # Errors
+/// As [`decide`]; [`PolicyError::NotTheirsToNarrow`] for anybody but a supplier, or for a scope outside of
+/// `own_datasets`; [`PolicyError::Narrowing`] for what would be more than was asked. The grant is then unchanged.
+pub fn approve_narrowed(
+    grant: &mut Grant,
+    by: &Principal,
+    narrowing: &Narrowing,
+    own_datasets: &[DatasetId],
+    comment: &str,
+    now: Timestamp,
+) -> Result<GrantState, PolicyError> {
+    let capacity = Capacity::Supplier;
+    check_decision(grant, by, capacity, GrantEvent::Approve, now)?;
+    if narrowing.scopes.iter().any(|scope| !own_datasets.contains(&scope.dataset)) {
+        return Err(PolicyError::NotTheirsToNarrow);
+    }
+    let terms = narrow(&grant.terms, narrowing)?;
+    if now >= terms.valid_until {
+        return Err(PolicyError::TermOver { until: terms.valid_until });
+    }
+    let mut after = grant.clone();
+    if terms != grant.terms {
+        after.revision = grant.revision.saturating_add(1);
+        after.asked = Some(grant.asked.clone().unwrap_or_else(|| Box::new(grant.terms.clone())));
+        after.terms = terms;
+    }
+    let approval = decision(by, capacity, true, comment, now);
+    let approval = Approval { revision: after.revision, narrowing: Some(narrowing.clone()), ..approval };
+    let state = record(&mut after, approval, GrantEvent::Approve)?;
+    *grant = after;
+    Ok(state)
+}
+
+fn check_decision(
+    grant: &Grant,
+    by: &Principal,
+    capacity: Capacity,
+    event: GrantEvent,
+    now: Timestamp,
+) -> Result<(), PolicyError> {
     next(grant.state, event)?;
     check_decider(grant, by, capacity)?;
     if now >= grant.terms.valid_until {
         return Err(PolicyError::TermOver { until: grant.terms.valid_until });
     }
-    let mut approvals = grant.approvals.clone();
-    approvals.push(Approval {
+    Ok(())
+}
+
+fn decision(by: &Principal, capacity: Capacity, approved: bool, comment: &str, at: Timestamp) -> Approval {
+    Approval {
         principal: by.id.clone(),
         organisation: by.organisation.clone(),
         capacity,
         approved,
+        revision: 0,
+        narrowing: None,
         comment: comment.chars().filter(|c| *c == '\n' || is_plain(*c)).take(COMMENT_CHARS_MAX).collect(),
-        at: now,
-    });
-    let complete = missing_approvals(&grant.suppliers, &grant.organisation, &grant.proposed_by, &approvals).is_empty();
-    let event = if approved && complete { GrantEvent::ApproveLast } else { event };
-    grant.state = next(grant.state, event)?;
-    grant.approvals = approvals;
+        at,
+    }
+}
+
+fn record(grant: &mut Grant, approval: Approval, event: GrantEvent) -> Result<GrantState, PolicyError> {
+    let approved = approval.approved;
+    let mut after = grant.clone();
+    after.approvals.push(approval);
+    let event = if approved && missing_approvals(&after).is_empty() { GrantEvent::ApproveLast } else { event };
+    after.state = next(grant.state, event)?;
+    *grant = after;
     Ok(grant.state)
 }
 
@@ -169,13 +223,10 @@ pub fn diagram() -> String {
 
 /// What is missing for the grant to be active, in words. Counts only approvals that [`decide`] would have taken, so that
 /// a record altered outside of it opens nothing.
-pub(crate) fn missing_approvals(
-    suppliers: &BTreeSet<OrganisationId>,
-    developer: &OrganisationId,
-    proposer: &PrincipalId,
-    approvals: &[Approval],
-) -> Vec<String> {
-    let counted = |approval: &&Approval| approval.approved && &approval.principal != proposer;
+pub(crate) fn missing_approvals(grant: &Grant) -> Vec<String> {
+    let Grant { suppliers, organisation: developer, proposed_by: proposer, approvals, revision, .. } = grant;
+    let counted =
+        |approval: &&Approval| approval.approved && &approval.principal != proposer && approval.revision == *revision;
     let by_suppliers: Vec<&Approval> =
         approvals.iter().filter(counted).filter(|approval| approval.capacity == Capacity::Supplier).collect();
     let reviewed = approvals.iter().filter(counted).any(|approval| {
@@ -229,11 +280,12 @@ fn check_decider(grant: &Grant, by: &Principal, capacity: Capacity) -> Result<()
         }
         _ => {}
     }
-    if grant.approvals.iter().any(|approval| approval.principal == by.id) {
+    // Decisions on terms that were narrowed since don't count, so their authors decide again.
+    let standing = || grant.approvals.iter().filter(|approval| approval.revision == grant.revision);
+    if standing().any(|approval| approval.principal == by.id) {
         return Err(PolicyError::SamePerson);
     }
-    let decided = |approval: &Approval| approval.capacity == capacity && approval.organisation == by.organisation;
-    if grant.approvals.iter().any(decided) {
+    if standing().any(|approval| approval.capacity == capacity && approval.organisation == by.organisation) {
         return Err(PolicyError::AlreadyDecided { organisation: by.organisation.clone() });
     }
     Ok(())

@@ -214,7 +214,7 @@ fn check_grant(request: &PermitRequest<'_>, refusals: &mut Vec<Refusal>) {
         refuse("policy.grant-not-active", rule, "wait for its approvals, or propose another grant");
     }
     // Not believed from the state alone: a record altered outside of `decide` opens nothing.
-    let missing = missing_approvals(&grant.suppliers, &grant.organisation, &grant.proposed_by, &grant.approvals);
+    let missing = missing_approvals(grant);
     if !missing.is_empty() {
         let rule = format!("every supplier and a reviewer approve; missing: {}", missing.join(", "));
         refuse("policy.approval-missing", rule, "wait for the approvals");

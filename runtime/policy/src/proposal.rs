@@ -41,6 +41,7 @@ pub fn propose(
         return Err(fault("isolations", "expected at least one of `row`, `person`, `block`, `cohort`"));
     }
     let suppliers = check_scopes(&terms.scopes, datasets)?;
+    check_longest_term(&terms, datasets, now)?;
     check_privacy(&terms, datasets)?;
     Ok(Grant {
         id,
@@ -49,6 +50,8 @@ pub fn propose(
         proposed_at: now,
         terms,
         suppliers,
+        revision: 0,
+        asked: None,
         approvals: Vec::new(),
         suspended_by: BTreeSet::new(),
         state: GrantState::Proposed,
@@ -121,6 +124,28 @@ fn check_term(terms: &GrantTerms, now: Timestamp) -> Result<(), PolicyError> {
         return Err(fault("valid_until", "expected a time to come"));
     }
     Ok(())
+}
+
+/// A term is no longer than any supplier in scope allows.
+fn check_longest_term(terms: &GrantTerms, datasets: &[Dataset], now: Timestamp) -> Result<(), PolicyError> {
+    let begin = terms.valid_from.max(now);
+    let in_scope = |dataset: &&Dataset| terms.scopes.iter().any(|scope| scope.dataset == dataset.id);
+    for dataset in datasets.iter().filter(in_scope) {
+        let days = dataset.limits.term_max_days;
+        if terms.valid_until > begin.plus_days(days) {
+            let rule = format!("expected a term of at most {days} days, the longest on dataset `{}`", dataset.id);
+            return Err(fault("valid_until", &rule));
+        }
+    }
+    Ok(())
+}
+
+/// Checks what a supplier's narrowing left: its filter names fields that filters may, as one that was asked for.
+///
+/// # Errors
+/// As [`propose`].
+pub fn check_narrowed(terms: &GrantTerms, datasets: &[Dataset]) -> Result<(), PolicyError> {
+    check_scopes(&terms.scopes, datasets).map(drop)
 }
 
 fn check_budget(budget: &Budget) -> Result<(), PolicyError> {
@@ -328,6 +353,21 @@ mod tests {
         let wrong_type = try_terms(|t| t.scopes[0].filter = Some(filter("age", Scalar::Text("x".into()))));
         assert_eq!(place_of(wrong_type), "scopes, `table`");
         assert!(try_terms(|t| t.scopes[0].filter = Some(filter("age", Scalar::Integer(40)))).is_ok());
+    }
+
+    #[test]
+    fn a_term_is_no_longer_than_the_supplier_allows() {
+        assert!(try_terms(|t| t.valid_until = t.valid_from.plus_days(730)).is_ok());
+        assert_eq!(place_of(try_terms(|t| t.valid_until = t.valid_from.plus_days(731))), "valid_until");
+        let mut short = dataset();
+        short.limits.term_max_days = 29;
+        let developer = principal("dev", "company", &[Role::Developer]);
+        let propose = |terms| propose(grant_id(), terms, &developer, &[short.clone()], &organisations(), now());
+        assert_eq!(place_of(propose(terms())), "valid_until");
+        // A begin that lies back gives no more time to come.
+        let early = Timestamp::from_unix_ms(0);
+        assert_eq!(place_of(propose(GrantTerms { valid_from: early, ..terms() })), "valid_until");
+        assert!(propose(GrantTerms { valid_until: now().plus_days(29), ..terms() }).is_ok());
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Accounts: one per grant; and the end of a job, in which account, release, receipt and state change at once.
+//! Accounts: one for each grant, and one for each developer organisation on a dataset; and the end of a job, in which account, release, receipt and state change at once.
 
 use glovebox_audit::{Draft, Event, STATEMENT_DETAIL, Statement};
-use glovebox_catalog::{Grant, GrantId, GrantState, JobId, Refusal, Timestamp};
+use glovebox_catalog::{DatasetId, Grant, GrantId, GrantState, JobId, OrganisationId, Refusal, Timestamp};
 use glovebox_gm::Signature;
-use glovebox_meter::{Account, Amounts, PrivacyLoss};
+use glovebox_meter::{Account, AccountHolder, Amounts, PrivacyLoss};
 
 use crate::changes::Changes;
 use crate::grants::state_name;
@@ -59,22 +59,32 @@ impl<'a> Settlement<'a> {
     }
 }
 
+/// What a reservation must fit: the budget of its grant, and what the dataset's supplier allows the developer's
+/// organisation over all its grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetLimits {
+    /// By the terms of the grant.
+    pub grant: Amounts,
+    /// By the limits of the dataset.
+    pub developer: Amounts,
+}
+
 impl Store {
-    /// Sets `amounts` of the grant's budget aside for a job that is queued or running and holds no reservation.
-    /// `limit` follows from the grant's terms.
+    /// Sets `amounts` aside for a job that is queued or running and holds no reservation, in the account of its grant and
+    /// in that of its organisation on the dataset.
     ///
     /// # Errors
-    /// [`StoreError::Exhausted`] when the budget does not suffice, [`StoreError::Conflict`] when the job has ended or
+    /// [`StoreError::Exhausted`] when one of the budgets does not suffice, [`StoreError::Conflict`] when the job has ended or
     /// holds a reservation; nothing is then reserved.
     pub fn reserve(
         &self,
         grant: &GrantId,
-        limit: &Amounts,
+        limits: &BudgetLimits,
         amounts: Amounts,
         job: &JobId,
         audit: Draft,
     ) -> Result<Event, StoreError> {
-        self.reserve_with_privacy(grant, limit, amounts, None, job, audit)
+        self.reserve_with_privacy(grant, limits, amounts, None, job, audit)
     }
 
     /// The same for a job that is released with noise: what it may lose is set aside in the same transaction, in the
@@ -85,7 +95,7 @@ impl Store {
     pub fn reserve_with_privacy(
         &self,
         grant: &GrantId,
-        limit: &Amounts,
+        limits: &BudgetLimits,
         amounts: Amounts,
         privacy: Option<&PrivacyReservation>,
         job: &JobId,
@@ -99,15 +109,20 @@ impl Store {
             if &row.grant != grant {
                 return Err(conflict(job, &format!("under grant `{grant}`"), row.grant.as_str()));
             }
-            let found: Option<Account> = changes.find(Table::Accounts, grant.as_str())?;
-            let is_new = found.is_none();
-            let mut account = found.unwrap_or_else(|| Account::new(*limit));
-            account.limit = *limit;
-            account.reserve(amounts)?;
-            if is_new {
-                changes.insert(Table::Accounts, grant.as_str(), &account)?;
-            } else {
-                changes.update(Table::Accounts, grant.as_str(), &account)?;
+            for (holder, id, limit) in [
+                (AccountHolder::Grant, grant.to_string(), limits.grant),
+                (AccountHolder::Developer, developer_account(&row.dataset, &row.organisation), limits.developer),
+            ] {
+                let found: Option<Account> = changes.find(Table::Accounts, &id)?;
+                let is_new = found.is_none();
+                let mut account = found.unwrap_or_else(|| Account::new(limit));
+                account.limit = limit;
+                account.reserve(amounts).map_err(|exhausted| StoreError::Exhausted { exhausted, holder })?;
+                if is_new {
+                    changes.insert(Table::Accounts, &id, &account)?;
+                } else {
+                    changes.update(Table::Accounts, &id, &account)?;
+                }
             }
             row.reservation = Some(amounts);
             if let Some(asked) = privacy {
@@ -134,10 +149,8 @@ impl Store {
                 check_grant(changes, &job)?;
             }
             reviews::end_with_job(changes, &job, review.as_ref())?;
-            let (mut account, reserved) = held(changes, &mut job)?;
-            account.commit(reserved, used);
+            commit(changes, &mut job, used)?;
             privacy::commit(changes, &mut job, privacy_used)?;
-            changes.update(Table::Accounts, job.grant.as_str(), &account)?;
             job.state = to.to_owned();
             job.reasons = reasons;
             job.used = Some(used);
@@ -164,10 +177,8 @@ impl Store {
     pub fn refund(&self, id: &JobId, audit: Draft) -> Result<Event, StoreError> {
         let refunded = self.write(audit, |changes| {
             let mut job = in_state(changes, id, &["queued", "running"])?;
-            let (mut account, reserved) = held(changes, &mut job)?;
-            account.refund(reserved);
+            commit(changes, &mut job, Amounts::default())?;
             privacy::commit(changes, &mut job, PrivacyLoss::ZERO)?;
-            changes.update(Table::Accounts, job.grant.as_str(), &account)?;
             changes.update(Table::Jobs, id.as_str(), &job)
         });
         refunded.map(|((), event)| event)
@@ -182,6 +193,25 @@ impl Store {
     }
 }
 
+impl Store {
+    /// What a developer organisation has used of a dataset, over all its grants; none before its first reservation.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn developer_account(
+        &self,
+        dataset: &DatasetId,
+        developer: &OrganisationId,
+    ) -> Result<Option<Account>, StoreError> {
+        self.read(|connection| records::find(connection, Table::Accounts, &developer_account(dataset, developer)))
+    }
+}
+
+/// `<dataset>/developer/<organisation>`. The id of a grant holds no slash, so the two never meet.
+fn developer_account(dataset: &DatasetId, developer: &OrganisationId) -> String {
+    format!("{dataset}/developer/{developer}")
+}
+
 /// What leaves, leaves under a grant that is active at that moment: whoever stopped it while the job ran was told so.
 fn check_grant(changes: &Changes<'_>, job: &JobRow) -> Result<(), StoreError> {
     let grant: Grant = changes.known(Table::Grants, job.grant.as_str())?;
@@ -192,9 +222,13 @@ fn check_grant(changes: &Changes<'_>, job: &JobRow) -> Result<(), StoreError> {
     Err(StoreError::Conflict { kind: Table::Grants.kind(), id: job.grant.to_string(), expected, found })
 }
 
-/// Takes the reservation out of the job's row, with the account that it weighs on.
-fn held(changes: &Changes<'_>, job: &mut JobRow) -> Result<(Account, Amounts), StoreError> {
+/// Takes the reservation out of the job's row, and ends it in every account that it weighs on.
+fn commit(changes: &mut Changes<'_>, job: &mut JobRow, used: Amounts) -> Result<(), StoreError> {
     let reserved = job.reservation.take().ok_or_else(|| conflict(&job.id, "holding a reservation", "without one"))?;
-    let account = changes.known(Table::Accounts, job.grant.as_str())?;
-    Ok((account, reserved))
+    for id in [job.grant.to_string(), developer_account(&job.dataset, &job.organisation)] {
+        let mut account: Account = changes.known(Table::Accounts, &id)?;
+        account.commit(reserved, used);
+        changes.update(Table::Accounts, &id, &account)?;
+    }
+    Ok(())
 }

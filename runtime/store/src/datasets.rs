@@ -1,7 +1,7 @@
 //! Datasets and their snapshots.
 
 use glovebox_audit::{Draft, Event};
-use glovebox_catalog::{Dataset, DatasetId, Organisation, OrganisationId, Snapshot};
+use glovebox_catalog::{Dataset, DatasetId, DatasetLimits, Organisation, OrganisationId, Snapshot};
 use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,6 +28,19 @@ impl Store {
             changes.insert(Table::Datasets, dataset.id.as_str(), dataset)
         });
         filed.map(|((), event)| event)
+    }
+
+    /// Sets what a supplier allows on a dataset.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for an unknown dataset.
+    pub fn set_limits(&self, id: &DatasetId, limits: DatasetLimits, audit: Draft) -> Result<Dataset, StoreError> {
+        let changed = self.write(audit, |changes| {
+            let dataset = Dataset { limits, ..changes.known(Table::Datasets, id.as_str())? };
+            changes.update(Table::Datasets, id.as_str(), &dataset)?;
+            Ok(dataset)
+        });
+        changed.map(|(dataset, _)| dataset)
     }
 
     /// Reads a dataset.

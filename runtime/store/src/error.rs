@@ -1,7 +1,7 @@
 //! Why the store refuses.
 
 use glovebox_audit::AuditError;
-use glovebox_meter::{EpsilonExhausted, Exhausted, PrivacyHolder};
+use glovebox_meter::{AccountHolder, EpsilonExhausted, Exhausted, PrivacyHolder};
 use thiserror::Error;
 
 /// Everything that can go wrong here.
@@ -47,9 +47,14 @@ pub enum StoreError {
         /// What was found.
         found: String,
     },
-    /// The budget does not suffice.
-    #[error(transparent)]
-    Exhausted(#[from] Exhausted),
+    /// A budget does not suffice.
+    #[error("{exhausted}")]
+    Exhausted {
+        /// What was asked for and what is allowed.
+        exhausted: Exhausted,
+        /// Whose budget it is.
+        holder: AccountHolder,
+    },
     /// A privacy account does not hold what was asked for.
     #[error("{exhausted}")]
     EpsilonExhausted {

@@ -25,8 +25,15 @@ impl Store {
             let id = before.id.as_str();
             let found: Grant = changes.known(Table::Grants, id)?;
             let (same, found) = (&found == before && after.id == before.id, found.state);
-            // Terms and parties never change; another grant would be another agreement.
-            let kept = after.terms == before.terms
+            // Parties never change; another grant would be another agreement. Terms become narrower, once at a step, and
+            // only before the grant is active.
+            let narrowed = before.state == GrantState::Proposed
+                && after.revision == before.revision.saturating_add(1)
+                && after.terms.is_within(&before.terms)
+                && after.asked.as_deref() == Some(before.asked.as_deref().unwrap_or(&before.terms));
+            let same_terms =
+                after.terms == before.terms && after.revision == before.revision && after.asked == before.asked;
+            let kept = (same_terms || narrowed)
                 && after.suppliers == before.suppliers
                 && after.organisation == before.organisation
                 && after.proposed_by == before.proposed_by;

@@ -31,7 +31,7 @@ mod reviews;
 mod seal;
 mod start;
 
-pub use accounts::Settlement;
+pub use accounts::{BudgetLimits, Settlement};
 pub use cohorts::CohortRow;
 pub use error::StoreError;
 pub use idempotency::{Answer, Claim};

@@ -118,6 +118,7 @@ pub(crate) fn dataset_of(fields: Vec<Field>) -> Dataset {
         source: "made up".into(),
         licence: "CC0-1.0".into(),
         privacy: None,
+        limits: glovebox_catalog::DatasetLimits::default(),
         assessment: None,
         schema: Schema { person_key: fields[0].name.clone(), fields },
     }

@@ -16,8 +16,10 @@ pub use explanation::{Explanation, PrivacyCharge};
 pub use job::{JobEvent, JobState, JobView, ModuleView, ReleaseSummary, SubmitJob};
 pub use ledger::{LedgerEntry, PrivacyLedger};
 pub use lint::{Lint, LintRequest};
-pub use meters::{FuelBucket, GrantMeters, LiveJob, LiveMeters, TimeBucket};
+pub use meters::{DeveloperMeters, FuelBucket, GrantMeters, LiveJob, LiveMeters, TimeBucket};
 pub use page::Page;
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
 pub use review::{FigureChange, ReleaseDifference, ReviewEvidence, ReviewOutput};
-pub use zone::{Decision, EnclaveKey, IngestionReport, NewPrincipal, QuarantineReason, SourceFormat, WhoAmI};
+pub use zone::{
+    ApproveGrant, Decision, EnclaveKey, IngestionReport, NewPrincipal, QuarantineReason, SourceFormat, WhoAmI,
+};

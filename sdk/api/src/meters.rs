@@ -1,6 +1,6 @@
 //! Meters on the wire. Developers get buckets; suppliers, operators and regulators get figures.
 
-use glovebox_catalog::{Budget, GrantId, Isolation, JobId, OrganisationId, Timestamp};
+use glovebox_catalog::{Budget, DatasetId, DeveloperBudget, GrantId, Isolation, JobId, OrganisationId, Timestamp};
 use glovebox_meter::Amounts;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,24 @@ pub struct GrantMeters {
     pub budget: Budget,
     /// What is used up for good. A developer sees what left as it is, fuel and rows as a power of ten,
     /// and nothing of the machine.
+    pub committed: Amounts,
+    /// What running jobs hold.
+    pub reserved: Amounts,
+    /// What the grant's organisation has used of its datasets under all its grants. Suppliers see that of their own.
+    #[serde(default)]
+    pub datasets: Vec<DeveloperMeters>,
+}
+
+/// What a developer organisation may use of a dataset over all its grants, and what it has used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct DeveloperMeters {
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// The organisation.
+    pub organisation: OrganisationId,
+    /// What its supplier allows.
+    pub budget: DeveloperBudget,
+    /// What is used up for good; as coarse as the grant's.
     pub committed: Amounts,
     /// What running jobs hold.
     pub reserved: Amounts,

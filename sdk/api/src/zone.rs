@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use glovebox_catalog::{DatasetId, OrganisationId, PrincipalId, Role, Snapshot};
+use glovebox_catalog::{DatasetId, Narrowing, OrganisationId, PrincipalId, Role, Snapshot};
 use serde::{Deserialize, Serialize};
 
 /// Who the server takes the caller for.
@@ -38,6 +38,18 @@ pub struct Decision {
     /// Why, for people.
     #[serde(default, deserialize_with = "glovebox_catalog::text::lines::<_, 4000>")]
     pub comment: String,
+}
+
+/// Approval of a grant, of all that was asked or of less.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveGrant {
+    /// Why, for people.
+    #[serde(default, deserialize_with = "glovebox_catalog::text::lines::<_, 4000>")]
+    pub comment: String,
+    /// What a supplier takes away; the others then approve what is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrowing: Option<Narrowing>,
 }
 
 /// Format of uploaded rows.

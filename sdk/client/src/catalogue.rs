@@ -1,7 +1,7 @@
 //! Organisations, principals, datasets and their snapshots.
 
 use glovebox_api::{Decision, IngestionReport, NewPrincipal, Page, PrivacyLedger};
-use glovebox_catalog::{Dataset, DatasetId, Organisation, Principal, PrincipalId, Snapshot};
+use glovebox_catalog::{Dataset, DatasetId, DatasetLimits, Organisation, Principal, PrincipalId, Snapshot};
 
 use crate::{Client, ClientError, Paging};
 
@@ -84,6 +84,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn ingestion_report(&self, id: &DatasetId, number: u32) -> Result<IngestionReport, ClientError> {
         self.get(&["datasets", id.as_str(), "snapshots", &number.to_string(), "report"], &[]).await
+    }
+
+    /// `POST /v1/datasets/{id}/limits`: sets what a developer organisation may take of it, and the longest term.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn limit_dataset(&self, id: &DatasetId, limits: &DatasetLimits) -> Result<Dataset, ClientError> {
+        self.post(&["datasets", id.as_str(), "limits"], limits).await
     }
 
     /// `GET /v1/datasets/{id}/privacy`: what was spent of a dataset's privacy limit, as far as the caller may see it.

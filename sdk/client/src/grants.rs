@@ -1,6 +1,6 @@
 //! Grants and the decisions on them.
 
-use glovebox_api::{Decision, Page};
+use glovebox_api::{ApproveGrant, Decision, Page};
 use glovebox_catalog::{Capacity, Grant, GrantId, GrantTerms};
 
 use crate::{Client, ClientError, Paging};
@@ -41,6 +41,14 @@ impl Client {
         decision: &Decision,
     ) -> Result<Grant, ClientError> {
         self.post_with(&["grants", id.as_str(), "approve"], &of(capacity), decision).await
+    }
+
+    /// `POST /v1/grants/{id}/approve` as supplier, with less than was asked.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn approve_narrowed_grant(&self, id: &GrantId, approval: &ApproveGrant) -> Result<Grant, ClientError> {
+        self.post_with(&["grants", id.as_str(), "approve"], &of(Some(Capacity::Supplier)), approval).await
     }
 
     /// `POST /v1/grants/{id}/refuse`. The capacity may be left out by whoever has only one.

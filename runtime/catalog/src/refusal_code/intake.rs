@@ -22,6 +22,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "raise the dataset's grade",
     ),
     entry(
+        "catalog.limits",
+        "each limit of a dataset is at least 1",
+        "a dataset on which nothing may be used is one that is not shared",
+        "raise the limit, leave it out for the default, or set the sharing type `none`",
+    ),
+    entry(
         "catalog.privacy-limit",
         "a dataset's privacy limit has an ε above 0, a δ below 1, and no developer's share above the whole",
         "a limit of nothing is no limit to spend from, and a δ of 1 would allow everything to be published",

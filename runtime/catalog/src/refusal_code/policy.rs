@@ -142,6 +142,18 @@ pub(super) const CODES: &[RefusalCode] = &[
         "ask the security officer for a certificate that matches the file",
     ),
     entry(
+        "policy.narrowing-invalid",
+        "a narrowing takes away from what was asked, leaves something, and adds nothing",
+        "a developer who asked for less would else be given more, unseen by the others who approve",
+        "take away what was asked for, or refuse the grant",
+    ),
+    entry(
+        "policy.narrowing-not-theirs",
+        "a supplier narrows the terms, and of the scopes those of its own datasets",
+        "nobody decides on another's data",
+        "leave out what is not yours, or refuse the grant and say why",
+    ),
+    entry(
         "policy.own-organisation",
         "a reviewer decides on grants in which their organisation has no part, as developer or as supplier",
         "nobody judges their own cause, and a supplier has a say of its own",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use glovebox_api::{IngestionReport, LedgerEntry, PrivacyLedger, QuarantineReason, SourceFormat};
-use glovebox_catalog::{Dataset, DatasetId, Field, PrivacyLimit, Snapshot};
+use glovebox_catalog::{Dataset, DatasetId, DatasetLimits, DeveloperBudget, Field, PrivacyLimit, Snapshot};
 use glovebox_client::every;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -37,6 +37,14 @@ pub(crate) enum DatasetCommand {
     /// List the snapshots of a dataset
     #[command(after_help = "Examples:\n  glovebox dataset snapshots nhanes-2017")]
     Snapshots(One),
+    /// Set what one developer organisation may take of a dataset under all its grants, and the longest term
+    #[command(
+        after_help = "Examples:\n  glovebox dataset limit nhanes-2017 --jobs 200 --cells 20000 --bits 500000\n  \
+        glovebox dataset limit nhanes-2017 --term-days 365\n\n\
+        What is left out stays as it is. A new dataset has 1,000 jobs, 1,000 releases, 100,000 cells,\n\
+        4,000,000 bits, terms of 730 days, or the \"limits\" of the file that registered it. `meter show` shows the use."
+    )]
+    Limit(Limit),
     /// Show what is spent and left of a dataset's privacy limit
     #[command(after_help = "Examples:\n  glovebox dataset privacy nhanes-2017\n\n\
         The supplier, operators and regulators see every account, a developer those of its organisation.")]
@@ -56,6 +64,42 @@ pub(crate) struct Register {
 pub(crate) struct One {
     /// The dataset
     dataset: DatasetId,
+}
+
+#[derive(Args)]
+pub(crate) struct Limit {
+    /// The dataset
+    dataset: DatasetId,
+    /// Jobs that may run
+    #[arg(long, value_name = "NUMBER")]
+    jobs: Option<u64>,
+    /// Releases that may leave
+    #[arg(long, value_name = "NUMBER")]
+    releases: Option<u64>,
+    /// Cells that may leave
+    #[arg(long, value_name = "NUMBER")]
+    cells: Option<u64>,
+    /// Bits that releases may carry at most
+    #[arg(long, value_name = "NUMBER")]
+    bits: Option<u64>,
+    /// Longest term of a grant, in days
+    #[arg(long, value_name = "DAYS")]
+    term_days: Option<u32>,
+}
+
+impl Limit {
+    fn of(&self, limits: DatasetLimits) -> DatasetLimits {
+        let DatasetLimits { per_developer: budget, term_max_days } = limits;
+        DatasetLimits {
+            per_developer: DeveloperBudget {
+                jobs_max: self.jobs.unwrap_or(budget.jobs_max),
+                releases_max: self.releases.unwrap_or(budget.releases_max),
+                cells_max: self.cells.unwrap_or(budget.cells_max),
+                leakage_bits_max: self.bits.unwrap_or(budget.leakage_bits_max),
+            },
+            term_max_days: self.term_days.unwrap_or(term_max_days),
+        }
+    }
 }
 
 #[derive(Args)]
@@ -99,6 +143,11 @@ impl DatasetCommand {
                 let dataset = &dataset;
                 let all = every(|page| async move { client.snapshots(dataset, &page).await }).await?;
                 output.show(&all, || snapshots(&all))
+            }
+            Self::Limit(limit) => {
+                let limits = limit.of(client.dataset(&limit.dataset).await?.limits);
+                let dataset = client.limit_dataset(&limit.dataset, &limits).await?;
+                output.show(&dataset, || shown(&dataset))
             }
             Self::Privacy(One { dataset }) => {
                 let ledger = client.privacy_ledger(&dataset).await?;
@@ -185,6 +234,7 @@ fn shown(dataset: &Dataset) -> String {
         ("source", dataset.source.clone()),
         ("licence", dataset.licence.clone()),
         ("privacy limit", dataset.privacy.as_ref().map(limit).unwrap_or_default()),
+        ("each developer", per_developer(&dataset.limits)),
     ]);
     let row = |field: &Field| {
         let key = if field.name == dataset.schema.person_key { "person key" } else { "" };
@@ -204,6 +254,17 @@ fn shown(dataset: &Dataset) -> String {
     };
     let heading = ["field", "type", "unit", "grade", "identifies", "", "description"];
     format!("{facts}\n{}", text::table(heading, dataset.schema.fields.iter().map(row)))
+}
+
+fn per_developer(limits: &DatasetLimits) -> String {
+    let DatasetLimits { per_developer: budget, term_max_days } = limits;
+    format!(
+        "{} jobs, {} releases, {} cells, {} bits of leakage bound; terms of at most {term_max_days} days",
+        number(budget.jobs_max),
+        number(budget.releases_max),
+        number(budget.cells_max),
+        number(budget.leakage_bits_max)
+    )
 }
 
 fn limit(limit: &PrivacyLimit) -> String {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use glovebox_api::Decision;
-use glovebox_catalog::{Approval, Budget, Capacity, Grant, GrantId, GrantTerms, Isolation};
+use glovebox_api::{ApproveGrant, Decision};
+use glovebox_catalog::{Approval, Budget, Capacity, Grant, GrantId, GrantTerms, Isolation, Narrowing};
 use glovebox_client::every;
 use serde_json::{Value, json};
 
@@ -36,8 +36,14 @@ pub(crate) enum GrantCommand {
     Show(One),
     /// Approve a grant, as supplier of its data or as reviewer
     #[command(after_help = "Examples:\n  glovebox grant approve grt-01k9 --comment 'as agreed'\n  \
-        glovebox grant approve grt-01k9 --as reviewer")]
-    Approve(Decide),
+        glovebox grant approve grt-01k9 --as reviewer\n  glovebox grant approve grt-01k9 --narrow less.json\n\n\
+        A supplier may approve less. What is left out of less.json stays as asked, what is in it can only take away:\n  \
+        {\"scopes\": [{\"dataset\": \"nhanes-2017\", \"fields\": [\"sex\", \"bmi\"],\n               \
+        \"filter\": {\"field\": \"age_years\", \"op\": \"ge\", \"value\": 18}}],\n   \
+        \"valid_until\": \"2027-06-30T00:00:00Z\", \"budget\": {\"jobs_max\": 5, \"leakage_bits_max\": 10000},\n   \
+        \"isolations\": [\"row\"], \"review_required\": true}\n\
+        The others then approve what is left; approvals of the wider terms don't count for it.")]
+    Approve(Approve),
     /// Refuse a grant, for good
     #[command(after_help = "Examples:\n  glovebox grant refuse grt-01k9 --comment 'purpose too wide'")]
     Refuse(Decide),
@@ -84,6 +90,15 @@ pub(crate) struct Decide {
 }
 
 #[derive(Args)]
+pub(crate) struct Approve {
+    #[command(flatten)]
+    decide: Decide,
+    /// What to take away from the terms, as JSON or TOML; for suppliers
+    #[arg(long, value_name = "FILE", conflicts_with = "capacity")]
+    narrow: Option<PathBuf>,
+}
+
+#[derive(Args)]
 pub(crate) struct Stop {
     /// The grant
     grant: GrantId,
@@ -105,9 +120,14 @@ impl GrantCommand {
                 return output.show(&all, || table(&all));
             }
             Self::Show(One { grant }) => client.grant(&grant).await?,
-            Self::Approve(Decide { grant, capacity, comment }) => {
-                client.approve_grant(&grant, capacity, &Decision { comment }).await?
-            }
+            Self::Approve(Approve { decide: Decide { grant, capacity, comment }, narrow }) => match narrow {
+                Some(file) => {
+                    let narrowing: Narrowing = read_document(&file)?;
+                    let approval = ApproveGrant { comment, narrowing: Some(narrowing) };
+                    client.approve_narrowed_grant(&grant, &approval).await?
+                }
+                None => client.approve_grant(&grant, capacity, &Decision { comment }).await?,
+            },
             Self::Refuse(Decide { grant, capacity, comment }) => {
                 client.refuse_grant(&grant, capacity, &Decision { comment }).await?
             }
@@ -186,6 +206,49 @@ fn reviewed(terms: &GrantTerms) -> &'static str {
     }
 }
 
+/// What suppliers have taken away of what was asked, a line each.
+fn cuts(grant: &Grant) -> Vec<String> {
+    let (Some(asked), terms) = (&grant.asked, &grant.terms) else { return Vec::new() };
+    let mut cuts = Vec::new();
+    for (scope, asked) in terms.scopes.iter().zip(&asked.scopes) {
+        let gone: Vec<_> = asked.fields.difference(&scope.fields).cloned().collect();
+        if !gone.is_empty() {
+            cuts.push(format!("{}: without {}", scope.dataset, gone.join(", ")));
+        }
+        if scope.filter != asked.filter {
+            cuts.push(format!("{}: fewer rows, see scope", scope.dataset));
+        }
+    }
+    if terms.valid_from != asked.valid_from || terms.valid_until != asked.valid_until {
+        cuts.push(format!("term asked for: {} to {}", asked.valid_from, asked.valid_until));
+    }
+    let (budget, wanted) = (&terms.budget, &asked.budget);
+    for (name, left, wanted) in [
+        ("jobs", budget.jobs_max, wanted.jobs_max),
+        ("releases", budget.releases_max, wanted.releases_max),
+        ("cells", budget.cells_max, wanted.cells_max),
+        ("bytes out", budget.bytes_out_max, wanted.bytes_out_max),
+        ("bits of leakage bound", budget.leakage_bits_max, wanted.leakage_bits_max),
+        ("rows", budget.rows_max, wanted.rows_max),
+        ("fuel", budget.fuel_max_units, wanted.fuel_max_units),
+    ] {
+        if left != wanted {
+            cuts.push(format!("{} of {} {name}", number(left), number(wanted)));
+        }
+    }
+    if budget.epsilon_max != wanted.epsilon_max {
+        cuts.push(format!("ε {} of {}", budget.epsilon_max, wanted.epsilon_max));
+    }
+    let gone: Vec<_> = asked.isolations.difference(&terms.isolations).map(text::name).collect();
+    if !gone.is_empty() {
+        cuts.push(format!("without isolation {}", gone.join(", ")));
+    }
+    if terms.review_required != asked.review_required {
+        cuts.push("every release waits for reviewers".to_owned());
+    }
+    cuts
+}
+
 fn shown(grant: &Grant) -> String {
     let terms = &grant.terms;
     let scopes = terms.scopes.iter().map(|scope| {
@@ -195,7 +258,7 @@ fn shown(grant: &Grant) -> String {
     });
     let recipients = terms.recipients.iter().map(|r| format!("{} ({})", r.organisation, r.jurisdiction));
     let budget = &terms.budget;
-    let approved: Vec<_> = grant.approvals.iter().filter(|a| a.approved).collect();
+    let approved: Vec<_> = grant.approvals.iter().filter(|a| a.approved && a.revision == grant.revision).collect();
     let missing = grant
         .suppliers
         .iter()
@@ -231,11 +294,17 @@ fn shown(grant: &Grant) -> String {
         ("isolations", text::names(&terms.isolations)),
         ("review", reviewed(terms).to_owned()),
         ("agreement", format!("SM3 {}", terms.agreement_sm3)),
+        ("cut", cuts(grant).join("\n")),
         ("suspended by", text::names(&grant.suspended_by)),
         ("waits for", missing.join(", ")),
     ]);
     let row = |a: &Approval| {
-        let said = if a.approved { "approved" } else { "refused" };
+        let said = match (a.approved, a.revision == grant.revision) {
+            (true, true) if a.narrowing.is_some() => "approved less",
+            (true, true) => "approved",
+            (true, false) => "approved wider terms",
+            (false, _) => "refused",
+        };
         [
             text::name(&a.capacity),
             a.principal.to_string(),

@@ -1,5 +1,6 @@
 //! `glovebox meter`: budgets, their use, and what runs now.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 
 use anyhow::ensure;
@@ -94,7 +95,36 @@ fn budgets(grants: &[GrantMeters]) -> String {
             ]
         })
     });
-    text::table(["grant", "meter", "used", "", "of", "left"], rows)
+    let budgets = text::table(["grant", "meter", "used", "", "of", "left"], rows);
+    // Several grants of one organisation share the account of a dataset: it stands there once.
+    let shared: BTreeMap<_, _> = grants
+        .iter()
+        .flat_map(|grant| grant.datasets.iter().map(|of| ((of.dataset.clone(), of.organisation.clone()), of)))
+        .collect();
+    let rows = shared.values().flat_map(|of| {
+        let used = of.committed.add(&of.reserved);
+        let limits = [
+            ("jobs", used.jobs, of.budget.jobs_max),
+            ("releases", used.releases, of.budget.releases_max),
+            ("cells", used.cells, of.budget.cells_max),
+            ("bits", used.leakage_bits, of.budget.leakage_bits_max),
+        ];
+        limits.into_iter().enumerate().map(|(index, (name, used, limit))| {
+            let shown = |text: String| if index == 0 { text } else { String::new() };
+            let left = text::short_number(limit.saturating_sub(used));
+            [
+                shown(of.dataset.to_string()),
+                shown(of.organisation.to_string()),
+                name.to_owned(),
+                bar(used, limit, 20),
+                text::short_number(used),
+                text::short_number(limit),
+                left,
+            ]
+        })
+    });
+    let heading = ["dataset, all grants", "organisation", "meter", "used", "", "of", "left"];
+    if shared.is_empty() { budgets } else { format!("{budgets}\n\n{}", text::table(heading, rows)) }
 }
 
 fn snapshot(live: &LiveMeters) -> String {

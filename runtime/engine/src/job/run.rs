@@ -6,7 +6,7 @@ use glovebox_gate::{Release, ReviewCandidate, Unguarded};
 use glovebox_meter::Amounts;
 use glovebox_policy::{Action, Permit, PermitRequest};
 use glovebox_sandbox::{CancelFlag, Compiled, FailureClass, Progress, RunError, RunMeters, inspect};
-use glovebox_store::{JobPatch, JobRow, ModuleRow};
+use glovebox_store::{BudgetLimits, JobPatch, JobRow, ModuleRow};
 use glovebox_vault::ViewMeters;
 
 use crate::counters::Counters;
@@ -168,10 +168,13 @@ impl Engine {
         let terms = &case.grant.terms;
         let privacy = privacy_of(case.request.privacy, &case.module.manifest, terms, &case.dataset, profile)
             .map_err(EngineError::Refused)?;
-        let limit = Amounts::from(&terms.budget);
+        let limits = BudgetLimits {
+            grant: Amounts::from(&terms.budget),
+            developer: Amounts::from(&case.dataset.limits.per_developer),
+        };
         let asked = worst_case(case, profile, &self.inner.config.limits);
         let draft = self.own_draft("budget.reserve", &case.row.id).with("grant", &case.grant.id);
-        self.store().reserve_with_privacy(&case.grant.id, &limit, asked, privacy.as_ref(), &case.row.id, draft)?;
+        self.store().reserve_with_privacy(&case.grant.id, &limits, asked, privacy.as_ref(), &case.row.id, draft)?;
         Ok(())
     }
 

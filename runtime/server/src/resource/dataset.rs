@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use glovebox_api::{Page, PrivacyLedger};
-use glovebox_catalog::{Dataset, DatasetId};
+use glovebox_catalog::{Dataset, DatasetId, DatasetLimits};
 
 use crate::app::App;
 use crate::input::{Asked, Paging, Place, Who, Write};
@@ -32,6 +32,19 @@ pub(crate) async fn register(
     Write { body, once }: Write<Dataset>,
 ) -> Result<Response, Failure> {
     app.write(&caller, once, StatusCode::CREATED, move |engine, caller| engine.register_dataset(caller, body)).await
+}
+
+/// Sets what a developer organisation may take of the dataset under all its grants, and the longest term of a grant.
+#[utoipa::path(post, path = "/v1/datasets/{id}/limits", tag = "datasets", params(("id" = DatasetId, Path)),
+    request_body = DatasetLimits, responses((status = 200, body = Dataset)))]
+pub(crate) async fn limit(
+    State(app): State<App>,
+    Who(caller): Who,
+    place: Place,
+    Write { body, once }: Write<DatasetLimits>,
+) -> Result<Response, Failure> {
+    let id: DatasetId = place.read("id")?;
+    app.write(&caller, once, StatusCode::OK, move |engine, caller| engine.limit_dataset(caller, &id, body)).await
 }
 
 /// One dataset with its schema.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use glovebox_api::{Decision, Page};
+use glovebox_api::{ApproveGrant, Decision, Page};
 use glovebox_catalog::{Capacity, Grant, GrantId, GrantTerms};
 use glovebox_engine::GrantAction;
 use serde::Deserialize;
@@ -53,17 +53,25 @@ pub(crate) struct In {
     capacity: Option<Capacity>,
 }
 
-/// Approves a grant. It is active once every supplier concerned and a reviewer have.
+/// Approves a grant, of all that was asked or, for a supplier, of less. It is active once every supplier concerned and a
+/// reviewer have approved the terms as they stand.
 #[utoipa::path(post, path = "/v1/grants/{id}/approve", tag = "grants", params(("id" = GrantId, Path), In),
-    request_body = Decision, responses((status = 200, body = Grant)))]
+    request_body = ApproveGrant, responses((status = 200, body = Grant)))]
 pub(crate) async fn approve(
     State(app): State<App>,
     Who(caller): Who,
     place: Place,
     Asked(In { capacity }): Asked<In>,
-    write: Write<Decision>,
+    Write { body, once }: Write<ApproveGrant>,
 ) -> Result<Response, Failure> {
-    decide(app, caller, place, GrantAction::Approve { capacity }, write).await
+    let ApproveGrant { comment, narrowing } = body;
+    let decision = Decision { comment };
+    let id: GrantId = place.read("id")?;
+    app.write(&caller, once, StatusCode::OK, move |engine, caller| match narrowing {
+        Some(narrowing) => engine.narrow_grant(caller, &id, &narrowing, &decision),
+        None => engine.decide_grant(caller, &id, GrantAction::Approve { capacity }, decision),
+    })
+    .await
 }
 
 /// Refuses a grant, for good.

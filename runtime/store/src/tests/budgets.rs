@@ -1,10 +1,10 @@
 //! Budgets: reserved before, committed or refunded after, never un-spent.
 
 use glovebox_gm::SigningKey;
-use glovebox_meter::{Account, Amounts, Meter};
+use glovebox_meter::{Account, AccountHolder, Amounts, Meter};
 
 use super::fixtures::*;
-use crate::{JobPatch, Slice, Store, StoreError};
+use crate::{BudgetLimits, JobPatch, Slice, Store, StoreError};
 
 fn account(store: &Store) -> Account {
     store.account(&grant_id()).unwrap().unwrap()
@@ -35,7 +35,7 @@ fn what_does_not_fit_is_not_reserved() {
     let size = store.tree_head(now()).unwrap().size;
     let asked = store.reserve(&grant_id(), &limit(1_000), amounts(401), &job_id(2), draft("job.reserve"));
     match asked {
-        Err(StoreError::Exhausted(exhausted)) => {
+        Err(StoreError::Exhausted { exhausted, holder: AccountHolder::Grant }) => {
             assert_eq!((exhausted.meter, exhausted.left), (Meter::Fuel, 400));
         }
         other => panic!("{other:?}"),
@@ -73,7 +73,7 @@ fn overdraft_is_committed_in_full() {
     assert_eq!(account(&store).committed.fuel_units, 5_000);
     store.insert_job(&job(2), draft("job.submit")).unwrap();
     let asked = store.reserve(&grant_id(), &limit(1_000), amounts(1), &job_id(2), draft("job.reserve"));
-    assert!(matches!(asked, Err(StoreError::Exhausted(_))));
+    assert!(matches!(asked, Err(StoreError::Exhausted { .. })));
 }
 
 #[test]
@@ -153,4 +153,40 @@ fn accounts_add_up_under_many_threads() {
     let end = account(&store);
     assert_eq!((end.committed.fuel_units, end.committed.jobs), (4 * 10 * (1 + 2 + 3 + 4 + 5), 24));
     assert_eq!(end.reserved, Amounts::default());
+}
+
+#[test]
+fn six_grants_share_what_the_supplier_allows_a_developer() {
+    let store = furnished();
+    let limits = BudgetLimits { developer: Amounts { fuel_units: 1_000, ..Amounts::UNLIMITED }, ..limit(600) };
+    let grants: Vec<_> = (2..=7).map(|n| glovebox_catalog::GrantId::new(format!("grt-{n}")).unwrap()).collect();
+    let mut reserved = Vec::new();
+    for (number, id) in (1..).zip(&grants) {
+        store.put_grant(&grant(id), draft("grant.propose")).unwrap();
+        let row = crate::JobRow { grant: id.clone(), ..job(number) };
+        store.insert_job(&row, draft("job.submit")).unwrap();
+        reserved.push(store.reserve(id, &limits, amounts(400), &job_id(number), draft("job.reserve")));
+    }
+    // Each grant has its own fresh budget; the organisation's holds two of them.
+    assert!(reserved[0].is_ok() && reserved[1].is_ok());
+    for refused in &reserved[2..] {
+        let Err(StoreError::Exhausted { exhausted, holder: AccountHolder::Developer }) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!((exhausted.meter, exhausted.limit, exhausted.left), (Meter::Fuel, 1_000, 200));
+    }
+    // What did not fit there is not held by the grant either.
+    assert_eq!(store.account(&grants[2]).unwrap(), None);
+    let shared = || store.developer_account(&dataset("table").id, &company()).unwrap().unwrap();
+    assert_eq!(shared().reserved.fuel_units, 800);
+    // What ends is committed, or free again, in both.
+    store.transition(&job_id(1), &["queued"], "running", JobPatch::default(), draft("job.start")).unwrap();
+    store.settle(failure(1, amounts(100)), draft("job.fail")).unwrap();
+    store.refund(&job_id(2), draft("job.refund")).unwrap();
+    assert_eq!((shared().committed.fuel_units, shared().reserved), (100, Amounts::default()));
+    assert_eq!(store.account(&grants[0]).unwrap().unwrap().committed.fuel_units, 100);
+    assert_eq!(store.account(&grants[1]).unwrap().unwrap().reserved, Amounts::default());
+    // A raise by the supplier counts from the next job on.
+    let raised = BudgetLimits { developer: Amounts::UNLIMITED, ..limits };
+    store.reserve(&grants[2], &raised, amounts(400), &job_id(3), draft("job.reserve")).unwrap();
 }

@@ -12,7 +12,7 @@ use glovebox_catalog::{
 use glovebox_gm::{Key256, SigningKey, sm3};
 use glovebox_meter::Amounts;
 
-use crate::{JobRow, ModuleRow, ReleaseRow, Settlement, StateKey, Store, StoreError};
+use crate::{BudgetLimits, JobRow, ModuleRow, ReleaseRow, Settlement, StateKey, Store, StoreError};
 
 pub(crate) fn now() -> Timestamp {
     Timestamp::parse("2026-11-23T08:00:00Z").unwrap()
@@ -75,6 +75,7 @@ pub(crate) fn dataset(id: &str) -> Dataset {
         source: "made up".into(),
         licence: "CC0-1.0".into(),
         privacy: None,
+        limits: glovebox_catalog::DatasetLimits::default(),
         assessment: None,
         schema: Schema { person_key: "id".into(), fields: Vec::new() },
     }
@@ -124,6 +125,8 @@ pub(crate) fn grant(id: &GrantId) -> Grant {
         },
         suppliers: [hospital()].into(),
         approvals: Vec::new(),
+        revision: 0,
+        asked: None,
         suspended_by: Default::default(),
         state: GrantState::Active,
     }
@@ -176,8 +179,8 @@ pub(crate) fn amounts(fuel_units: u64) -> Amounts {
     Amounts { jobs: 1, fuel_units, ..Amounts::default() }
 }
 
-pub(crate) fn limit(fuel_units: u64) -> Amounts {
-    Amounts { fuel_units, ..Amounts::UNLIMITED }
+pub(crate) fn limit(fuel_units: u64) -> BudgetLimits {
+    BudgetLimits { grant: Amounts { fuel_units, ..Amounts::UNLIMITED }, developer: Amounts::UNLIMITED }
 }
 
 pub(crate) fn release(number: u64) -> ReleaseRow {
@@ -271,7 +274,7 @@ pub(crate) fn furnished() -> Store {
 }
 
 /// Submits, reserves and starts a job.
-pub(crate) fn start(store: &Store, number: u64, reserved: Amounts, limit: &Amounts) {
+pub(crate) fn start(store: &Store, number: u64, reserved: Amounts, limit: &BudgetLimits) {
     store.insert_job(&job(number), draft("job.submit")).unwrap();
     store.reserve(&grant_id(), limit, reserved, &job_id(number), draft("job.reserve")).unwrap();
     let patch = crate::JobPatch { started_at: Some(now()), snapshot: Some(1), ..Default::default() };

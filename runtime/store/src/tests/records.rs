@@ -152,3 +152,32 @@ fn a_request_sent_again_gets_the_first_answer() {
     );
     assert_eq!(store.claim(&who, "k", another, now()).unwrap(), Claim::New);
 }
+
+#[test]
+fn the_terms_of_a_grant_become_narrower_and_never_wider() {
+    let store = furnished();
+    let before = store.grant(&grant_id()).unwrap().unwrap();
+    let before = glovebox_catalog::Grant { state: glovebox_catalog::GrantState::Proposed, ..before };
+    let id = glovebox_catalog::GrantId::new("grt-9").unwrap();
+    let mut before = glovebox_catalog::Grant { id, ..before };
+    let fields = ["sex".to_owned()].into();
+    before.terms.scopes = vec![glovebox_catalog::DatasetScope { dataset: dataset("table").id, fields, filter: None }];
+    store.put_grant(&before, draft("grant.propose")).unwrap();
+    let narrowed = |change: &dyn Fn(&mut glovebox_catalog::GrantTerms)| {
+        let mut after = before.clone();
+        (after.revision, after.asked) = (1, Some(Box::new(before.terms.clone())));
+        change(&mut after.terms);
+        after
+    };
+    let wider = narrowed(&|terms| terms.budget.jobs_max += 1);
+    let longer = narrowed(&|terms| terms.valid_until = terms.valid_until.plus_days(1));
+    let more = narrowed(&|terms| terms.scopes[0].fields.extend(["hiv".to_owned()]));
+    let unsaid = glovebox_catalog::Grant { asked: None, ..narrowed(&|terms| terms.budget.cells_max = 1) };
+    let same = glovebox_catalog::Grant { revision: 0, asked: None, ..narrowed(&|terms| terms.budget.cells_max = 1) };
+    for after in [wider, longer, more, unsaid, same] {
+        assert!(matches!(store.update_grant(&before, &after, draft("x")), Err(StoreError::Conflict { .. })));
+    }
+    let after = narrowed(&|terms| terms.budget.cells_max = 1);
+    store.update_grant(&before, &after, draft("grant.approve")).unwrap();
+    assert_eq!(store.grant(&after.id).unwrap(), Some(after));
+}
