@@ -70,3 +70,21 @@ async fn a_guest_spins_on_a_secret() {
     // Twelve of twenty-four picked blindly are all the right ones once in 2.7 million.
     measured("a_guest_spins_on_a_secret", "50 %", &at_least(without, 0.75), &at_most(with, 0.92));
 }
+
+/// Everybody may read the size of the log. Whoever saw it grow when a run was over, and not when its end shows, would have
+/// the stopwatch back.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_does_not_grow_when_a_run_is_over() {
+    let arena = Arena::start_with(Vec::new(), |config| config.pace_step = Duration::from_secs(2)).await;
+    let side = arena.side("clinic", &People::draw(60, 41), "default").await;
+    let ran = side.run(spinner(0)).await;
+    assert!(ran.is_released());
+    let job = ran.job.unwrap();
+    let regulator = arena.zone.client("regulator");
+    let resource = format!("job/{}", job.id);
+    let events = regulator.audit_events(&Default::default(), None, Some(&resource)).await.unwrap().items;
+    let at = |action: &str| events.iter().find(|event| event.action == action).map(|event| event.at.unix_ms()).unwrap();
+    let (claimed, ended) = (at("job.claim"), job.ended_at.unwrap().unix_ms());
+    assert!(claimed >= ended, "claimed {} ms before the end shows: {events:?}", ended - claimed);
+    assert!(ended - at("view.open") >= 2_000);
+}

@@ -1,8 +1,8 @@
 //! The differencing guard at work: what was released of each dataset, kept at hand, and who was judged when.
 //!
-//! A job is judged against everything that was claimed when it began. Its own sets of persons are claimed, sealed and on
-//! disk, before its end shows: a claim is made alone, and a job that was judged without knowledge of another's claim has
-//! its sets judged once more. What is claimed and does not leave after all makes the guard stricter, never laxer.
+//! A job is judged against everything that was claimed when it began. Its own sets of persons are claimed, sealed and
+//! on disk, when its end may show and before it does: a claim is made alone, and a job that was judged without knowledge
+//! of another's claim has its sets judged once more. What is claimed and stays makes the guard stricter, never laxer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -152,8 +152,8 @@ impl Engine {
             })
         };
         let rows = (known.next..).zip(&cohorts).map(seal).collect::<Result<Vec<_>, EngineError>>()?;
-        let draft = self.own_draft("job.claim", job).with("cohorts", rows.len());
-        self.store().claim_cohorts(job, &rows, draft)?;
+        // How many sets differ from one another depends on who is in them: the event does not tell.
+        self.store().claim_cohorts(job, &rows, self.own_draft("job.claim", job))?;
         // What is known is changed in place, but for whoever is being judged: that one keeps what it began with.
         self.with_entry(dataset, |entry| entry.known = None);
         let changed = Arc::make_mut(&mut known);

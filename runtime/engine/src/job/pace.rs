@@ -6,6 +6,7 @@
 //! in the second half of the step. One person can spend at most its own fuel, some milliseconds: that moves the odds of a
 //! later step by those milliseconds over half a step, and each look costs a job of the budget.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use glovebox_sandbox::CancelFlag;
@@ -16,24 +17,28 @@ use crate::EngineError;
 const LOOK: Duration = Duration::from_millis(5);
 
 /// The clock of one job.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pace {
     started: Instant,
     step: Duration,
     /// Share of a step's second half at which its brink lies, 0 to 1.
     draw: f64,
+    /// The step at which it shows, once the run is over.
+    shown: Arc<OnceLock<Duration>>,
 }
 
 impl Pace {
     /// Starts the clock.
     pub(crate) fn start(step: Duration) -> Result<Self, EngineError> {
         let random = getrandom::u32().map_err(|error| EngineError::internal("draw a random number", error))?;
-        Ok(Self { started: Instant::now(), step, draw: f64::from(random) / f64::from(u32::MAX) })
+        let draw = f64::from(random) / f64::from(u32::MAX);
+        Ok(Self { started: Instant::now(), step, draw, shown: Arc::default() })
     }
 
-    /// Waits until the end may show, or until the job is stopped. The answer is the time after the start that is told.
+    /// Waits until the end may show, or until the job is stopped. The answer is the time after the start that is told: the
+    /// first call decides it, so that what is done between two calls moves nothing.
     pub(crate) fn wait(&self, cancel: &CancelFlag) -> Duration {
-        let told = self.told(self.started.elapsed());
+        let told = *self.shown.get_or_init(|| self.told(self.started.elapsed()));
         while !cancel.is_cancelled() {
             let left = told.saturating_sub(self.started.elapsed());
             if left.is_zero() {
@@ -66,7 +71,7 @@ mod tests {
     use super::*;
 
     fn pace(draw: f64) -> Pace {
-        Pace { started: Instant::now(), step: Duration::from_millis(100), draw }
+        Pace { started: Instant::now(), step: Duration::from_millis(100), draw, shown: Arc::default() }
     }
 
     #[test]
@@ -99,6 +104,15 @@ mod tests {
     fn without_a_step_ends_show_at_once() {
         let pace = Pace { step: Duration::ZERO, ..pace(0.5) };
         assert_eq!(pace.told(Duration::from_millis(17)), Duration::from_millis(17));
+    }
+
+    #[test]
+    fn the_first_wait_decides_what_is_told() {
+        let pace = Pace { step: Duration::from_millis(10), ..pace(1.0) };
+        let told = pace.wait(&CancelFlag::new());
+        // Past its brink: a new look at the clock would tell the next step.
+        std::thread::sleep(told);
+        assert_eq!(pace.wait(&CancelFlag::new()), told);
     }
 
     #[test]

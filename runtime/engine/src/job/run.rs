@@ -10,6 +10,7 @@ use glovebox_store::{BudgetLimits, JobPatch, JobRow, ModuleRow};
 use glovebox_vault::ViewMeters;
 
 use crate::counters::Counters;
+use crate::job::cohorts::{Asked, Guarding};
 use crate::job::desk::Running;
 use crate::job::ending::{Ending, Handover};
 use crate::job::judgement::Judged;
@@ -230,10 +231,8 @@ impl Engine {
             };
             self.step(Step::Gated);
             // Whoever stopped it while the tables were judged was told so: nothing leaves after that.
-            if running.is_interrupted() {
-                return Ok(Ending::Interrupted);
-            } else if running.cancel.is_cancelled() {
-                return Ok(Ending::Killed { used });
+            if let Some(stopped) = stopped(running, used) {
+                return Ok(stopped);
             }
             let release = match judged {
                 Judged::Release(release) => release,
@@ -254,18 +253,38 @@ impl Engine {
         let count = rounds.count().max(1);
         let release = rounds.finish(manifest, last).within(leakage_bound(case, profile));
         let used = used(&held, &spent.meters, spent.bytes_read);
-        if let Some((guarding, asked)) = guarding.as_ref().zip(asked) {
-            let patience = RoundPatience::start(&running.cancel, wall);
-            match self.claim_cohorts(&case.row.id, guarding, asked, &patience)? {
-                Ok(true) => {}
-                Ok(false) => return Ok(overtaken(&release, used)),
-                Err(why) => return Ok(self.broken_off(case, running, &interrupted(why), used)),
-            }
+        if let Some((guarding, asked)) = guarding.as_ref().zip(asked)
+            && let Some(ending) = self.claim(case, running, guarding, asked, &release, used)?
+        {
+            return Ok(ending);
         }
         if self.needs_review(case) {
             return Ok(to_review(ReviewCandidate::from(&release), used, count));
         }
         self.ending_of(&release, held, used, count)
+    }
+
+    /// Claims the sets behind a release once its end may show; an ending when it may not leave.
+    fn claim(
+        &self,
+        case: &Case,
+        running: &Running,
+        guarding: &Guarding,
+        asked: Asked<'_>,
+        release: &Release,
+        used: Amounts,
+    ) -> Result<Option<Ending>, EngineError> {
+        // A claim is an event, and everybody sees the log grow: it may not grow at the moment at which the run was over.
+        running.pace.wait(&running.cancel);
+        if let Some(stopped) = stopped(running, used) {
+            return Ok(Some(stopped));
+        }
+        let patience = RoundPatience::start(&running.cancel, self.inner.config.limits.wall);
+        Ok(match self.claim_cohorts(&case.row.id, guarding, asked, &patience)? {
+            Ok(true) => None,
+            Ok(false) => Some(overtaken(release, used)),
+            Err(why) => Some(self.broken_off(case, running, &interrupted(why), used)),
+        })
     }
 
     /// The end of a job whose run or update ended before its tables could be judged.
@@ -296,6 +315,15 @@ impl Engine {
         let name = &grant.terms.disclosure_profile;
         let found = self.inner.profiles.get(name);
         found.ok_or_else(|| EngineError::Internal(format!("disclosure profile `{name}` is not loaded")))
+    }
+}
+
+/// The end of a job that somebody stopped.
+fn stopped(running: &Running, used: Amounts) -> Option<Ending> {
+    if running.is_interrupted() {
+        Some(Ending::Interrupted)
+    } else {
+        running.cancel.is_cancelled().then_some(Ending::Killed { used })
     }
 }
 
