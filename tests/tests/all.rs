@@ -4,6 +4,7 @@
 
 mod attacks;
 mod authority;
+mod channels;
 mod contributions;
 mod crash;
 mod doors;
