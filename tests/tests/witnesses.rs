@@ -96,8 +96,21 @@ async fn made(folder: &Path) -> (PathBuf, Contents, Witnesses) {
     (state, contents, Witnesses::of(&key).await)
 }
 
+/// Opens an enclave. The one before may be asking a witness just now, and lets go of the folder when it has asked.
+fn open(config: &Config) -> Result<Engine, String> {
+    let start = Instant::now();
+    loop {
+        match Engine::open(config.clone(), PASSPHRASE).map_err(|error| error.to_string()) {
+            Err(fault) if fault.contains("in use") && start.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            opened => return opened,
+        }
+    }
+}
+
 fn start(config: Config) -> Engine {
-    let engine = Engine::open(config, PASSPHRASE).unwrap();
+    let engine = open(&config).unwrap();
     engine.start();
     engine
 }
@@ -136,6 +149,14 @@ impl Steps {
     }
 }
 
+/// Runs a test to its end. A job that waits for witnesses keeps a thread; one that a failed test leaves behind is not waited for.
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(test)));
+    runtime.shutdown_background();
+    ended.unwrap();
+}
+
 async fn until(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
@@ -157,209 +178,219 @@ fn assert_evidence(fork: &Fork, key: &VerifyingKey) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_witnesses_a_release_leaves_and_its_receipt_says_who_cosigned() {
-    let folder = tempfile::tempdir().unwrap();
-    let (state, contents, witnesses) = made(folder.path()).await;
-    let engine = start(witnesses.config(&state));
-    let job = releases_one(&engine, &contents).await;
-    let (key, policy) = (enclave::key(&engine), witnesses.policy());
-    let receipt = engine.job_receipt(&caller("developer"), &job.id).unwrap();
-    assert!(receipt.verify_witnessed(&key, &policy).unwrap().len() >= 2);
-    let document = engine.release_bytes(&caller("developer"), &job.release.unwrap(), ReleaseFormat::Json).unwrap();
-    assert_eq!(receipt.verify_output(&document), Ok(()));
-    // The one that left before there were witnesses is covered too: the whole log is.
-    let first = jobs(&engine).pop().unwrap();
-    let receipt = engine.job_receipt(&caller("developer"), &first.id).unwrap();
-    assert!(receipt.verify_witnessed(&key, &policy).is_ok());
-    let lines: Vec<String> = engine.export(&caller("regulator")).unwrap().map(Result::unwrap).collect();
-    let text: String = lines.iter().map(|line| format!("{}\n", line.trim_end())).collect();
-    let summary = verify_export(text.as_bytes(), &key, None).unwrap();
-    assert!(policy.verify(&summary.head, &summary.cosignatures).is_ok());
-    assert!((0..3).all(|index| witnesses.forks(index).is_empty()));
-    stop(engine).await;
+#[test]
+fn with_witnesses_a_release_leaves_and_its_receipt_says_who_cosigned() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, contents, witnesses) = made(folder.path()).await;
+        let engine = start(witnesses.config(&state));
+        let job = releases_one(&engine, &contents).await;
+        let (key, policy) = (enclave::key(&engine), witnesses.policy());
+        let receipt = engine.job_receipt(&caller("developer"), &job.id).unwrap();
+        assert!(receipt.verify_witnessed(&key, &policy).unwrap().len() >= 2);
+        let document = engine.release_bytes(&caller("developer"), &job.release.unwrap(), ReleaseFormat::Json).unwrap();
+        assert_eq!(receipt.verify_output(&document), Ok(()));
+        // The one that left before there were witnesses is covered too: the whole log is.
+        let first = jobs(&engine).pop().unwrap();
+        let receipt = engine.job_receipt(&caller("developer"), &first.id).unwrap();
+        assert!(receipt.verify_witnessed(&key, &policy).is_ok());
+        let lines: Vec<String> = engine.export(&caller("regulator")).unwrap().map(Result::unwrap).collect();
+        let text: String = lines.iter().map(|line| format!("{}\n", line.trim_end())).collect();
+        let summary = verify_export(text.as_bytes(), &key, None).unwrap();
+        assert!(policy.verify(&summary.head, &summary.cosignatures).is_ok());
+        assert!((0..3).all(|index| witnesses.forks(index).is_empty()));
+        stop(engine).await;
+    });
 }
 
 /// The attack that seals and counters inside of the folder don't see: all of it is put back, and a spent budget with it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_folder_that_was_put_back_reads_no_row_and_releases_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let (state, contents, witnesses) = made(folder.path()).await;
-    let engine = start(witnesses.config(&state));
-    releases_one(&engine, &contents).await;
-    stop(engine).await;
-    let backup = folder.path().join("backup");
-    copy(&state, &backup);
-    let engine = start(witnesses.config(&state));
-    releases_one(&engine, &contents).await;
-    stop(engine).await;
-    std::fs::remove_dir_all(&state).unwrap();
-    copy(&backup, &state);
+#[test]
+fn a_folder_that_was_put_back_reads_no_row_and_releases_nothing() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, contents, witnesses) = made(folder.path()).await;
+        let engine = start(witnesses.config(&state));
+        releases_one(&engine, &contents).await;
+        stop(engine).await;
+        let backup = folder.path().join("backup");
+        copy(&state, &backup);
+        let engine = start(witnesses.config(&state));
+        releases_one(&engine, &contents).await;
+        stop(engine).await;
+        std::fs::remove_dir_all(&state).unwrap();
+        copy(&backup, &state);
 
-    let steps = Steps::default();
-    let engine = start(steps.watch(witnesses.config(&state)));
-    let before = releases(&engine);
-    assert_eq!(before.len(), 2, "what left before and was cosigned is still there");
-    let job = submit(&engine, &contents);
-    until("the job has its reservation", || steps.has(Step::Reserved)).await;
-    tokio::time::sleep(A_WHILE).await;
-    assert!(!steps.has(Step::Ran), "rows were read");
-    assert_eq!(engine.job(&caller("developer"), &job.id).unwrap().state, JobState::Running);
-    assert_eq!(releases(&engine), before);
-    let trouble: Vec<_> = engine.figures().unwrap().witnesses.into_iter().filter_map(|w| w.trouble).collect();
-    assert_eq!(trouble.len(), 3);
-    assert!(trouble.iter().all(|trouble| trouble.contains("put back")), "{trouble:?}");
-    let key = enclave::key(&engine);
-    for (index, name) in NAMES.into_iter().enumerate() {
-        let forks = witnesses.forks(index);
-        assert!(!forks.is_empty(), "{name}");
-        forks.iter().for_each(|fork| assert_evidence(fork, &key));
-    }
-    // It can be stopped: the job waits, and can be taken up by nobody but the true enclave.
-    engine.cancel_job(&caller("developer"), &job.id).unwrap();
-    stop(engine).await;
+        let steps = Steps::default();
+        let engine = start(steps.watch(witnesses.config(&state)));
+        let before = releases(&engine);
+        assert_eq!(before.len(), 2, "what left before and was cosigned is still there");
+        let job = submit(&engine, &contents);
+        until("the job has its reservation", || steps.has(Step::Reserved)).await;
+        tokio::time::sleep(A_WHILE).await;
+        assert!(!steps.has(Step::Ran), "rows were read");
+        assert_eq!(engine.job(&caller("developer"), &job.id).unwrap().state, JobState::Running);
+        assert_eq!(releases(&engine), before);
+        let trouble: Vec<_> = engine.figures().unwrap().witnesses.into_iter().filter_map(|w| w.trouble).collect();
+        assert_eq!(trouble.len(), 3);
+        assert!(trouble.iter().all(|trouble| trouble.contains("put back")), "{trouble:?}");
+        let key = enclave::key(&engine);
+        until("every witness has evidence", || (0..3).all(|index| !witnesses.forks(index).is_empty())).await;
+        for index in 0..3 {
+            witnesses.forks(index).iter().for_each(|fork| assert_evidence(fork, &key));
+        }
+        // It can be stopped: the job waits, and can be taken up by nobody but the true enclave.
+        engine.cancel_job(&caller("developer"), &job.id).unwrap();
+        stop(engine).await;
 
-    // Without witnesses nothing notices: the attack works.
-    let unwitnessed = folder.path().join("unwitnessed");
-    copy(&backup, &unwitnessed);
-    let engine = start(enclave::config(&unwitnessed));
-    releases_one(&engine, &contents).await;
-    stop(engine).await;
+        // Without witnesses nothing notices: the attack works.
+        let unwitnessed = folder.path().join("unwitnessed");
+        copy(&backup, &unwitnessed);
+        let engine = start(enclave::config(&unwitnessed));
+        releases_one(&engine, &contents).await;
+        stop(engine).await;
+    });
 }
 
 /// Two enclaves from one folder: the one that is cosigned first is the log, the other stands still, however far it goes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_that_goes_its_own_way_releases_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let (state, contents, witnesses) = made(folder.path()).await;
-    let fork = folder.path().join("fork");
-    copy(&state, &fork);
-    let engine = start(witnesses.config(&state));
-    releases_one(&engine, &contents).await;
-    let size = enclave::head(&engine).head.size;
+#[test]
+fn a_copy_that_goes_its_own_way_releases_nothing() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, contents, witnesses) = made(folder.path()).await;
+        let fork = folder.path().join("fork");
+        copy(&state, &fork);
+        let engine = start(witnesses.config(&state));
+        releases_one(&engine, &contents).await;
+        let size = enclave::head(&engine).head.size;
 
-    let steps = Steps::default();
-    let copied = Engine::open(steps.watch(witnesses.config(&fork)), PASSPHRASE).unwrap();
-    // It has more events than any witness knows before it asks the first time.
-    while enclave::head(&copied).head.size <= size + 10 {
-        assert!(copied.events(&caller("developer"), &Default::default()).is_err());
-    }
-    copied.start();
-    let job = submit(&copied, &contents);
-    until("the job has its reservation", || steps.has(Step::Reserved)).await;
-    until("every witness has evidence", || (0..3).all(|index| !witnesses.forks(index).is_empty())).await;
-    tokio::time::sleep(A_WHILE).await;
-    assert!(!steps.has(Step::Ran), "rows were read");
-    assert!(!copied.job(&caller("developer"), &job.id).unwrap().state.is_final());
-    let key = enclave::key(&engine);
-    for index in 0..3 {
-        let forks = witnesses.forks(index);
-        assert!(forks.iter().any(|fork| fork.kind == ForkKind::TwoRoots), "{forks:?}");
-        forks.iter().for_each(|fork| assert_evidence(fork, &key));
-    }
-    // The true one goes on.
-    releases_one(&engine, &contents).await;
-    copied.cancel_job(&caller("developer"), &job.id).unwrap();
-    stop(copied).await;
-    stop(engine).await;
+        let steps = Steps::default();
+        let copied = open(&steps.watch(witnesses.config(&fork))).unwrap();
+        // It has more events than any witness knows before it asks the first time.
+        while enclave::head(&copied).head.size <= size + 10 {
+            assert!(copied.events(&caller("developer"), &Default::default()).is_err());
+        }
+        copied.start();
+        let job = submit(&copied, &contents);
+        until("the job has its reservation", || steps.has(Step::Reserved)).await;
+        until("every witness has evidence", || (0..3).all(|index| !witnesses.forks(index).is_empty())).await;
+        tokio::time::sleep(A_WHILE).await;
+        assert!(!steps.has(Step::Ran), "rows were read");
+        assert!(!copied.job(&caller("developer"), &job.id).unwrap().state.is_final());
+        let key = enclave::key(&engine);
+        for index in 0..3 {
+            let forks = witnesses.forks(index);
+            assert!(forks.iter().any(|fork| fork.kind == ForkKind::TwoRoots), "{forks:?}");
+            forks.iter().for_each(|fork| assert_evidence(fork, &key));
+        }
+        // The true one goes on.
+        releases_one(&engine, &contents).await;
+        copied.cancel_job(&caller("developer"), &job.id).unwrap();
+        stop(copied).await;
+        stop(engine).await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_one_of_three_it_goes_on_without_two_it_stands_still_and_resumes() {
-    let folder = tempfile::tempdir().unwrap();
-    let (state, contents, witnesses) = made(folder.path()).await;
-    let steps = Steps::default();
-    let engine = start(witnesses.config(&state));
-    witnesses.stop(0).await;
-    let job = releases_one(&engine, &contents).await;
-    let receipt = engine.job_receipt(&caller("developer"), &job.id).unwrap();
-    assert_eq!(receipt.verify_witnessed(&enclave::key(&engine), &witnesses.policy()).unwrap().len(), 2);
-    stop(engine).await;
+#[test]
+fn without_one_of_three_it_goes_on_without_two_it_stands_still_and_resumes() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, contents, witnesses) = made(folder.path()).await;
+        let steps = Steps::default();
+        let engine = start(witnesses.config(&state));
+        witnesses.stop(0).await;
+        let job = releases_one(&engine, &contents).await;
+        let receipt = engine.job_receipt(&caller("developer"), &job.id).unwrap();
+        assert_eq!(receipt.verify_witnessed(&enclave::key(&engine), &witnesses.policy()).unwrap().len(), 2);
+        stop(engine).await;
 
-    witnesses.stop(1).await;
-    let engine = start(steps.watch(witnesses.config(&state)));
-    let job = submit(&engine, &contents);
-    until("the job has its reservation", || steps.has(Step::Reserved)).await;
-    tokio::time::sleep(A_WHILE).await;
-    assert!(!steps.has(Step::Ran), "rows were read");
-    let figures = engine.figures().unwrap();
-    let away: Vec<_> =
-        figures.witnesses.iter().filter(|witness| !witness.is_cosigning).map(|w| w.witness.as_str()).collect();
-    assert_eq!(away, ["hospital-a", "hospital-b"]);
-    assert!(figures.audit_events_witnessed.unwrap() < figures.audit_events);
-    witnesses.start(1).await;
-    assert_eq!(ended(&engine, &job).await.state, JobState::Released);
-    // The third learns all that it missed.
-    witnesses.start(0).await;
-    releases_one(&engine, &contents).await;
-    let known = |index: usize| glovebox_witness::show(&witnesses.path(index)).unwrap().head.map(|head| head.head.size);
-    until("the third has caught up", || known(0) == known(2)).await;
-    assert!((0..3).all(|index| witnesses.forks(index).is_empty()));
-    stop(engine).await;
+        witnesses.stop(1).await;
+        let engine = start(steps.watch(witnesses.config(&state)));
+        let job = submit(&engine, &contents);
+        until("the job has its reservation", || steps.has(Step::Reserved)).await;
+        tokio::time::sleep(A_WHILE).await;
+        assert!(!steps.has(Step::Ran), "rows were read");
+        let figures = engine.figures().unwrap();
+        let away: Vec<_> =
+            figures.witnesses.iter().filter(|witness| !witness.is_cosigning).map(|w| w.witness.as_str()).collect();
+        assert_eq!(away, ["hospital-a", "hospital-b"]);
+        assert!(figures.audit_events_witnessed.unwrap() < figures.audit_events);
+        witnesses.start(1).await;
+        assert_eq!(ended(&engine, &job).await.state, JobState::Released);
+        // The third learns all that it missed.
+        witnesses.start(0).await;
+        releases_one(&engine, &contents).await;
+        let known =
+            |index: usize| glovebox_witness::show(&witnesses.path(index)).unwrap().head.map(|head| head.head.size);
+        until("the third has caught up", || known(0) == known(2)).await;
+        assert!((0..3).all(|index| witnesses.forks(index).is_empty()));
+        stop(engine).await;
+    });
 }
 
 /// The job has ended and its table is in the database; nobody is shown either before its event is cosigned.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_end_is_told_once_its_event_is_cosigned_and_not_before() {
-    let folder = tempfile::tempdir().unwrap();
-    let (state, contents, witnesses) = made(folder.path()).await;
-    let witnesses = Arc::new(witnesses);
-    let (steps, gone) = (Steps::default(), witnesses.clone());
-    let runtime = tokio::runtime::Handle::current();
-    let watched = steps.clone();
-    let config = Config {
-        on_step: Some(StepWatcher::new(move |step| {
-            watched.0.lock().unwrap().push(step);
-            // The witnesses go after the rows were read and before the job's end is committed.
-            if step == Step::Gated {
-                runtime.block_on(async { (gone.stop(0).await, gone.stop(1).await) });
+#[test]
+fn an_end_is_told_once_its_event_is_cosigned_and_not_before() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, contents, witnesses) = made(folder.path()).await;
+        let witnesses = Arc::new(witnesses);
+        let (steps, gone) = (Steps::default(), witnesses.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let watched = steps.clone();
+        let config = Config {
+            on_step: Some(StepWatcher::new(move |step| {
+                watched.0.lock().unwrap().push(step);
+                // The witnesses go after the rows were read and before the job's end is committed.
+                if step == Step::Gated {
+                    runtime.block_on(async { (gone.stop(0).await, gone.stop(1).await) });
+                }
+            })),
+            ..witnesses.config(&state)
+        };
+        let engine = start(config);
+        until("what left before is cosigned", || releases(&engine).len() == 1).await;
+        let before = releases(&engine);
+        let job = submit(&engine, &contents);
+        let mut told = engine.watch_job(&caller("developer"), &job.id).unwrap();
+        until("the end is committed", || steps.has(Step::Settled)).await;
+        let release = release_in_the_log(&engine, &job.id);
+        let nothing_is_told = |engine: &Engine| {
+            let shown = engine.job(&caller("developer"), &job.id).unwrap();
+            assert_eq!((shown.state, shown.release, shown.ended_at), (JobState::Running, None, None));
+            assert!(shown.reasons.is_empty() && shown.fuel.is_none() && shown.time.is_none());
+            assert!(jobs(engine).iter().all(|shown| shown.id != job.id || shown.state == JobState::Running));
+            assert_eq!(releases(engine), before);
+            let developer = caller("developer");
+            let not_found = |error: EngineError| assert!(matches!(error, EngineError::NotFound { .. }), "{error:?}");
+            not_found(engine.release(&developer, &release).unwrap_err());
+            for format in [ReleaseFormat::Json, ReleaseFormat::Csv, ReleaseFormat::Arrow, ReleaseFormat::Parquet] {
+                not_found(engine.release_bytes(&developer, &release, format).unwrap_err());
             }
-        })),
-        ..witnesses.config(&state)
-    };
-    let engine = start(config);
-    until("what left before is cosigned", || releases(&engine).len() == 1).await;
-    let before = releases(&engine);
-    let job = submit(&engine, &contents);
-    let mut told = engine.watch_job(&caller("developer"), &job.id).unwrap();
-    until("the end is committed", || steps.has(Step::Settled)).await;
-    let release = release_in_the_log(&engine, &job.id);
-    let nothing_is_told = |engine: &Engine| {
-        let shown = engine.job(&caller("developer"), &job.id).unwrap();
-        assert_eq!((shown.state, shown.release, shown.ended_at), (JobState::Running, None, None));
-        assert!(shown.reasons.is_empty() && shown.fuel.is_none() && shown.time.is_none());
-        assert!(jobs(engine).iter().all(|shown| shown.id != job.id || shown.state == JobState::Running));
-        assert_eq!(releases(engine), before);
-        let developer = caller("developer");
-        let not_found = |error: EngineError| assert!(matches!(error, EngineError::NotFound { .. }), "{error:?}");
-        not_found(engine.release(&developer, &release).unwrap_err());
-        for format in [ReleaseFormat::Json, ReleaseFormat::Csv, ReleaseFormat::Arrow, ReleaseFormat::Parquet] {
-            not_found(engine.release_bytes(&developer, &release, format).unwrap_err());
-        }
-        not_found(engine.release_receipt(&developer, &release).unwrap_err());
-        not_found(engine.job_receipt(&developer, &job.id).unwrap_err());
-    };
-    tokio::time::sleep(A_WHILE).await;
-    nothing_is_told(&engine);
-    assert_eq!(told.borrow_and_update().state, JobState::Running);
-    // To cancel it now changes nothing and tells nothing.
-    assert_eq!(engine.cancel_job(&caller("developer"), &job.id).unwrap().state, JobState::Running);
-    stop(engine).await;
+            not_found(engine.release_receipt(&developer, &release).unwrap_err());
+            not_found(engine.job_receipt(&developer, &job.id).unwrap_err());
+        };
+        tokio::time::sleep(A_WHILE).await;
+        nothing_is_told(&engine);
+        assert_eq!(told.borrow_and_update().state, JobState::Running);
+        // To cancel it now changes nothing and tells nothing.
+        assert_eq!(engine.cancel_job(&caller("developer"), &job.id).unwrap().state, JobState::Running);
+        stop(engine).await;
 
-    // Nor does a new start, until the witnesses are back.
-    let engine = start(witnesses.config(&state));
-    tokio::time::sleep(A_WHILE).await;
-    nothing_is_told(&engine);
-    let mut told = engine.watch_job(&caller("developer"), &job.id).unwrap();
-    assert_eq!(told.borrow_and_update().state, JobState::Running);
-    witnesses.start(0).await;
-    tokio::time::timeout(PATIENCE, told.changed()).await.unwrap().unwrap();
-    assert_eq!(told.borrow_and_update().state, JobState::Released);
-    assert_eq!(engine.job(&caller("developer"), &job.id).unwrap().release, Some(release.clone()));
-    assert!(releases(&engine).contains(&release));
-    assert!(engine.release(&caller("developer"), &release).is_ok());
-    assert!(engine.job_receipt(&caller("developer"), &job.id).is_ok());
-    stop(engine).await;
+        // Nor does a new start, until the witnesses are back.
+        let engine = start(witnesses.config(&state));
+        tokio::time::sleep(A_WHILE).await;
+        nothing_is_told(&engine);
+        let mut told = engine.watch_job(&caller("developer"), &job.id).unwrap();
+        assert_eq!(told.borrow_and_update().state, JobState::Running);
+        witnesses.start(0).await;
+        tokio::time::timeout(PATIENCE, told.changed()).await.unwrap().unwrap();
+        assert_eq!(told.borrow_and_update().state, JobState::Released);
+        assert_eq!(engine.job(&caller("developer"), &job.id).unwrap().release, Some(release.clone()));
+        assert!(releases(&engine).contains(&release));
+        assert!(engine.release(&caller("developer"), &release).is_ok());
+        assert!(engine.job_receipt(&caller("developer"), &job.id).is_ok());
+        stop(engine).await;
+    });
 }
 
 /// The id of a job's release, which regulators can read in the log.
@@ -373,29 +404,31 @@ fn release_in_the_log(engine: &Engine, job: &JobId) -> ReleaseId {
 }
 
 /// The database alone is put back, and what witnesses cosigned lies beside it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_older_than_what_witnesses_cosigned_does_not_start() {
-    let folder = tempfile::tempdir().unwrap();
-    let (state, contents, witnesses) = made(folder.path()).await;
-    let database = std::fs::read(state.join("enclave.db")).unwrap();
-    let engine = start(witnesses.config(&state));
-    releases_one(&engine, &contents).await;
-    stop(engine).await;
-    let (newer, kept) = (std::fs::read(state.join("enclave.db")).unwrap(), state.join("witnessed.json"));
-    std::fs::write(state.join("enclave.db"), &database).unwrap();
-    let refused = Engine::open(witnesses.config(&state), PASSPHRASE).err().unwrap().to_string();
-    assert!(refused.contains("put back to an older state"), "{refused}");
-    // What was cosigned is nobody's word but that of enclave and witnesses: damaged, it counts for nothing.
-    std::fs::write(state.join("enclave.db"), newer).unwrap();
-    let text = std::fs::read_to_string(&kept).unwrap();
-    std::fs::write(&kept, text.replacen("\"size\":", "\"size\":1", 1)).unwrap();
-    for index in [0, 1] {
-        witnesses.stop(index).await;
-    }
-    let engine = start(witnesses.config(&state));
-    tokio::time::sleep(A_WHILE).await;
-    assert_eq!(releases(&engine), []);
-    witnesses.start(0).await;
-    until("what left before is there again", || releases(&engine).len() == 2).await;
-    stop(engine).await;
+#[test]
+fn a_database_older_than_what_witnesses_cosigned_does_not_start() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, contents, witnesses) = made(folder.path()).await;
+        let database = std::fs::read(state.join("enclave.db")).unwrap();
+        let engine = start(witnesses.config(&state));
+        releases_one(&engine, &contents).await;
+        stop(engine).await;
+        let (newer, kept) = (std::fs::read(state.join("enclave.db")).unwrap(), state.join("witnessed.json"));
+        std::fs::write(state.join("enclave.db"), &database).unwrap();
+        let refused = open(&witnesses.config(&state)).err().unwrap();
+        assert!(refused.contains("put back to an older state"), "{refused}");
+        // What was cosigned is nobody's word but that of enclave and witnesses: damaged, it counts for nothing.
+        std::fs::write(state.join("enclave.db"), newer).unwrap();
+        let text = std::fs::read_to_string(&kept).unwrap();
+        std::fs::write(&kept, text.replacen("\"size\":", "\"size\":1", 1)).unwrap();
+        for index in [0, 1] {
+            witnesses.stop(index).await;
+        }
+        let engine = start(witnesses.config(&state));
+        tokio::time::sleep(A_WHILE).await;
+        assert_eq!(releases(&engine), []);
+        witnesses.start(0).await;
+        until("what left before is there again", || releases(&engine).len() == 2).await;
+        stop(engine).await;
+    });
 }

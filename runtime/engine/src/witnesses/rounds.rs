@@ -1,7 +1,8 @@
 //! Rounds: one head after another is taken to all witnesses, until enough of them cosigned it.
 //!
-//! A head stays the one of its round until enough have cosigned it, since cosignatures of different heads don't add up. Each
-//! witness is asked by itself: one that is away holds nobody up, and is asked again and again.
+//! A head stays the one of its round until enough have cosigned it, since cosignatures of different heads don't add up; it is
+//! replaced once every witness had its time, or when one of them can never cosign it. Each witness is asked by itself: one that
+//! is away holds nobody up, and is asked again and again.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::asking::{Trouble, ask};
-use super::{Cosigned, Witnesses, kept, lock};
+use super::{CALL_TIMEOUT, Cosigned, Witnesses, kept, lock};
 use crate::{Engine, EngineError, Inner};
 
 /// How often the rounds look around when nobody calls.
@@ -36,6 +37,8 @@ struct Rounds {
     /// The head of the round with its cosignatures so far; none before the first.
     target: Option<Cosigned>,
     begun: Instant,
+    /// A witness can't ever cosign the head of this round: a newer one tells more.
+    is_hopeless: bool,
     asked: JoinSet<(usize, SignedTreeHead, Result<Cosignature, Trouble>)>,
     each: Vec<Each>,
     stuck_from: Option<Instant>,
@@ -64,6 +67,7 @@ impl Engine {
             called: called.clone(),
             target: None,
             begun: now,
+            is_hopeless: false,
             asked: JoinSet::new(),
             each: vec![each; clients.len()],
             stuck_from: None,
@@ -117,14 +121,17 @@ impl Rounds {
         let (covered, wanted) = (witnesses.covered(), witnesses.wanted.load(Ordering::Acquire));
         let is_reached = self.target.as_ref().is_none_or(|target| target.head.head.size <= covered);
         let is_due = self.target.is_none() || wanted > covered || self.begun.elapsed() >= REST;
-        if !is_reached || !is_due {
+        let is_over = self.is_hopeless || self.begun.elapsed() >= CALL_TIMEOUT;
+        if !(is_reached && is_due || !is_reached && is_over) {
             return Some(());
         }
+        self.is_hopeless = false;
         let before = witnesses.cosigned();
         let head = tokio::task::spawn_blocking(move || engine.signed_head()).await;
         match head {
             Ok(Ok(head)) => {
-                let kept = before.filter(|before| before.head == head);
+                // What was gathered for this very head stays.
+                let kept = self.target.take().into_iter().chain(before).find(|kept| kept.head == head);
                 self.target = Some(kept.unwrap_or(Cosigned { head, cosignatures: Vec::new() }));
                 self.begun = Instant::now();
             }
@@ -159,7 +166,8 @@ impl Rounds {
         each.is_asked = false;
         let cosignature = match answer {
             Ok(cosignature) => cosignature,
-            Err(_) => {
+            Err(trouble) => {
+                self.is_hopeless |= matches!(trouble, Trouble::Ahead { .. } | Trouble::Forked { .. });
                 each.not_before = Instant::now() + each.pause;
                 each.pause = (each.pause * 2).min(PAUSE_MAX);
                 return Some(());
