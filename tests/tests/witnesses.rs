@@ -413,6 +413,8 @@ fn a_database_older_than_what_witnesses_cosigned_does_not_start() {
         let engine = start(witnesses.config(&state));
         releases_one(&engine, &contents).await;
         stop(engine).await;
+        // Once nobody holds the folder any more, what was written lies in its files.
+        drop(open(&enclave::config(&state)).unwrap());
         let (newer, kept) = (std::fs::read(state.join("enclave.db")).unwrap(), state.join("witnessed.json"));
         std::fs::write(state.join("enclave.db"), &database).unwrap();
         let refused = open(&witnesses.config(&state)).err().unwrap();

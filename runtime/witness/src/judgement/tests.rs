@@ -1,3 +1,5 @@
+//! Every way in which a head may and may not be cosigned.
+
 use glovebox_audit::AddHead;
 use glovebox_gm::sm3;
 

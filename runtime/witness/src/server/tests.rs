@@ -1,3 +1,5 @@
+//! The witness over a socket: its answers, its bounds, and the client that asks.
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
 

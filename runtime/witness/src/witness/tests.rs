@@ -1,3 +1,5 @@
+//! The witness over its folder: restarts, lost answers, full disks, forks, requests at once.
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
