@@ -1,5 +1,5 @@
 //! What the sandbox costs: rows per second of a `row` job against the same kernel native, and microseconds per person of
-//! `person` jobs through both doors. Run with `cargo run --profile bench -p glovebox-sandbox --example cost`.
+//! `person` jobs through both doors: put back, by size of their memory, and fresh. Run with `cargo run --profile bench -p glovebox-sandbox --example cost`.
 
 #![allow(clippy::print_stdout, clippy::indexing_slicing, clippy::unwrap_used)]
 
@@ -21,6 +21,7 @@ const ROUNDS: usize = 5;
 fn main() {
     let sandbox = Sandbox::new(&Config::default()).unwrap();
     measure_rows(&sandbox);
+    measure_resets(&sandbox);
     measure_persons(&sandbox);
 }
 
@@ -84,6 +85,58 @@ fn native_sums(batch: &RecordBatch) -> [f64; 16] {
         }
     }
     sums
+}
+
+/// A guest of one row a person and one contribution: its instance put back, and the same guest with a `data.drop` that is
+/// never reached, whose instances are fresh. Both beside a call of an empty function.
+fn measure_resets(sandbox: &Sandbox) {
+    let empty = best(empty_calls).as_secs_f64() * 1e6 / PERSONS as f64;
+    println!("person: one row of 3 columns, one contribution, {PERSONS} persons; an empty call takes {empty:.3} µs");
+    let persons: Vec<u32> = (0..PERSONS as u32).collect();
+    let batch = batch(PERSONS);
+    let fresh = r#"(data $d "") (func (export "never") (data.drop $d))"#;
+    for kib in [16, 64, 128, 256] {
+        let time = |beside: &str| {
+            let memory = format!("{} (pagesize 1)", kib << 10);
+            let guest = compiled(sandbox, &small_person(&memory, beside), "person", r#""reducer": "count""#);
+            best(|| drive_once(sandbox, &guest, &batch, &persons)).as_secs_f64() * 1e6 / PERSONS as f64
+        };
+        let (put_back, fresh) = (time(""), time(fresh));
+        println!(
+            "  {kib:3} KiB: put back {put_back:5.2} µs ({:.0} empty calls), fresh {fresh:5.2} µs, ratio {:.1}{}",
+            put_back / empty,
+            fresh / put_back,
+            if kib > 128 { " (above the limit: both are fresh)" } else { "" }
+        );
+    }
+}
+
+fn small_person(memory: &str, beside: &str) -> String {
+    format!(
+        r#"(module (memory (export "memory") {memory}) (global $next (mut i32) (i32.const 8192)) {beside}
+        (func (export "gb_alloc") (param i32 i32) (result i32)
+          (global.set $next (i32.add (global.get $next) (local.get 0)))
+          (i32.and (i32.add (i32.sub (global.get $next) (local.get 0)) (i32.const 15)) (i32.const -16)))
+        (func (export "gb_person") (param i32) (result i64)
+          (f64.store (i32.const 1032) (f64.const 1)) (i64.const 0x40000000001)))"#
+    )
+}
+
+/// Calls of a function that does nothing, in an instance that is kept, with fuel and deadlines as in the sandbox.
+fn empty_calls() {
+    let mut config = wasmtime::Config::new();
+    config.consume_fuel(true).epoch_interruption(true);
+    let engine = wasmtime::Engine::new(&config).unwrap();
+    let bytes = wat::parse_str(r#"(module (func (export "f") (param i32) (result i64) i64.const 0))"#).unwrap();
+    let module = wasmtime::Module::from_binary(&engine, &bytes).unwrap();
+    let mut store = wasmtime::Store::new(&engine, ());
+    store.set_fuel(u64::MAX >> 1).unwrap();
+    store.set_epoch_deadline(1);
+    let instance = wasmtime::Instance::new(&mut store, &module, &[]).unwrap();
+    let function = instance.get_typed_func::<u32, u64>(&mut store, "f").unwrap();
+    for person in 0..PERSONS as u32 {
+        black_box(function.call(&mut store, person).unwrap());
+    }
 }
 
 fn measure_persons(sandbox: &Sandbox) {
