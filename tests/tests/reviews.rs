@@ -147,7 +147,8 @@ async fn two_reviewers_let_an_output_leave() {
     assert_eq!(receipt.statement.cells_released, output.document.cells_released);
     let (committed, reserved) = meters(&engine, &request);
     assert_eq!((committed.releases, reserved), (1, Amounts::default()));
-    assert_eq!(committed.leakage_bits, output.document.leakage.bits);
+    // The bits of the figures, and those of how and when it ended.
+    assert_eq!(committed.leakage_bits, output.document.leakage.bits + END_BITS);
     assert_eq!(committed.bytes_out, bytes.len() as u64);
     // The other grant's is as before.
     assert_eq!(enclave::account(&engine, &contents).1, Amounts::default());

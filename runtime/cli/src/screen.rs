@@ -1,4 +1,4 @@
-//! The live view of `glovebox meter watch`: what runs and waits, memory, fuel, budgets left, refusals.
+//! The live view of `glovebox meter watch`: what runs and waits, fuel, budgets left, refusals.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -141,9 +141,8 @@ impl View {
         let fuel_rate = self.fuel_rates.back().copied().unwrap_or(0);
         let lines = vec![
             Line::from(format!(
-                "memory {:>10}   running {}, queued {}",
-                text::bytes(live.resident_bytes),
-                live.running.len(),
+                "jobs   {:>10}   queued {}",
+                format!("{} running", live.running.len()),
                 live.queued.len()
             )),
             Line::from(format!(
@@ -178,8 +177,6 @@ fn draw_jobs(frame: &mut Frame<'_>, area: Rect, live: &LiveMeters) {
             clean(job.organisation.as_str()),
             text::name(&job.isolation),
             seconds.map_or_else(String::new, |seconds| format!("{seconds} s")),
-            short_number(job.rows_read),
-            short_number(job.fuel_units),
         ])
     };
     let running = live.running.iter().map(|job| row("running", job).style(Color::Green));
@@ -190,11 +187,9 @@ fn draw_jobs(frame: &mut Frame<'_>, area: Rect, live: &LiveMeters) {
         Constraint::Min(12),
         Constraint::Length(9),
         Constraint::Length(8),
-        Constraint::Length(9),
-        Constraint::Length(9),
     ];
     let title = if rows.is_empty() { " Jobs: none runs or waits " } else { " Jobs " };
-    let heading = Row::new(["state", "job", "organisation", "isolation", "time", "rows", "fuel"]).dim();
+    let heading = Row::new(["state", "job", "organisation", "isolation", "time"]).dim();
     frame.render_widget(Table::new(rows, widths).header(heading).block(framed(title)), area);
 }
 
@@ -266,10 +261,9 @@ mod tests {
         serde_json::from_value(serde_json::json!({
             "at": Timestamp::from_unix_ms(1_795_392_000_000 + at_ms),
             "running": [{ "job": "job-1", "organisation": "company-c", "isolation": "person",
-                          "started_at": "2026-11-23T00:00:00Z", "rows_read": 20_190, "fuel_units": 5_000_000 }],
-            "queued": [{ "job": "job-2", "organisation": "company-d", "isolation": "row",
-                         "rows_read": 0, "fuel_units": 0 }],
-            "resident_bytes": 256 << 20, "fuel_units": fuel_units, "rows_read": 20_190, "releases": 1,
+                          "started_at": "2026-11-23T00:00:00Z" }],
+            "queued": [{ "job": "job-2", "organisation": "company-d", "isolation": "row", }],
+            "fuel_units": fuel_units, "rows_read": 20_190, "releases": 1,
             "cells_withheld": 7, "refusals": { "policy.not-permitted": 3 },
             "grants": [{
                 "grant": "grt-1",

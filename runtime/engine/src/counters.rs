@@ -1,10 +1,12 @@
-//! Counts since the start, for operators. None of them is kept by principal or derived from a row's value.
+//! Counts since the start, for operators. None of them is kept by principal or derived from a row's value: what a run took
+//! of the machine (time, memory, bytes) is not counted at all, since whoever runs one job at a time could read it off.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use glovebox_catalog::GrantId;
+use glovebox_meter::Amounts;
 
 use crate::witnesses::WitnessFigures;
 
@@ -17,16 +19,10 @@ pub struct Figures {
     pub jobs_running: u64,
     /// Ended jobs by state.
     pub jobs_ended: BTreeMap<String, u64>,
-    /// Rows read.
+    /// Rows that ended jobs were charged for, by the size of snapshots.
     pub rows_read: u64,
-    /// Plaintext bytes decrypted.
-    pub bytes_decrypted: u64,
-    /// Fuel burnt, in wasmtime units.
+    /// Fuel that ended jobs were charged for, in wasmtime units, by the size of snapshots.
     pub fuel_units: u64,
-    /// CPU time of guests, in milliseconds.
-    pub cpu_ms: u64,
-    /// Largest memory of a guest, in bytes.
-    pub memory_peak_bytes: u64,
     /// Releases.
     pub releases: u64,
     /// Cells that left.
@@ -41,8 +37,6 @@ pub struct Figures {
     pub audit_events: u64,
     /// Refusals by code.
     pub refusals: BTreeMap<String, u64>,
-    /// Resident memory of the process, in bytes.
-    pub resident_bytes: u64,
     /// What active grants have left of each budget.
     pub budgets_left: Vec<BudgetLeft>,
     /// Entries of the audit log that enough witnesses cosigned; none without witnesses.
@@ -65,11 +59,8 @@ pub struct BudgetLeft {
 /// Counters behind [`Figures`].
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) rows_read: AtomicU64,
-    pub(crate) bytes_decrypted: AtomicU64,
-    pub(crate) fuel_units: AtomicU64,
-    pub(crate) cpu_ms: AtomicU64,
-    pub(crate) memory_peak_bytes: AtomicU64,
+    rows_read: AtomicU64,
+    fuel_units: AtomicU64,
     pub(crate) releases: AtomicU64,
     pub(crate) cells_released: AtomicU64,
     pub(crate) cells_withheld: AtomicU64,
@@ -88,7 +79,11 @@ impl Counters {
         *self.refusals.lock().unwrap_or_else(PoisonError::into_inner).entry(code.to_owned()).or_default() += 1;
     }
 
-    pub(crate) fn job_ended(&self, state: &str) {
+    /// Counts an ended job, with what it was charged.
+    pub(crate) fn job_ended(&self, state: &str, used: Option<Amounts>) {
+        let used = used.unwrap_or_default();
+        Self::add(&self.rows_read, used.rows_read);
+        Self::add(&self.fuel_units, used.fuel_units);
         *self.jobs_ended.lock().unwrap_or_else(PoisonError::into_inner).entry(state.to_owned()).or_default() += 1;
     }
 
@@ -102,10 +97,7 @@ impl Counters {
         Figures {
             jobs_ended: self.jobs_ended.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             rows_read: read(&self.rows_read),
-            bytes_decrypted: read(&self.bytes_decrypted),
             fuel_units: read(&self.fuel_units),
-            cpu_ms: read(&self.cpu_ms),
-            memory_peak_bytes: read(&self.memory_peak_bytes),
             releases: read(&self.releases),
             cells_released: read(&self.cells_released),
             cells_withheld: read(&self.cells_withheld),
@@ -115,12 +107,4 @@ impl Counters {
             ..Figures::default()
         }
     }
-}
-
-/// Resident memory of this process, in bytes; 0 where the system does not tell.
-pub(crate) fn resident_bytes() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|text| text.split_whitespace().nth(1).and_then(|word| word.parse::<u64>().ok()));
-    pages.unwrap_or(0).saturating_mul(u64::try_from(rustix::param::page_size()).unwrap_or(4_096))
 }

@@ -68,8 +68,8 @@ impl Engine {
             return Err(EngineError::Conflict(Refusal::new("review.output-destroyed", rule, place, remedy)));
         }
         let held = self.unseal(&review)?;
-        let draft =
-            self.done(caller, Action::ReviewInspect, path).with("document_sm3", sm3(held.document()?.as_bytes()));
+        // The digest of what is sealed: one of the figures themselves could be found out by trying.
+        let draft = self.done(caller, Action::ReviewInspect, path).with("candidate_sm3", &review.candidate_sm3);
         let event = self.store().record(draft)?;
         self.await_witnessed_event(event.sequence)?;
         self.output_of(&review, held)

@@ -45,7 +45,7 @@ impl Account {
     #[must_use]
     pub fn left(&self, meter: Meter) -> u64 {
         let limit = meter.of(&self.limit);
-        if limit == u64::MAX || meter.is_peak() {
+        if limit == u64::MAX {
             return limit;
         }
         limit.saturating_sub(meter.of(&self.committed)).saturating_sub(meter.of(&self.reserved))
@@ -62,7 +62,7 @@ impl Account {
                 return Err(Exhausted { meter, limit: meter.of(&self.limit), asked, left });
             }
         }
-        self.reserved = self.reserved.add(&Amounts { memory_peak_bytes: 0, ..asked });
+        self.reserved = self.reserved.add(&asked);
         Ok(())
     }
 
@@ -166,19 +166,6 @@ mod tests {
         account.commit(fuel(10), fuel(10));
         account.refund(fuel(10));
         assert_eq!(account.left(Meter::Fuel), 90);
-    }
-
-    #[test]
-    fn peaks_are_checked_but_not_held() {
-        let mut account = Account::new(Amounts { memory_peak_bytes: 64, ..Amounts::UNLIMITED });
-        let asked = Amounts { memory_peak_bytes: 64, ..Amounts::default() };
-        account.reserve(asked).unwrap();
-        account.reserve(asked).unwrap();
-        account.commit(asked, Amounts { memory_peak_bytes: 40, ..Amounts::default() });
-        account.commit(asked, Amounts { memory_peak_bytes: 30, ..Amounts::default() });
-        assert_eq!(account.committed.memory_peak_bytes, 40);
-        let refused = account.reserve(Amounts { memory_peak_bytes: 65, ..Amounts::default() }).unwrap_err();
-        assert_eq!(refused.meter, Meter::Memory);
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! Amounts of everything that is metered.
+//!
+//! Nothing here follows from what a run did with rows, but what the gate let out. So there is no CPU time, no memory and no
+//! number of bytes: each would carry a value of a row to whoever reads a meter.
 
 use glovebox_catalog::{Budget, DeveloperBudget};
 use serde::{Deserialize, Serialize};
@@ -19,16 +22,10 @@ pub struct Amounts {
     pub bytes_out: u64,
     /// Bits that releases can carry at most, by their leakage bounds.
     pub leakage_bits: u64,
-    /// Fuel burnt, in wasmtime units.
+    /// Fuel, in wasmtime units, by the size of the snapshot: what the run may burn, not what it burnt.
     pub fuel_units: u64,
-    /// Rows read.
+    /// Rows, by the size of the snapshot.
     pub rows_read: u64,
-    /// Plaintext bytes decrypted.
-    pub bytes_read: u64,
-    /// CPU time, in milliseconds.
-    pub cpu_ms: u64,
-    /// Peak memory of guests, in bytes; combined by maximum, not by sum.
-    pub memory_peak_bytes: u64,
 }
 
 impl Amounts {
@@ -41,26 +38,18 @@ impl Amounts {
         leakage_bits: u64::MAX,
         fuel_units: u64::MAX,
         rows_read: u64::MAX,
-        bytes_read: u64::MAX,
-        cpu_ms: u64::MAX,
-        memory_peak_bytes: u64::MAX,
     };
 
-    /// Both together: saturating sums, and the maximum of peaks.
+    /// Both together: saturating sums.
     #[must_use]
     pub fn add(&self, other: &Self) -> Self {
-        self.combined(
-            other,
-            |meter, mine, theirs| {
-                if meter.is_peak() { mine.max(theirs) } else { mine.saturating_add(theirs) }
-            },
-        )
+        self.combined(other, u64::saturating_add)
     }
 
-    /// What is left of `self` after `other`, never below nothing. A peak is no stock: it stays as it is.
+    /// What is left of `self` after `other`, never below nothing.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
-        self.combined(other, |meter, mine, theirs| if meter.is_peak() { mine } else { mine.saturating_sub(theirs) })
+        self.combined(other, u64::saturating_sub)
     }
 
     /// Whether every amount is at most that of `limit`.
@@ -75,10 +64,10 @@ impl Amounts {
         Self { releases: 0, cells: 0, bytes_out: 0, leakage_bits: 0, ..self }
     }
 
-    fn combined(&self, other: &Self, combine: impl Fn(Meter, u64, u64) -> u64) -> Self {
+    fn combined(&self, other: &Self, combine: impl Fn(u64, u64) -> u64) -> Self {
         let mut result = *self;
         for meter in Meter::ALL {
-            *meter.of_mut(&mut result) = combine(meter, meter.of(self), meter.of(other));
+            *meter.of_mut(&mut result) = combine(meter.of(self), meter.of(other));
         }
         result
     }
@@ -120,13 +109,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_saturate_and_peaks_take_the_maximum() {
-        let a = Amounts { jobs: 1, fuel_units: u64::MAX - 1, memory_peak_bytes: 7, ..Amounts::default() };
-        let b = Amounts { jobs: 2, fuel_units: 5, memory_peak_bytes: 4, ..Amounts::default() };
+    fn sums_saturate() {
+        let a = Amounts { jobs: 1, fuel_units: u64::MAX - 1, ..Amounts::default() };
+        let b = Amounts { jobs: 2, fuel_units: 5, ..Amounts::default() };
         let sum = a.add(&b);
-        assert_eq!((sum.jobs, sum.fuel_units, sum.memory_peak_bytes), (3, u64::MAX, 7));
+        assert_eq!((sum.jobs, sum.fuel_units), (3, u64::MAX));
         let left = b.minus(&a);
-        assert_eq!((left.jobs, left.fuel_units, left.memory_peak_bytes), (1, 0, 4));
+        assert_eq!((left.jobs, left.fuel_units), (1, 0));
     }
 
     #[test]
@@ -167,7 +156,6 @@ mod tests {
             limits.leakage_bits,
         ];
         assert_eq!(named, [1, 2, 3, 4, 5, 6, 7]);
-        assert_eq!([limits.bytes_read, limits.cpu_ms, limits.memory_peak_bytes], [u64::MAX; 3]);
     }
 
     #[test]

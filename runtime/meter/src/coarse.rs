@@ -1,16 +1,4 @@
-//! What developers see of meters: figures too coarse to carry anything about a row.
-
-use crate::{Amounts, Meter};
-
-/// Every amount rounded up to two significant digits.
-#[must_use]
-pub fn coarse(amounts: &Amounts) -> Amounts {
-    let mut result = *amounts;
-    for meter in Meter::ALL {
-        *meter.of_mut(&mut result) = two_digits_up(meter.of(amounts));
-    }
-    result
-}
+//! Figures too coarse to count rows by.
 
 /// The smallest power of ten that is at least `fuel_units`: its exponent, 0 to 20.
 #[must_use]
@@ -24,7 +12,10 @@ pub fn fuel_bucket(fuel_units: u64) -> u8 {
     exponent
 }
 
-fn two_digits_up(value: u64) -> u64 {
+/// Two significant digits, rounded up: the size of a snapshot as far as anybody finds it out by what is shown, charged or
+/// refused.
+#[must_use]
+pub fn two_digits_up(value: u64) -> u64 {
     let mut unit = 1_u64;
     while value / unit >= 100 {
         unit *= 10;
@@ -43,8 +34,6 @@ mod tests {
             assert_eq!(two_digits_up(value), expected, "{value}");
         }
         assert_eq!(two_digits_up(u64::MAX), u64::MAX);
-        let amounts = Amounts { cells: 1_234, memory_peak_bytes: 65_537, ..Amounts::default() };
-        assert_eq!(coarse(&amounts), Amounts { cells: 1_300, memory_peak_bytes: 66_000, ..Amounts::default() });
     }
 
     #[test]

@@ -11,6 +11,6 @@ mod privacy;
 
 pub use account::{Account, AccountHolder, Exhausted};
 pub use amounts::Amounts;
-pub use coarse::{coarse, fuel_bucket};
+pub use coarse::{fuel_bucket, two_digits_up};
 pub use meter::Meter;
 pub use privacy::{EpsilonExhausted, PrivacyAccount, PrivacyHolder, PrivacyLoss};

@@ -15,32 +15,16 @@ pub enum Meter {
     BytesOut,
     /// Bits that releases can carry.
     LeakageBits,
-    /// Fuel burnt.
+    /// Fuel, by the size of what is computed on.
     Fuel,
-    /// Rows read.
+    /// Rows, by the size of the snapshot.
     Rows,
-    /// Plaintext bytes decrypted.
-    BytesRead,
-    /// CPU time.
-    Cpu,
-    /// Peak memory.
-    Memory,
 }
 
 impl Meter {
     /// Every meter, in the order in which a reservation checks them.
-    pub const ALL: [Self; 10] = [
-        Self::Jobs,
-        Self::Releases,
-        Self::Cells,
-        Self::BytesOut,
-        Self::LeakageBits,
-        Self::Fuel,
-        Self::Rows,
-        Self::BytesRead,
-        Self::Cpu,
-        Self::Memory,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Jobs, Self::Releases, Self::Cells, Self::BytesOut, Self::LeakageBits, Self::Fuel, Self::Rows];
 
     /// Its name in refusal codes: `meter.<name>-exhausted`.
     #[must_use]
@@ -53,9 +37,6 @@ impl Meter {
             Self::LeakageBits => "leakage-bits",
             Self::Fuel => "fuel",
             Self::Rows => "rows",
-            Self::BytesRead => "bytes-read",
-            Self::Cpu => "cpu",
-            Self::Memory => "memory",
         }
     }
 
@@ -70,16 +51,7 @@ impl Meter {
             Self::LeakageBits => "bits of leakage bound",
             Self::Fuel => "units of fuel",
             Self::Rows => "rows read",
-            Self::BytesRead => "bytes decrypted",
-            Self::Cpu => "milliseconds of CPU time",
-            Self::Memory => "bytes of peak memory",
         }
-    }
-
-    /// Whether amounts combine by maximum rather than by sum.
-    #[must_use]
-    pub fn is_peak(self) -> bool {
-        self == Self::Memory
     }
 
     /// Its amount.
@@ -93,9 +65,6 @@ impl Meter {
             Self::LeakageBits => amounts.leakage_bits,
             Self::Fuel => amounts.fuel_units,
             Self::Rows => amounts.rows_read,
-            Self::BytesRead => amounts.bytes_read,
-            Self::Cpu => amounts.cpu_ms,
-            Self::Memory => amounts.memory_peak_bytes,
         }
     }
 
@@ -109,9 +78,6 @@ impl Meter {
             Self::LeakageBits => &mut amounts.leakage_bits,
             Self::Fuel => &mut amounts.fuel_units,
             Self::Rows => &mut amounts.rows_read,
-            Self::BytesRead => &mut amounts.bytes_read,
-            Self::Cpu => &mut amounts.cpu_ms,
-            Self::Memory => &mut amounts.memory_peak_bytes,
         }
     }
 }

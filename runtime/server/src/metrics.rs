@@ -217,12 +217,10 @@ impl EngineFigures {
     }
 }
 
-fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 10] {
+fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 8] {
     [
-        ("rows_read", "Rows read by jobs", figures.rows_read),
-        ("bytes_decrypted", "Plaintext bytes decrypted for jobs", figures.bytes_decrypted),
-        ("fuel_units", "Fuel burnt by jobs, in wasmtime units", figures.fuel_units),
-        ("guest_cpu_milliseconds", "CPU time of guests", figures.cpu_ms),
+        ("rows_read", "Rows that ended jobs were charged for, by the size of snapshots", figures.rows_read),
+        ("fuel_units", "Fuel that ended jobs were charged for, by the size of snapshots", figures.fuel_units),
         ("releases", "Releases that left", figures.releases),
         ("cells_released", "Cells that left", figures.cells_released),
         ("cells_withheld", "Cells withheld", figures.cells_withheld),
@@ -232,13 +230,8 @@ fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 10] {
     ]
 }
 
-fn gauges(figures: &Figures) -> [(&'static str, &'static str, u64); 4] {
-    [
-        ("jobs_queued", "Jobs that wait", figures.jobs_queued),
-        ("jobs_running", "Jobs that run", figures.jobs_running),
-        ("guest_memory_peak_bytes", "Largest memory of a guest", figures.memory_peak_bytes),
-        ("resident_bytes", "Resident memory of the process", figures.resident_bytes),
-    ]
+fn gauges(figures: &Figures) -> [(&'static str, &'static str, u64); 2] {
+    [("jobs_queued", "Jobs that wait", figures.jobs_queued), ("jobs_running", "Jobs that run", figures.jobs_running)]
 }
 
 #[cfg(test)]

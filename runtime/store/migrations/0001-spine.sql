@@ -158,9 +158,6 @@ WHEN NEW.body ->> '$.committed.jobs' < OLD.body ->> '$.committed.jobs'
     OR NEW.body ->> '$.committed.bytes_out' < OLD.body ->> '$.committed.bytes_out'
     OR NEW.body ->> '$.committed.fuel_units' < OLD.body ->> '$.committed.fuel_units'
     OR NEW.body ->> '$.committed.rows_read' < OLD.body ->> '$.committed.rows_read'
-    OR NEW.body ->> '$.committed.bytes_read' < OLD.body ->> '$.committed.bytes_read'
-    OR NEW.body ->> '$.committed.cpu_ms' < OLD.body ->> '$.committed.cpu_ms'
-    OR NEW.body ->> '$.committed.memory_peak_bytes' < OLD.body ->> '$.committed.memory_peak_bytes'
 BEGIN SELECT RAISE(ABORT, 'what is committed never falls'); END;
 
 CREATE TRIGGER events_stay BEFORE DELETE ON events

@@ -1,4 +1,5 @@
-//! Meters on the wire. Developers get buckets; suppliers, operators and regulators get figures.
+//! Meters on the wire. Developers get buckets; suppliers, operators and regulators get figures. Nothing is measured on the
+//! machine: what a run takes of it depends on the rows.
 
 use glovebox_catalog::{Budget, DatasetId, DeveloperBudget, GrantId, Isolation, JobId, OrganisationId, Timestamp};
 use glovebox_meter::Amounts;
@@ -30,8 +31,7 @@ pub struct GrantMeters {
     pub grant: GrantId,
     /// Its budget.
     pub budget: Budget,
-    /// What is used up for good. A developer sees what left as it is, fuel and rows as a power of ten,
-    /// and nothing of the machine.
+    /// What is used up for good. A developer sees what left as it is, fuel and rows as a power of ten.
     pub committed: Amounts,
     /// What running jobs hold.
     pub reserved: Amounts,
@@ -67,10 +67,6 @@ pub struct LiveJob {
     /// When it started; absent while queued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// Rows read so far.
-    pub rows_read: u64,
-    /// Fuel burnt so far, in wasmtime units.
-    pub fuel_units: u64,
 }
 
 /// What an operator sees at one moment.
@@ -82,11 +78,9 @@ pub struct LiveMeters {
     pub running: Vec<LiveJob>,
     /// Jobs that wait.
     pub queued: Vec<LiveJob>,
-    /// Resident memory of the process, in bytes.
-    pub resident_bytes: u64,
-    /// Fuel burnt since the start, in wasmtime units.
+    /// Fuel that jobs were charged for since the start, in wasmtime units, by the size of snapshots.
     pub fuel_units: u64,
-    /// Rows read since the start.
+    /// Rows that jobs were charged for since the start, by the size of snapshots.
     pub rows_read: u64,
     /// Releases since the start.
     pub releases: u64,

@@ -260,9 +260,9 @@ BUDGET = {
 def meters() -> dict[str, Any]:
     """The budget of the grant, nine tenths of its jobs used up."""
     nothing = dict.fromkeys(
-        ["jobs", "releases", "cells", "bytes_out", "leakage_bits", "fuel_units", "rows_read", "bytes_read", "cpu_ms"], 0
+        ["jobs", "releases", "cells", "bytes_out", "leakage_bits", "fuel_units", "rows_read"], 0
     )
-    committed = {**nothing, "memory_peak_bytes": 65536, "jobs": 9, "cells": 130, "fuel_units": 25000000}
+    committed = {**nothing, "jobs": 9, "cells": 130, "fuel_units": 25000000}
     return {
         "grant": "grt-1",
         "budget": BUDGET,

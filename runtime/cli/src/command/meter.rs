@@ -23,7 +23,7 @@ pub(crate) enum Meter {
         `bits` is what releases can carry at most, by their leakage bounds. Privacy loss stands in\n\
         `glovebox dataset privacy`: it is a dataset's.")]
     Show,
-    /// Watch jobs, memory, fuel, budgets left and refusals, live; for operators and regulators
+    /// Watch jobs, fuel, budgets left and refusals, live; for operators and regulators
     #[command(after_help = "Examples:\n  glovebox meter watch\n  glovebox meter watch --once\n\n\
         Keys: q or Esc ends it. With --json, one line of JSON a second.")]
     Watch(Watch),
@@ -130,22 +130,14 @@ fn budgets(grants: &[GrantMeters]) -> String {
 fn snapshot(live: &LiveMeters) -> String {
     let facts = text::sheet(&[
         ("at", live.at.to_string()),
-        ("memory", text::bytes(live.resident_bytes)),
         ("since start", format!("{} rows, {} fuel", text::number(live.rows_read), text::short_number(live.fuel_units))),
         ("", format!("{} releases, {} cells withheld", live.releases, text::number(live.cells_withheld))),
     ]);
     let jobs = live.running.iter().map(|job| ("running", job)).chain(live.queued.iter().map(|job| ("queued", job)));
     let jobs = jobs.map(|(state, job)| {
-        [
-            job.job.to_string(),
-            state.to_owned(),
-            job.organisation.to_string(),
-            text::name(&job.isolation),
-            text::number(job.rows_read),
-            text::short_number(job.fuel_units),
-        ]
+        [job.job.to_string(), state.to_owned(), job.organisation.to_string(), text::name(&job.isolation)]
     });
-    let jobs = text::table(["job", "state", "organisation", "isolation", "rows", "fuel"], jobs);
+    let jobs = text::table(["job", "state", "organisation", "isolation"], jobs);
     let refusals = live.refusals.iter().map(|(code, count)| [code.clone(), text::number(*count)]);
     let refusals = text::table(["refusals", "count"], refusals);
     format!("{facts}\njobs\n{jobs}\n\nbudgets of active grants\n{}\n\n{refusals}", budgets(&live.grants))

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use glovebox_api::JobState;
+use glovebox_api::{JobState, SubmitJob};
 use glovebox_audit::{Actor, Draft, RECEIPT_VERSION, Statement, canonical_json};
 use glovebox_catalog::{JobId, Refusal, ReleaseId, Timestamp};
 use glovebox_gate::{Mechanism, Release, ReleaseDocument, ReviewCandidate};
 use glovebox_gm::{Digest, sm3};
-use glovebox_meter::{Amounts, PrivacyLoss, fuel_bucket};
-use glovebox_store::{JobPatch, JobRow, ReleaseRow, ReviewStep, Settlement, StoreError};
+use glovebox_meter::{Amounts, fuel_bucket};
+use glovebox_store::{JobPatch, JobRow, ReleaseRow, Settlement, StoreError};
 
 use crate::counters::Counters;
 use crate::grants::terms_sm3;
+use crate::job::cost::{Cost, Holding, Reached, Way, cost};
 use crate::job::desk::Running;
-use crate::job::reservation::{END_BITS, withheld_bits};
 use crate::job::run::Case;
 use crate::job::{Step, cancelled, parameters, state_name};
 use crate::reviews::airlock::Opening;
@@ -29,39 +29,33 @@ pub(crate) enum Ending {
         mechanism: Mechanism,
         cells_released: u64,
         cells_withheld: u64,
-        used: Amounts,
-        /// Rounds whose privacy loss is spent.
-        rounds: u32,
+        leakage_bits: u64,
     },
     /// Reviewers decide on it.
-    Review(Box<Handover>),
+    Review(Box<ReviewCandidate>),
     /// Nothing may leave.
-    Withheld { reasons: Vec<Refusal>, cells_withheld: u64, used: Amounts },
-    /// The module failed, or the enclave did.
-    Failed { reasons: Vec<Refusal>, used: Amounts },
+    Withheld { reasons: Vec<Refusal>, cells_withheld: u64 },
+    /// The module failed.
+    Failed { reasons: Vec<Refusal> },
+    /// The enclave failed.
+    EnclaveFailed,
     /// Someone stopped it.
-    Killed { used: Amounts },
+    Killed,
     /// The enclave is shutting down: the job goes back to the queue with its reservation.
     Interrupted,
 }
 
-/// What goes to reviewers.
-pub(crate) struct Handover {
-    pub(crate) candidate: ReviewCandidate,
-    pub(crate) used: Amounts,
-    /// Rounds whose privacy loss is spent once it leaves.
-    pub(crate) rounds: u32,
-}
-
 /// What an end is committed with.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) struct End<'a> {
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Timestamp,
     /// States that the job may stand in before.
     pub(crate) from: &'a [&'a str],
-    /// The end of its review, for a job that waited for one.
-    pub(crate) review: Option<ReviewStep>,
+    /// How far it had come.
+    pub(crate) reached: Reached,
+    /// What it holds.
+    pub(crate) holding: Holding,
 }
 
 /// Whether an end stands.
@@ -75,13 +69,7 @@ pub(crate) enum Settled {
 
 impl Engine {
     /// The end of a job whose tables passed the gate; withheld when the document is larger than what was reserved.
-    pub(crate) fn ending_of(
-        &self,
-        release: &Release,
-        held: Amounts,
-        used: Amounts,
-        rounds: u32,
-    ) -> Result<Ending, EngineError> {
+    pub(crate) fn ending_of(&self, release: &Release, held: &Amounts) -> Result<Ending, EngineError> {
         let document = canonical_json(&ReleaseDocument::from(release))
             .map_err(|error| EngineError::internal("write a release", error))?;
         let document = String::from_utf8(document).map_err(|error| EngineError::internal("write a release", error))?;
@@ -91,31 +79,29 @@ impl Engine {
             let rule = "a release is no larger than what the grant's budget has left";
             let remedy = "propose a grant with a larger budget of bytes, or release fewer cells";
             let reasons = vec![Refusal::new("meter.bytes-out-exhausted", rule, "the release", remedy)];
-            return Ok(Ending::Withheld { reasons, cells_withheld: cells_withheld + cells_released, used });
+            return Ok(Ending::Withheld { reasons, cells_withheld: cells_withheld + cells_released });
         }
-        let leakage_bits = release.leakage().bits;
-        let used = Amounts { releases: 1, cells: cells_released, bytes_out, leakage_bits, ..used };
-        let mechanism = release.mechanism();
-        Ok(Ending::Released { document, mechanism, cells_released, cells_withheld, used, rounds })
+        let (mechanism, leakage_bits) = (release.mechanism(), release.leakage().bits);
+        Ok(Ending::Released { document, mechanism, cells_released, cells_withheld, leakage_bits })
     }
 
-    /// Commits the end of a job, once it may show. `held` is the privacy loss that it holds.
+    /// Commits the end of a job that has come as far as `reached`, once it may show.
     pub(crate) fn settle_job(
         &self,
         case: &Case,
         running: &Running,
-        held: Option<PrivacyLoss>,
+        (holding, reached): (Holding, Reached),
         ending: Ending,
     ) -> Result<(), EngineError> {
         let (ending, ended_at) = self.await_step(running, ending);
-        let end = End { started_at: running.started_at, ended_at, from: &["running"], review: None };
+        let end = End { started_at: running.started_at, ended_at, from: &["running"], reached, holding };
         match ending {
             Ending::Interrupted => self.requeue(&case.row.id),
-            Ending::Review(handover) => self.hand_over(case, held, end, *handover),
+            Ending::Review(candidate) => self.hand_over(case, end, *candidate),
             ending => {
-                if self.commit_end(case, held, end.clone(), ending)? == Settled::GrantStopped {
+                if self.commit_end(case, end, ending)? == Settled::GrantStopped {
                     // Its grant was stopped at the last moment, and whoever stopped it was told so.
-                    self.commit_end(case, held, end, Ending::Killed { used: Amounts::default() })?;
+                    self.commit_end(case, end, Ending::Killed)?;
                 }
                 Ok(())
             }
@@ -123,53 +109,36 @@ impl Engine {
     }
 
     /// Hands an output over to reviewers; the job goes on holding its budget until they have decided.
-    fn hand_over(
-        &self,
-        case: &Case,
-        held: Option<PrivacyLoss>,
-        end: End<'_>,
-        handover: Handover,
-    ) -> Result<(), EngineError> {
-        let Handover { candidate, used, rounds } = handover;
+    fn hand_over(&self, case: &Case, end: End<'_>, candidate: ReviewCandidate) -> Result<(), EngineError> {
         let told = Told {
             outcome: JobState::Released,
             mechanism: in_words(candidate.mechanism),
             cells_released: 0,
             cells_withheld: 0,
         };
-        let statement = self.statement(case, &end, told, None, used)?;
-        let (privacy_used, at) = (lost(case, rounds), end.ended_at);
-        let opened = self.open_review(case, Opening { candidate, statement, used, privacy_used, at })?;
+        // What is spent of privacy does not depend on the way in which the review will end.
+        let Cost { amounts, loss } = cost(Way::Stopped, end.reached, &end.holding);
+        let statement = self.statement(case, &end, told, None, &amounts)?;
+        let opened = self.open_review(case, Opening { candidate, statement, privacy_used: loss, at: end.ended_at })?;
         match opened {
             None => Ok(()),
-            Some(ending) => self.commit_end(case, held, end, ending).map(drop),
+            Some(ending) => self.commit_end(case, end, ending).map(drop),
         }
     }
 
-    /// Commits state, budget, release and receipt of an end together. What it settles of privacy: all that the rounds lost
-    /// where the outcome depends on the rows, nothing where someone stopped it before it could show.
-    pub(crate) fn commit_end(
-        &self,
-        case: &Case,
-        held: Option<PrivacyLoss>,
-        end: End<'_>,
-        ending: Ending,
-    ) -> Result<Settled, EngineError> {
-        let held = held.unwrap_or_default();
-        let (state, reasons, used, privacy_used) = match &ending {
-            Ending::Released { used, rounds, .. } => (JobState::Released, Vec::new(), *used, lost(case, *rounds)),
-            Ending::Withheld { reasons, used, .. } => {
-                let bits = withheld_bits(&case.module.manifest);
-                (JobState::Withheld, reasons.clone(), Amounts { leakage_bits: bits, ..*used }, held)
-            }
-            Ending::Failed { reasons, used } => {
-                (JobState::Failed, reasons.clone(), Amounts { leakage_bits: END_BITS, ..*used }, held)
-            }
-            Ending::Killed { used } => (JobState::Killed, vec![cancelled()], *used, PrivacyLoss::ZERO),
+    /// Commits state, budget, release and receipt of an end together, at the cost of that end.
+    pub(crate) fn commit_end(&self, case: &Case, end: End<'_>, ending: Ending) -> Result<Settled, EngineError> {
+        let (state, reasons) = match &ending {
+            Ending::Released { .. } => (JobState::Released, Vec::new()),
+            Ending::Withheld { reasons, .. } => (JobState::Withheld, reasons.clone()),
+            Ending::Failed { reasons } => (JobState::Failed, reasons.clone()),
+            Ending::EnclaveFailed => (JobState::Failed, vec![enclave_failed()]),
+            Ending::Killed => (JobState::Killed, vec![cancelled()]),
             Ending::Review(_) | Ending::Interrupted => {
                 return Err(EngineError::Internal("a job that has not ended was to be settled".to_owned()));
             }
         };
+        let Cost { amounts: used, loss: privacy_used } = cost(ending.way(), end.reached, &end.holding);
         let release = match &ending {
             Ending::Released { document, .. } => Some(ReleaseRow {
                 id: ReleaseId::new(new_id("rel")).map_err(|error| EngineError::internal("make an id", error))?,
@@ -180,7 +149,7 @@ impl Engine {
             }),
             _ => None,
         };
-        let statement = self.statement(case, &end, ending.told(state), release.as_ref(), used)?;
+        let statement = self.statement(case, &end, ending.told(state), release.as_ref(), &used)?;
         let signature =
             statement.sign(&self.inner.key).map_err(|error| EngineError::internal("sign a receipt", error))?;
         let (cells_released, cells_withheld) = (statement.cells_released, statement.cells_withheld);
@@ -194,7 +163,6 @@ impl Engine {
             release,
             statement: Some((statement, signature)),
             privacy_used,
-            review: end.review,
             ..Settlement::new(case.row.id.clone(), end.from, state_name(state), used, end.ended_at)
         };
         let row = match self.store().settle(settlement, draft) {
@@ -213,16 +181,14 @@ impl Engine {
     /// Waits until the end may show. A job that is stopped meanwhile releases nothing; when it is told to have ended
     /// follows from its start and the step, not from the run.
     fn await_step(&self, running: &Running, ending: Ending) -> (Ending, Timestamp) {
-        let used = match &ending {
-            Ending::Released { used, .. } | Ending::Withheld { used, .. } | Ending::Failed { used, .. } => *used,
-            Ending::Review(handover) => handover.used,
-            Ending::Killed { .. } | Ending::Interrupted => return (ending, self.now()),
-        };
+        if matches!(ending, Ending::Killed | Ending::Interrupted) {
+            return (ending, self.now());
+        }
         let told = running.pace.wait(&running.cancel);
         if running.is_interrupted() {
             return (Ending::Interrupted, self.now());
         } else if running.cancel.is_cancelled() {
-            return (Ending::Killed { used: used.without_release() }, self.now());
+            return (Ending::Killed, self.now());
         }
         let told_ms = i64::try_from(told.as_millis()).unwrap_or(i64::MAX);
         (ending, Timestamp::from_unix_ms(running.started_at.unix_ms().saturating_add(told_ms)))
@@ -256,8 +222,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends a waiting job that holds a reservation: it was running when the enclave stopped. Nothing of it has left, and
-    /// what it may have used stays used.
+    /// Ends a waiting job that holds a reservation: it was running when the enclave stopped. Nothing of it has left.
     fn spend_waiting(
         &self,
         row: &JobRow,
@@ -265,14 +230,37 @@ impl Engine {
         reasons: Vec<Refusal>,
         draft: Draft,
     ) -> Result<JobRow, EngineError> {
-        let used = row.reservation.unwrap_or_default().without_release();
-        let end = Settlement::new(row.id.clone(), &["queued"], state_name(state), used, self.now());
-        let settlement = Settlement { reasons, ..end };
+        let settlement = self.end_unknown(row, &["queued"], (state, Way::Stopped), reasons)?;
         Ok(self.store().settle(settlement, draft)?.0)
     }
 
+    /// The end of a job that was running when the enclave stopped.
+    pub(crate) fn end_unknown<'a>(
+        &self,
+        row: &JobRow,
+        from: &'a [&'a str],
+        (state, way): (JobState, Way),
+        reasons: Vec<Refusal>,
+    ) -> Result<Settlement<'a>, EngineError> {
+        let Cost { amounts, loss } = cost(way, Reached::Unknown, &self.holding(row)?);
+        let end = Settlement::new(row.id.clone(), from, state_name(state), amounts, self.now());
+        Ok(Settlement { reasons, privacy_used: loss, ..end })
+    }
+
+    /// What a job holds.
+    pub(crate) fn holding(&self, row: &JobRow) -> Result<Holding, EngineError> {
+        let request: SubmitJob =
+            serde_json::from_str(&row.request).map_err(|error| EngineError::internal("read a request", error))?;
+        Ok(Holding {
+            amounts: row.reservation.unwrap_or_default(),
+            loss: row.privacy.unwrap_or_default(),
+            privacy: request.privacy,
+            outputs: self.found_module(&row.module)?.manifest.outputs.len() as u64,
+        })
+    }
+
     pub(crate) fn job_ended(&self, row: &JobRow, state: JobState) {
-        self.counters().job_ended(state_name(state));
+        self.counters().job_ended(state_name(state), row.used);
         self.tell_end(&row.id, state, row.ended_at.unwrap_or_else(|| self.now()));
     }
 
@@ -287,7 +275,7 @@ impl Engine {
         end: &End<'_>,
         told: Told,
         release: Option<&ReleaseRow>,
-        used: Amounts,
+        used: &Amounts,
     ) -> Result<Statement, EngineError> {
         let Told { outcome, mechanism, cells_released, cells_withheld } = told;
         let manifest = &case.module.manifest;
@@ -338,9 +326,9 @@ impl Engine {
     }
 }
 
-/// Privacy loss of so many rounds.
-fn lost(case: &Case, rounds: u32) -> PrivacyLoss {
-    case.request.privacy.map_or(PrivacyLoss::ZERO, |privacy| PrivacyLoss::of(privacy, rounds))
+fn enclave_failed() -> Refusal {
+    let rule = "the enclave failed, not the job";
+    Refusal::new("run.internal", rule, "the run", "tell the operator the id of the job")
 }
 
 /// What a statement says of an end.
@@ -353,6 +341,20 @@ struct Told {
 }
 
 impl Ending {
+    /// In which way the job has ended, for what it costs.
+    fn way(&self) -> Way {
+        match self {
+            Self::Released { document, cells_released, leakage_bits, .. } => {
+                let (cells, bytes_out) = (*cells_released, document.len() as u64);
+                Way::Released { cells, bytes_out, leakage_bits: *leakage_bits }
+            }
+            Self::Withheld { .. } => Way::Withheld,
+            Self::Failed { .. } => Way::Failed,
+            Self::EnclaveFailed => Way::EnclaveFailed,
+            Self::Killed | Self::Review(_) | Self::Interrupted => Way::Stopped,
+        }
+    }
+
     fn told(&self, outcome: JobState) -> Told {
         let (mechanism, cells_released, cells_withheld) = match self {
             Self::Released { mechanism, cells_released, cells_withheld, .. } => {

@@ -1,6 +1,7 @@
 //! Jobs as their users see them: submitted, listed, watched, cancelled. How one runs is in [`run`].
 
 pub(crate) mod cohorts;
+pub(crate) mod cost;
 pub(crate) mod desk;
 pub(crate) mod ending;
 mod judgement;

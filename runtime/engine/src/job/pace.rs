@@ -16,6 +16,9 @@ use crate::EngineError;
 /// How often a waiting job looks whether it was stopped.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Steps at which an end may show: 1, 2, 4, … to 2³¹ of them, which for steps of a quarter of a second are 17 years.
+pub(crate) const STEPS_MAX: u32 = 32;
+
 /// The clock of one job.
 #[derive(Debug, Clone)]
 pub(crate) struct Pace {
@@ -55,8 +58,7 @@ impl Pace {
             return elapsed;
         }
         let mut told = self.step;
-        // 2^64 nanoseconds are centuries; no job runs for so long.
-        for _ in 0..64 {
+        for _ in 1..STEPS_MAX {
             if elapsed <= told.mul_f64(1.0 - self.draw / 2.0) {
                 break;
             }

@@ -4,8 +4,8 @@ use futures::StreamExt as _;
 use glovebox_catalog::{Isolation, JobManifest};
 use glovebox_gate::{ClaimedTables, Contribution, Estimates, GateError, Reduced, Reduction};
 use glovebox_policy::Permit;
-use glovebox_sandbox::{Compiled, ContributionSink, Plan, Run, RunError, RunMeters, SinkError};
-use glovebox_vault::{Batches, ViewMeters};
+use glovebox_sandbox::{Compiled, ContributionSink, Plan, Run, RunError, SinkError};
+use glovebox_vault::Batches;
 use tokio::runtime::Handle;
 
 use crate::job::Step;
@@ -16,14 +16,6 @@ use crate::{Engine, EngineError};
 
 /// Places of persons are below it.
 const PLACES: u64 = 1 << 32;
-
-/// What a pass came to.
-pub(crate) struct Pass {
-    /// What the host keeps; the error is the run's.
-    pub(crate) collected: Result<Collected, RunError>,
-    pub(crate) meters: RunMeters,
-    pub(crate) view: ViewMeters,
-}
 
 /// What the host keeps of contributions, by isolation.
 pub(crate) enum Collected {
@@ -36,7 +28,7 @@ pub(crate) enum Collected {
 }
 
 impl Engine {
-    /// Reads the view once. `arguments` are the parameters and the state of the round.
+    /// Reads the view once; the inner error is the run's. What it took of the machine is told to nobody. `arguments` are the parameters and the state of the round.
     pub(crate) fn pass(
         &self,
         case: &Case,
@@ -44,7 +36,7 @@ impl Engine {
         compiled: &Compiled,
         running: &Running,
         arguments: &[f64],
-    ) -> Result<Pass, EngineError> {
+    ) -> Result<Result<Collected, RunError>, EngineError> {
         let manifest = &case.module.manifest;
         let view = self.inner.vault.open_view(permit)?;
         self.step(Step::Opened);
@@ -60,13 +52,11 @@ impl Engine {
         let persons = if places.is_some() { PLACES } else { case.snapshot.persons };
         let plan = Plan { arguments, persons };
         let run = Run::start(&self.inner.sandbox, compiled, &plan, &limits, &running.cancel, &running.progress);
-        let (result, meters) = match run {
-            Ok(mut run) => (drive(&mut run, view.batches(), places.as_deref(), &mut collecting)?, run.finish()),
-            Err(error) => (Err(error), RunMeters::default()),
+        let result = match run {
+            Ok(mut run) => drive(&mut run, view.batches(), places.as_deref(), &mut collecting)?,
+            Err(error) => Err(error),
         };
-        let view = view.meters();
-        self.count(&meters, &view);
-        Ok(Pass { collected: result.map(|()| collecting.finish()), meters, view })
+        Ok(result.map(|()| collecting.finish()))
     }
 }
 

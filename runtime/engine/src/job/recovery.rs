@@ -2,8 +2,9 @@
 
 use glovebox_api::JobState;
 use glovebox_catalog::{JobId, Refusal};
-use glovebox_store::{EventFilter, JobPatch, JobRow, Settlement};
+use glovebox_store::{EventFilter, JobPatch, JobRow};
 
+use crate::job::cost::Way;
 use crate::job::state_name;
 use crate::page::all;
 use crate::{Engine, EngineError};
@@ -56,15 +57,12 @@ impl Engine {
         let rule = format!("a job that was running at {} stops of the enclave is not tried again", RESUMES_MAX + 1);
         let reason = Refusal::new("run.interrupted", rule, "the run", "tell the operator the id of the job");
         let draft = self.own_draft("job.give-up", &row.id);
-        let Some(held) = row.reservation else {
+        if row.reservation.is_none() {
             let patch = JobPatch { reasons: Some(vec![reason]), ended_at: Some(self.now()), ..JobPatch::default() };
             self.store().transition(&row.id, &["running"], state_name(JobState::Failed), patch, draft)?;
             return Ok(());
-        };
-        // What it used is not known, so all that it held is used; nothing has left.
-        let used = held.without_release();
-        let end = Settlement::new(row.id.clone(), &["running"], state_name(JobState::Failed), used, self.now());
-        let settlement = Settlement { reasons: vec![reason], ..end };
+        }
+        let settlement = self.end_unknown(row, &["running"], (JobState::Failed, Way::Failed), vec![reason])?;
         self.store().settle(settlement, draft)?;
         Ok(())
     }

@@ -2,10 +2,11 @@
 
 use glovebox_catalog::{Isolation, JobManifest, Snapshot};
 use glovebox_gate::{Leakage, Profile, cells_max, leakage_max};
-use glovebox_meter::Amounts;
-use glovebox_sandbox::{COHORT_BASE_ROWS, Faults, Limits, RunMeters};
+use glovebox_meter::{Amounts, two_digits_up};
+use glovebox_sandbox::{COHORT_BASE_ROWS, Faults, Limits};
 
 use crate::JobLimits;
+use crate::job::cost::{END_BITS, withheld_bits};
 use crate::job::run::Case;
 
 /// Bytes that one cell takes in a release document at most: eight keys of 64 bytes, a value, a refusal's four texts.
@@ -14,19 +15,23 @@ const CELL_MAX_BYTES: u64 = 2_048;
 const STATE_MAX_BYTES: u64 = 32;
 const DOCUMENT_MAX_BYTES: u64 = 16_384;
 
-/// Bits that the way tells in which a job ended: one of fewer than sixteen.
-pub(crate) const END_BITS: u64 = 4;
-/// Bits that the reasons tell for one output of which nothing could leave: which of the gate's codes were met.
-const REASONS_BITS: u64 = 10;
+/// The size of a snapshot as all that is reserved, charged and refused takes it: rounded up to two digits. Whoever looks for
+/// the limit at which a reservation is refused finds no more than what is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Size {
+    rows: u64,
+    persons: u64,
+}
 
-/// What a job can carry of which nothing left: how it ended, and why.
-pub(crate) fn withheld_bits(manifest: &JobManifest) -> u64 {
-    END_BITS.saturating_add(REASONS_BITS.saturating_mul(manifest.outputs.len() as u64))
+impl From<&Snapshot> for Size {
+    fn from(snapshot: &Snapshot) -> Self {
+        Self { rows: two_digits_up(snapshot.rows), persons: two_digits_up(snapshot.persons) }
+    }
 }
 
 /// The worst case. No run can then end for want of budget: such an end would tell something of the rows.
 pub(crate) fn worst_case(case: &Case, profile: &Profile, limits: &JobLimits) -> Amounts {
-    let Snapshot { rows, persons, .. } = case.snapshot;
+    let Size { rows, persons } = Size::from(&case.snapshot);
     let manifest = &case.module.manifest;
     let rounds = u64::from(manifest.rounds_max());
     let cells = cells_max(manifest);
@@ -47,7 +52,10 @@ pub(crate) fn worst_case(case: &Case, profile: &Profile, limits: &JobLimits) -> 
             .saturating_mul(CELL_MAX_BYTES)
             .saturating_add(state.saturating_mul(rounds).saturating_mul(STATE_MAX_BYTES))
             .saturating_add(DOCUMENT_MAX_BYTES),
-        leakage_bits: leakage_bound(case, profile).bits.max(withheld_bits(manifest)),
+        leakage_bits: leakage_bound(case, profile)
+            .bits
+            .saturating_add(END_BITS)
+            .max(withheld_bits(manifest.outputs.len() as u64)),
         fuel_units: fuel_of_a_round.saturating_add(update).saturating_mul(rounds),
         rows_read: rows.saturating_mul(rounds),
         ..Amounts::default()
@@ -56,15 +64,8 @@ pub(crate) fn worst_case(case: &Case, profile: &Profile, limits: &JobLimits) -> 
 
 /// What the job's release can carry at most, over all rounds.
 pub(crate) fn leakage_bound(case: &Case, profile: &Profile) -> Leakage {
-    let Snapshot { rows, persons, .. } = case.snapshot;
-    leakage_max(&case.module.manifest, profile, two_digits_up(rows), two_digits_up(persons), case.request.privacy)
-}
-
-/// Two significant digits, rounded up: a developer who solves the bound for the size of a snapshot finds no more.
-fn two_digits_up(count: u64) -> u64 {
-    let digits = count.checked_ilog10().unwrap_or(0).saturating_sub(1);
-    let step = 10_u64.saturating_pow(digits).max(1);
-    count.div_ceil(step).saturating_mul(step)
+    let Size { rows, persons } = Size::from(&case.snapshot);
+    leakage_max(&case.module.manifest, profile, rows, persons, case.request.privacy)
 }
 
 /// The fuel of a run in all is not bounded here: every row, person and block has its measure, so their number bounds the
@@ -84,21 +85,6 @@ pub(crate) fn limits(manifest: &JobManifest, limits: &JobLimits) -> Limits {
     }
 }
 
-/// What is charged. Fuel and rows are charged as reserved, by the size of the snapshot, whatever the module did with its
-/// rows and however many rounds it took: a charge that followed the run would be a channel out of it, and the next job's
-/// refusal would carry a bit.
-pub(crate) fn used(held: &Amounts, meters: &RunMeters, bytes_read: u64) -> Amounts {
-    Amounts {
-        jobs: 1,
-        fuel_units: held.fuel_units,
-        rows_read: held.rows_read,
-        bytes_read,
-        cpu_ms: meters.cpu_ms,
-        memory_peak_bytes: meters.memory_peak_bytes,
-        ..Amounts::default()
-    }
-}
-
 /// Limits of one `update`. It sees what was released and nothing else, so its end may depend on anything.
 pub(crate) fn update_limits(limits: &JobLimits) -> Limits {
     Limits {
@@ -112,9 +98,22 @@ pub(crate) fn update_limits(limits: &JobLimits) -> Limits {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    fn snapshot(rows: u64) -> Snapshot {
+        serde_json::from_value(serde_json::json!({
+            "dataset": "table", "number": 1, "rows": rows, "persons": rows, "quarantined_rows": 0,
+            "digest_sm3": "0".repeat(64), "size_bytes": 1, "published_at": "2026-11-23T08:00:00Z"
+        }))
+        .unwrap()
+    }
+
+    /// Whoever bisects for the budget at which a job is refused finds the two digits that are shown anyway.
     #[test]
-    fn sizes_are_rounded_up_to_two_digits() {
-        assert_eq!([0, 7, 99, 100, 101, 8_366, u64::MAX].map(super::two_digits_up)[..6], [0, 7, 99, 100, 110, 8_400]);
-        assert_eq!(super::two_digits_up(u64::MAX), u64::MAX);
+    fn sizes_of_snapshots_are_told_by_two_digits() {
+        let size = |rows| Size::from(&snapshot(rows));
+        assert_eq!(size(8_366), Size { rows: 8_400, persons: 8_400 });
+        assert!((8_301..=8_400).all(|rows| size(rows) == size(8_366)));
+        assert_ne!(size(8_401), size(8_366));
     }
 }

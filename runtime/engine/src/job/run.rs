@@ -5,20 +5,18 @@ use glovebox_catalog::{Dataset, Grant, Isolation, JobId, Principal, Refusal, Sna
 use glovebox_gate::{Release, ReviewCandidate, Unguarded};
 use glovebox_meter::Amounts;
 use glovebox_policy::{Action, Permit, PermitRequest};
-use glovebox_sandbox::{CancelFlag, Compiled, FailureClass, Progress, RunError, RunMeters, inspect};
+use glovebox_sandbox::{CancelFlag, Compiled, FailureClass, Progress, RunError, inspect};
 use glovebox_store::{BudgetLimits, JobPatch, JobRow, ModuleRow};
-use glovebox_vault::ViewMeters;
 
-use crate::counters::Counters;
 use crate::job::cohorts::{Asked, Guarding};
+use crate::job::cost::{Holding, Reached};
 use crate::job::desk::Running;
-use crate::job::ending::{Ending, Handover};
+use crate::job::ending::Ending;
 use crate::job::judgement::Judged;
 use crate::job::noise::privacy_of;
 use crate::job::pace::Pace;
-use crate::job::pass::Pass;
 use crate::job::patience::{RoundPatience, interrupted};
-use crate::job::reservation::{leakage_bound, used, worst_case};
+use crate::job::reservation::{leakage_bound, worst_case};
 use crate::job::rounds::Rounds;
 use crate::job::{Step, parameters, state_name};
 use crate::{Engine, EngineError};
@@ -39,21 +37,6 @@ pub(crate) struct Admitted {
     pub(crate) permit: Permit,
     pub(crate) compiled: Compiled,
     pub(crate) running: Running,
-}
-
-/// What the passes of a job took.
-#[derive(Default)]
-struct Spent {
-    meters: RunMeters,
-    bytes_read: u64,
-}
-
-impl Spent {
-    fn add(&mut self, pass: &Pass) {
-        self.bytes_read = self.bytes_read.saturating_add(pass.view.bytes_decrypted);
-        self.meters.cpu_ms = self.meters.cpu_ms.saturating_add(pass.meters.cpu_ms);
-        self.meters.memory_peak_bytes = self.meters.memory_peak_bytes.max(pass.meters.memory_peak_bytes);
-    }
 }
 
 impl Engine {
@@ -183,9 +166,8 @@ impl Engine {
     fn run_witnessed(&self, case: &Case, admitted: Admitted, row: &JobRow) -> Result<(), EngineError> {
         let Admitted { permit, compiled, mut running } = admitted;
         if !self.await_witnesses(&running.cancel)? {
-            let used = Amounts { jobs: row.reservation.unwrap_or_default().jobs, ..Amounts::default() };
-            let ending = if running.is_interrupted() { Ending::Interrupted } else { Ending::Killed { used } };
-            return self.settle_job(case, &running, row.privacy, ending);
+            let ending = if running.is_interrupted() { Ending::Interrupted } else { Ending::Killed };
+            return self.settle_job(case, &running, (self.holding(row)?, before(case)), ending);
         }
         if self.inner.witnesses.is_some() {
             // The wait is none of the run's time.
@@ -195,73 +177,78 @@ impl Engine {
     }
 
     fn run_and_settle(&self, case: &Case, admitted: &Admitted, row: &JobRow) -> Result<(), EngineError> {
-        let held = row.reservation.unwrap_or_default();
-        let ending = self.run_job(case, admitted, held).unwrap_or_else(|error| {
+        let holding = self.holding(row)?;
+        let mut reached = before(case);
+        let ending = self.run_job(case, admitted, &holding, &mut reached).unwrap_or_else(|error| {
             tracing::error!(job = %case.row.id, %error, "the enclave failed a job");
-            Ending::enclave_failed(held)
+            Ending::EnclaveFailed
         });
-        self.settle_job(case, &admitted.running, row.privacy, ending)
+        self.settle_job(case, &admitted.running, (holding, reached), ending)
     }
 
-    fn run_job(&self, case: &Case, admitted: &Admitted, held: Amounts) -> Result<Ending, EngineError> {
+    /// Runs and judges every round. `reached` says how far it came, also when it fails.
+    fn run_job(
+        &self,
+        case: &Case,
+        admitted: &Admitted,
+        holding: &Holding,
+        reached: &mut Reached,
+    ) -> Result<Ending, EngineError> {
         let Admitted { permit, compiled, running } = admitted;
         let manifest = &case.module.manifest;
         let (profile, _) = self.profile(&case.grant)?;
         let mut rounds = Rounds::new(manifest, parameters(manifest, &case.request)?);
-        let mut spent = Spent::default();
         // Releases with noise and tables of a cohort neither ask the guard nor feed it.
         let is_exact = case.request.privacy.is_none() && manifest.isolation != Isolation::Cohort;
         let guarding = if is_exact { Some(self.guarding(permit, profile)?) } else { None };
         let load = self.cohort_loader(&case.dataset.id);
         let mut asked = guarding.as_ref().map(|guarding| guarding.ask(&load));
         let wall = self.inner.config.limits.wall;
+        let mut rounds_drawn = 0;
         let last = loop {
+            *reached = Reached::Rows { rounds_drawn };
             let patience = RoundPatience::start(&running.cancel, wall);
-            let pass = self.pass(case, permit, compiled, running, &rounds.arguments())?;
-            self.step(Step::Ran);
-            spent.add(&pass);
-            let used = used(&held, &spent.meters, spent.bytes_read);
-            let collected = match pass.collected {
+            let collected = match self.pass(case, permit, compiled, running, &rounds.arguments())? {
                 Ok(collected) => collected,
-                Err(error) => return Ok(self.broken_off(case, running, &error, used)),
+                Err(error) => return Ok(self.broken_off(case, running, &error)),
             };
+            self.step(Step::Ran);
+            // Before it is drawn: whatever comes after, it is lost.
+            rounds_drawn += 1;
+            *reached = Reached::Rows { rounds_drawn };
             let judged = match &mut asked {
                 Some(guard) => self.judge(case, collected, profile, guard, &patience)?,
                 None => self.judge(case, collected, profile, &mut Unguarded, &patience)?,
             };
             self.step(Step::Gated);
             // Whoever stopped it while the tables were judged was told so: nothing leaves after that.
-            if let Some(stopped) = stopped(running, used) {
+            if let Some(stopped) = stopped(running) {
                 return Ok(stopped);
             }
             let release = match judged {
                 Judged::Release(release) => release,
-                Judged::Candidate(candidate) => {
-                    return Ok(to_review(candidate, used, 1));
-                }
+                Judged::Candidate(candidate) => return Ok(Ending::Review(Box::new(candidate))),
                 Judged::Withheld { reasons, cells_withheld } => {
-                    return Ok(Ending::Withheld { reasons, cells_withheld, used });
+                    return Ok(Ending::Withheld { reasons, cells_withheld });
                 }
-                Judged::Interrupted(why) => return Ok(self.broken_off(case, running, &interrupted(why), used)),
+                Judged::Interrupted(why) => return Ok(self.broken_off(case, running, &interrupted(why))),
             };
             match rounds.advance(self, compiled, running, &release) {
                 Ok(true) => {}
                 Ok(false) => break release,
-                Err(error) => return Ok(self.broken_off(case, running, &error, used)),
+                Err(error) => return Ok(self.broken_off(case, running, &error)),
             }
         };
-        let count = rounds.count().max(1);
         let release = rounds.finish(manifest, last).within(leakage_bound(case, profile));
-        let used = used(&held, &spent.meters, spent.bytes_read);
         if let Some((guarding, asked)) = guarding.as_ref().zip(asked)
-            && let Some(ending) = self.claim(case, running, guarding, asked, &release, used)?
+            && let Some(ending) = self.claim(case, running, guarding, asked, &release)?
         {
             return Ok(ending);
         }
         if self.needs_review(case) {
-            return Ok(to_review(ReviewCandidate::from(&release), used, count));
+            return Ok(Ending::Review(Box::new(ReviewCandidate::from(&release))));
         }
-        self.ending_of(&release, held, used, count)
+        self.ending_of(&release, &holding.amounts)
     }
 
     /// Claims the sets behind a release once its end may show; an ending when it may not leave.
@@ -272,43 +259,32 @@ impl Engine {
         guarding: &Guarding,
         asked: Asked<'_>,
         release: &Release,
-        used: Amounts,
     ) -> Result<Option<Ending>, EngineError> {
         // A claim is an event, and everybody sees the log grow: it may not grow at the moment at which the run was over.
         running.pace.wait(&running.cancel);
-        if let Some(stopped) = stopped(running, used) {
+        if let Some(stopped) = stopped(running) {
             return Ok(Some(stopped));
         }
         let patience = RoundPatience::start(&running.cancel, self.inner.config.limits.wall);
         Ok(match self.claim_cohorts(&case.row.id, guarding, asked, &patience)? {
             Ok(true) => None,
-            Ok(false) => Some(overtaken(release, used)),
-            Err(why) => Some(self.broken_off(case, running, &interrupted(why), used)),
+            Ok(false) => Some(overtaken(release)),
+            Err(why) => Some(self.broken_off(case, running, &interrupted(why))),
         })
     }
 
     /// The end of a job whose run or update ended before its tables could be judged.
-    fn broken_off(&self, case: &Case, running: &Running, error: &RunError, used: Amounts) -> Ending {
+    fn broken_off(&self, case: &Case, running: &Running, error: &RunError) -> Ending {
         match error {
             RunError::Failed(FailureClass::Cancelled) if running.is_interrupted() => Ending::Interrupted,
-            RunError::Failed(FailureClass::Cancelled) => Ending::Killed { used },
+            RunError::Failed(FailureClass::Cancelled) => Ending::Killed,
             error => {
                 if !matches!(error, RunError::Failed(_)) {
                     tracing::error!(job = %case.row.id, %error, "the enclave failed a run");
                 }
-                Ending::Failed { reasons: vec![error.refusal()], used }
+                Ending::Failed { reasons: vec![error.refusal()] }
             }
         }
-    }
-
-    /// What really happened, for the operator.
-    pub(crate) fn count(&self, meters: &RunMeters, view: &ViewMeters) {
-        let counters = self.counters();
-        Counters::add(&counters.rows_read, view.rows_read);
-        Counters::add(&counters.bytes_decrypted, view.bytes_decrypted);
-        Counters::add(&counters.fuel_units, meters.fuel_units);
-        Counters::add(&counters.cpu_ms, meters.cpu_ms);
-        counters.memory_peak_bytes.fetch_max(meters.memory_peak_bytes, std::sync::atomic::Ordering::Relaxed);
     }
 
     pub(crate) fn profile(&self, grant: &Grant) -> Result<&(glovebox_gate::Profile, glovebox_gm::Digest), EngineError> {
@@ -319,38 +295,26 @@ impl Engine {
 }
 
 /// The end of a job that somebody stopped.
-fn stopped(running: &Running, used: Amounts) -> Option<Ending> {
+fn stopped(running: &Running) -> Option<Ending> {
     if running.is_interrupted() {
         Some(Ending::Interrupted)
     } else {
-        running.cancel.is_cancelled().then_some(Ending::Killed { used })
+        running.cancel.is_cancelled().then_some(Ending::Killed)
     }
 }
 
-fn to_review(candidate: ReviewCandidate, used: Amounts, rounds: u32) -> Ending {
-    Ending::Review(Box::new(Handover { candidate, used, rounds }))
+/// How far a job had come before this start: one that was running when the enclave stopped still holds its budget.
+fn before(case: &Case) -> Reached {
+    if case.row.reservation.is_some() { Reached::Unknown } else { Reached::Nothing }
 }
 
 /// The end of a job beside whose figures another's were claimed while it ran.
-fn overtaken(release: &Release, used: Amounts) -> Ending {
+fn overtaken(release: &Release) -> Ending {
     let reason = Refusal::new(
         "gate.differencing",
         "no figure whose persons differ by a few from those of a figure that was released meanwhile",
         "release",
         "submit the job again: what may still leave is then decided cell by cell",
     );
-    Ending::Withheld {
-        reasons: vec![reason],
-        cells_withheld: release.cells_released() + release.cells_withheld(),
-        used,
-    }
-}
-
-impl Ending {
-    /// The end of a job that the enclave failed. Nothing left, and the fuel is the enclave's loss.
-    fn enclave_failed(held: Amounts) -> Self {
-        let rule = "the enclave failed, not the job";
-        let reason = Refusal::new("run.internal", rule, "the run", "tell the operator the id of the job");
-        Self::Failed { reasons: vec![reason], used: Amounts { jobs: held.jobs, ..Amounts::default() } }
-    }
+    Ending::Withheld { reasons: vec![reason], cells_withheld: release.cells_released() + release.cells_withheld() }
 }

@@ -13,6 +13,7 @@ use glovebox_store::{EventFilter, OpenReview, ReleaseRow, ReviewStep, Settlement
 use serde::{Deserialize, Serialize};
 
 use crate::counters::Counters;
+use crate::job::cost::{Cost, Reached, Way, cost};
 use crate::job::ending::Ending;
 use crate::job::run::Case;
 use crate::job::{cancelled, state_name};
@@ -29,8 +30,6 @@ pub(crate) struct Opening {
     pub(crate) candidate: ReviewCandidate,
     /// The statement of the receipt, were it released as it is: without release, output digest and cells.
     pub(crate) statement: Statement,
-    /// What the run used, without anything that leaves.
-    pub(crate) used: Amounts,
     /// Privacy loss of the noise that was drawn.
     pub(crate) privacy_used: PrivacyLoss,
     /// When the run is told to have ended.
@@ -42,7 +41,6 @@ pub(crate) struct Opening {
 pub(crate) struct Held {
     candidate: ReviewCandidate,
     statement: Statement,
-    used: Amounts,
 }
 
 impl Held {
@@ -74,9 +72,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Conflict`] when the job has ended meanwhile.
     pub(crate) fn open_review(&self, case: &Case, opening: Opening) -> Result<Option<Ending>, EngineError> {
-        let Opening { candidate, statement, used, privacy_used, at } = opening;
+        let Opening { candidate, statement, privacy_used, at } = opening;
         let leakage_bits = candidate.leakage.bits;
-        let held = Held { candidate, statement, used };
+        let held = Held { candidate, statement };
         let reserved = self.found_job(&case.row.id)?.reservation.unwrap_or_default();
         if let Some(ending) = nothing_to_review(&held, &reserved)? {
             return Ok(Some(ending));
@@ -193,13 +191,10 @@ impl Engine {
             return Ok(review);
         }
         let (cells_released, cells_withheld) = held.cells();
-        let used = Amounts {
-            releases: 1,
-            cells: cells_released,
-            bytes_out: document.len() as u64,
-            leakage_bits: held.candidate.leakage.bits,
-            ..held.used
-        };
+        let (bytes_out, leakage_bits) = (document.len() as u64, held.candidate.leakage.bits);
+        let holding = self.holding(&self.found_job(&review.job)?)?;
+        let way = Way::Released { cells: cells_released, bytes_out, leakage_bits };
+        let Cost { amounts: used, .. } = cost(way, Reached::Review, &holding);
         let statement = Statement {
             release: Some(id.clone()),
             output_sm3: Some(sm3(document.as_bytes())),
@@ -241,24 +236,25 @@ impl Engine {
         let (state, reason) = end_without_release(after);
         let now = self.now();
         let draft = draft.with("outcome", state_name(state));
+        // Reviewers who refuse tell why; whoever gives it up, or lets the time pass, learns that there was an output.
+        let way = if after.state == ReviewState::Refused { Way::Withheld } else { Way::Stopped };
+        let Cost { amounts: used, .. } = cost(way, Reached::Review, &self.holding(&self.found_job(&before.job)?)?);
+        let end = self.end_of(before, after, state, used);
         let settlement = match self.unseal(before) {
             Ok(held) => {
                 let (shown, withheld) = held.cells();
                 let statement = Statement {
                     cells_released: 0,
                     cells_withheld: shown + withheld,
-                    ..ended(held.statement, state, &held.used, now)
+                    ..ended(held.statement, state, &used, now)
                 };
-                let end = self.end_of(before, after, state, held.used);
                 Settlement { statement: Some(self.signed(statement)?), ..end }
             }
             // An output that can't be read any more, say because the key of its dataset was destroyed, must not keep its
-            // review from ending. There is no receipt then, and all that was held and can't have left counts as used.
+            // review from ending. There is no receipt then.
             Err(error) => {
                 tracing::error!(review = %before.id, %error, "an output under review can't be read");
-                let reserved = self.found_job(&before.job)?.reservation.unwrap_or_default();
-                let used = reserved.without_release();
-                self.end_of(before, after, state, used)
+                end
             }
         };
         let (row, _) = self.store().settle(Settlement { reasons: vec![reason], ..settlement }, draft)?;
@@ -295,7 +291,7 @@ fn nothing_to_review(held: &Held, reserved: &Amounts) -> Result<Option<Ending>, 
     } else {
         return Ok(None);
     };
-    Ok(Some(Ending::Withheld { reasons: vec![reason], cells_withheld: cells + withheld, used: held.used }))
+    Ok(Some(Ending::Withheld { reasons: vec![reason], cells_withheld: cells + withheld }))
 }
 
 /// The statement of a job that has ended in `state`, with what left by its meters.

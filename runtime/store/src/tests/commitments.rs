@@ -10,13 +10,13 @@ use crate::{JobRow, Store};
 /// Lets a job end with a number that its developer does not know, and returns the record and the end's event.
 fn end(store: &Store, secret: u64) -> (JobRow, glovebox_audit::Event) {
     start(store, 1, amounts(10), &limit(1_000));
-    store.settle(failure(1, Amounts { cpu_ms: secret, ..amounts(5) }), draft("job.fail")).unwrap()
+    store.settle(failure(1, Amounts { bytes_out: secret, ..amounts(5) }), draft("job.fail")).unwrap()
 }
 
 /// The developer knows all of the record but one number, and compares every guess with the log.
 fn guess(row: &JobRow, told: &str, digest: impl Fn(&str) -> String) -> Option<u64> {
     (0..4_096).find(|guess| {
-        let used = Some(Amounts { cpu_ms: *guess, ..row.used.unwrap() });
+        let used = Some(Amounts { bytes_out: *guess, ..row.used.unwrap() });
         let body = serde_json::to_string(&JobRow { used, ..row.clone() }).unwrap();
         digest(&body) == told
     })
