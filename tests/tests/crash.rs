@@ -23,6 +23,8 @@ const ERRAND: &str = "GLOVEBOX_CRASH_ERRAND";
 /// More rounds of random kills than the default.
 const ROUNDS: &str = "GLOVEBOX_CRASH_ROUNDS";
 const KILL: i32 = 9;
+/// Bits of how and when a job ended (docs/disclosure.md).
+const END_BITS: u64 = 9;
 /// What a job on the 400 rows holds and pays: 10,000 units for each of its four outputs and each row.
 const FUEL_UNITS: u64 = 400 * 4 * 10_000;
 

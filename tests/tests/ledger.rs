@@ -1,12 +1,18 @@
 //! Noise from its explanation to the ledger: what was told before is what is spent after, and everyone sees their part.
 
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use glovebox_api::{JobState, PrivacyLedger, SubmitJob};
 use glovebox_catalog::{Dataset, DatasetId, Delta, Epsilon, GrantTerms, Privacy, PrivacyLimit};
-use glovebox_engine::{Engine, EngineError};
+use glovebox_engine::{Config, Engine, EngineError, Step, StepWatcher};
 use glovebox_gate::Mechanism;
-use glovebox_meter::PrivacyHolder;
+use glovebox_meter::{Amounts, PrivacyHolder};
 
 use crate::enclave::{self, caller, ended};
+use crate::rest::zone::PASSPHRASE;
 
 fn epsilon(value: f64) -> Epsilon {
     Epsilon::new(value).unwrap()
@@ -27,9 +33,15 @@ fn terms(dataset: &DatasetId, epsilon_max: Epsilon) -> GrantTerms {
 }
 
 /// An enclave with a dataset of which ε 2 may be lost, and a job on it under a grant of ε 1.
-async fn ready(state: &std::path::Path) -> (Engine, SubmitJob) {
+async fn ready(state: &Path) -> (Engine, SubmitJob) {
+    ready_with(state, |_| {}).await
+}
+
+async fn ready_with(state: &Path, change: impl FnOnce(&mut Config)) -> (Engine, SubmitJob) {
     let contents = enclave::make(state).await;
-    let engine = enclave::open(state);
+    let mut config = enclave::config(state);
+    change(&mut config);
+    let engine = Engine::open(config, PASSPHRASE).unwrap();
     engine.start();
     let limit = PrivacyLimit {
         epsilon: epsilon(2.0),
@@ -143,4 +155,39 @@ async fn limits_and_terms_that_promise_too_much_are_not_filed() {
     let reviewed = GrantTerms { review_required: true, ..terms(&job.dataset, epsilon(1.0)) };
     // There is one reviewer on file.
     assert_eq!(codes(engine.propose_grant(&caller("developer"), reviewed).unwrap_err()), ["policy.terms-invalid"]);
+}
+
+/// Noise that was drawn is lost, also when its job is stopped before its end shows: else whoever stops each job in time
+/// draws as often as they like under one limit, and learns from each how long it took.
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_a_job_after_its_noise_was_drawn_gives_nothing_back() {
+    let state = tempfile::tempdir().unwrap();
+    let gated = Arc::new(AtomicBool::new(false));
+    let seen_by_test = gated.clone();
+    let watcher = StepWatcher::new(move |step| {
+        if step == Step::Gated {
+            gated.store(true, Ordering::SeqCst);
+        }
+    });
+    let change = |config: &mut Config| {
+        config.on_step = Some(watcher);
+        // The end does not show before the test has stopped the job.
+        config.pace_step = Duration::from_secs(3_600);
+    };
+    let (engine, job) = ready_with(state.path(), change).await;
+    let developer = caller("developer");
+    let submitted = engine.submit_job(&developer, job.clone()).unwrap();
+    while !seen_by_test.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    engine.cancel_job(&developer, &submitted.id).unwrap();
+    assert_eq!(ended(&engine, &submitted).await.state, JobState::Killed);
+    assert_eq!(seen(&engine, "supplier", &job.dataset)[0].2, 0.75, "all that was drawn is lost");
+    let meters = engine.meters(&developer).unwrap().into_iter().find(|meters| meters.grant == job.grant).unwrap();
+    let Amounts { jobs, releases, leakage_bits, .. } = meters.committed;
+    assert_eq!((jobs, releases, leakage_bits), (1, 0, 9), "and how and when it ended is paid, too");
+    // So the next one does not fit.
+    let next = engine.submit_job(&developer, job).unwrap();
+    let done = ended(&engine, &next).await;
+    assert_eq!((done.state, done.reasons[0].code.as_str()), (JobState::Refused, "meter.epsilon-exhausted"));
 }

@@ -14,6 +14,9 @@ use glovebox_meter::Amounts;
 use crate::enclave::{self, Contents, caller, ended, key};
 use crate::rest::zone::PASSPHRASE;
 
+/// Bits of how and when a job ended (docs/disclosure.md).
+const END_BITS: u64 = 9;
+
 /// A second reviewer, and a reviewer of the developer's own organisation.
 const REVIEWERS: [(&str, &str, OrganisationKind); 2] =
     [("second", "ministry", OrganisationKind::ReviewBoard), ("colleague", "company-c", OrganisationKind::Developer)];

@@ -220,3 +220,94 @@ async fn a_module_remembers_whom_it_has_seen() {
     let with = told(&[Some(likely); TARGETS], &people.secrets[..TARGETS]);
     measured("a_module_remembers_whom_it_has_seen", "50 %", &exactly(without), &exactly(with));
 }
+
+/// A module that takes a megabyte of memory if the target's secret is 1, and counts everybody.
+fn glutton(target: usize) -> Vec<u8> {
+    personal(
+        json!({"name": "persons", "reducer": "count"}),
+        json!([]),
+        &format!(
+            "(if (i32.and (i64.eq (local.get $number) (i64.const {target})) (i32.wrap_i64 (local.get $secret)))
+               (then (drop (memory.grow (i32.const 16)))))"
+        ),
+    )
+}
+
+/// The largest memory of the run, as the sandbox measures it.
+fn memory_peak_bytes(wasm: &[u8], people: &People) -> u64 {
+    let sandbox = Sandbox::new(&Config::default()).unwrap();
+    let compiled = sandbox.compile(&inspect(wasm).unwrap(), wasm).unwrap();
+    run(&sandbox, &compiled, &batches(people, |number| number as u32), Faults::Drop).unwrap().1.memory_peak_bytes
+}
+
+/// All that an operator, a supplier and whoever reaches the admin address are shown of what the machine did, as numbers
+/// that a job moved.
+async fn metered(arena: &Arena, side: &Side<'_>, wasm: Vec<u8>) -> Vec<(String, f64)> {
+    let read = async || {
+        let mut numbers = Vec::new();
+        for who in ["operator", "supplier"] {
+            let meters = arena.zone.client(who).meters(&Paging::default()).await.unwrap().items;
+            collect(who, &serde_json::to_value(meters).unwrap(), &mut numbers);
+        }
+        let live = arena.zone.client("operator").live_meters().await.unwrap();
+        let live = json!({"fuel_units": live.fuel_units, "rows_read": live.rows_read, "running": live.running.len(),
+            "cells_withheld": live.cells_withheld, "releases": live.releases});
+        collect("live", &live, &mut numbers);
+        for line in arena.zone.metrics().await.lines() {
+            // The server's own figures are of requests and connections, which the test itself makes.
+            let is_servers = ["glovebox_http", "glovebox_tls", "glovebox_connections", "glovebox_upload"];
+            if let Some((name, value)) = line.rsplit_once(' ')
+                && !line.starts_with('#')
+                && is_servers.iter().all(|prefix| !name.starts_with(prefix))
+                && !name.starts_with("glovebox_audit_events")
+            {
+                numbers.push((name.to_owned(), value.parse().unwrap()));
+            }
+        }
+        numbers
+    };
+    let before = read().await;
+    side.run(wasm).await;
+    let after = read().await;
+    // A counter that was not there before began at nothing.
+    let was = |name: &str| before.iter().find(|(known, _)| known == name).map_or(0.0, |(_, value)| *value);
+    let moved = |(name, value): (String, f64)| (name.clone(), value - was(&name));
+    after.into_iter().map(moved).collect()
+}
+
+fn collect(place: &str, value: &Value, numbers: &mut Vec<(String, f64)>) {
+    match value {
+        Value::Number(number) => numbers.push((place.to_owned(), number.as_f64().unwrap())),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| collect(&format!("{place}.{index}"), item, numbers));
+        }
+        Value::Object(members) => {
+            members.iter().for_each(|(name, member)| collect(&format!("{place}.{name}"), member, numbers));
+        }
+        _ => {}
+    }
+}
+
+/// What a run takes of the machine is told to nobody: not to operators, not to suppliers, not at the admin address.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_fills_memory_by_a_secret() {
+    let people = People::draw(PERSONS, 35);
+    let targets: Vec<usize> = (0..8).collect();
+    let secrets: Vec<_> = people.secrets[..8].to_vec();
+    let calm = memory_peak_bytes(&glutton(PERSONS), &people);
+    let peak = |target: &usize| Some(memory_peak_bytes(&glutton(*target), &people) > calm);
+    let without = told(&targets.iter().map(peak).collect::<Vec<_>>(), &secrets);
+
+    let arena = Arena::start(vec![profile("unguarded", json!({"differencing": null}))]).await;
+    let side = arena.side("with", &people, "unguarded").await;
+    // Once to begin every counter.
+    metered(&arena, &side, glutton(PERSONS + 1)).await;
+    let calm = metered(&arena, &side, glutton(PERSONS)).await;
+    assert!(calm.len() > 30, "{calm:?}");
+    let mut found = Vec::new();
+    for target in targets {
+        let now = metered(&arena, &side, glutton(target)).await;
+        found.push((now != calm).then_some(true));
+    }
+    measured("a_guest_fills_memory_by_a_secret", "50 %", &exactly(without), &exactly(told(&found, &secrets)));
+}
