@@ -10,6 +10,7 @@ use glovebox_catalog::{REFUSAL_PARTS, RefusalCode, refusal_codes};
 /// Strings that look like codes and are none: names of events and sections.
 const NO_CODES: &[&str] = &[
     "budget.reserve",
+    "clock.set-back",
     "enclave.create",
     "glovebox.job",
     "glovebox.schema",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glovebox_audit::WitnessPolicy;
+use glovebox_catalog::PrincipalId;
 
 use crate::Step;
 
@@ -36,8 +37,20 @@ pub struct Config {
     pub passphrase_iterations: u32,
     /// Memory that one ingestion may use for rows, in bytes.
     pub ingest_memory_bytes: usize,
+    /// Who wants the enclave to start although the host's clock is earlier than the latest event; see [`EarlierClock`].
+    pub earlier_clock: Option<EarlierClock>,
     /// Told after every step that leaves something on disk; with it tests stop the process between two steps.
     pub on_step: Option<StepWatcher>,
+}
+
+/// An order to go on at the host's time, although events have later ones: the clock was ahead, and is right now. It is an
+/// event of the log. Terms that were over may run again, so it takes a security officer.
+#[derive(Debug, Clone)]
+pub struct EarlierClock {
+    /// The security officer who says so.
+    pub officer: PrincipalId,
+    /// Why.
+    pub reason: String,
 }
 
 /// A function that is told of steps.
@@ -105,7 +118,7 @@ const PASSPHRASE_ITERATIONS: u32 = 600_000;
 
 impl Config {
     /// Defaults: one worker a core but one (at least one), 64 waiting jobs in all and 16 for one organisation,
-    /// ends of jobs at steps of 250 ms, no witnesses, no further profiles, 600,000 rounds over the passphrase, 256 MiB for rows of an ingestion, and the limits of [`JobLimits::default`] and [`ReviewLimits::default`].
+    /// ends of jobs at steps of 250 ms, no witnesses, no further profiles, no start at an earlier time, 600,000 rounds over the passphrase, 256 MiB for rows of an ingestion, and the limits of [`JobLimits::default`] and [`ReviewLimits::default`].
     #[must_use]
     pub fn new(state: impl Into<PathBuf>) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -121,6 +134,7 @@ impl Config {
             profiles: Vec::new(),
             passphrase_iterations: PASSPHRASE_ITERATIONS,
             ingest_memory_bytes: 256 << 20,
+            earlier_clock: None,
             on_step: None,
         }
     }

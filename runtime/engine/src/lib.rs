@@ -7,6 +7,7 @@
 
 mod audit;
 mod caller;
+mod clock;
 mod config;
 mod counters;
 mod datasets;
@@ -45,7 +46,7 @@ use glovebox_vault::Vault;
 
 pub use audit::EventQuery;
 pub use caller::Caller;
-pub use config::{Config, JobLimits, ReviewLimits, StepWatcher};
+pub use config::{Config, EarlierClock, JobLimits, ReviewLimits, StepWatcher};
 pub use counters::{BudgetLeft, Figures};
 pub use error::EngineError;
 pub use formats::ReleaseFormat;
@@ -59,6 +60,7 @@ pub use page::PageQuery;
 pub use start::Bootstrap;
 pub use witnesses::WitnessFigures;
 
+use clock::Clock;
 use counters::Counters;
 use job::cohorts::Cohorts;
 use job::desk::Desk;
@@ -79,6 +81,7 @@ struct Inner {
     policy_sm3: Digest,
     profiles: BTreeMap<String, (Profile, Digest)>,
     key: SigningKey,
+    clock: Clock,
     desk: Desk,
     cohorts: Cohorts,
     counters: Counters,
@@ -95,9 +98,9 @@ impl Engine {
         &self.inner.counters
     }
 
-    /// The time now. The only place in the enclave that reads a clock for a decision.
+    /// The time now, which never goes back: see `clock.rs`. The one clock for decisions.
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::from_unix_ms(chrono::Utc::now().timestamp_millis())
+        self.inner.clock.now()
     }
 
     /// Asks the policies. A denial is an event of its own.

@@ -15,6 +15,7 @@ use glovebox_store::Store;
 use glovebox_vault::{RootKey, Vault};
 use tokio_util::task::TaskTracker;
 
+use crate::clock::{Clock, HostTime, check_host_clock};
 use crate::counters::Counters;
 use crate::directory::check_line;
 use crate::job::desk::Desk;
@@ -95,7 +96,8 @@ impl Engine {
     /// not ended back in the queue.
     ///
     /// # Errors
-    /// [`EngineError::Internal`] when the folder holds no enclave, the passphrase does not open it, or it is damaged.
+    /// [`EngineError::Internal`] when the folder holds no enclave, the passphrase does not open it, it is damaged, or the
+    /// host's clock is earlier than its latest event (see [`crate::EarlierClock`]).
     pub fn open(config: Config, passphrase: &[u8]) -> Result<Self, EngineError> {
         if !Self::exists(&config) {
             let path = config.state.display();
@@ -107,6 +109,7 @@ impl Engine {
         let root = RootKey::from_passphrase(passphrase);
         let vault = Vault::open(open_folder(&state, VAULT)?, &root)?;
         let store = Store::open(&config.state.join(DATABASE), identity.state)?;
+        check_host_clock(&store, config.earlier_clock.as_ref(), HostTime::now())?;
         let key = identity.signing;
         if let Some(head) = store.latest_signed_head()? {
             // The store has compared the head with its log; that the head is ours only the key can tell.
@@ -176,6 +179,7 @@ impl Engine {
             None => None,
         };
         let desk = Desk::new(config.queue_jobs_max, config.queue_jobs_per_organisation_max);
+        let clock = Clock::starting_at(store.latest_time()?);
         let inner = Inner {
             store,
             vault,
@@ -184,6 +188,7 @@ impl Engine {
             policy_sm3: glovebox_gm::sm3(policies.as_bytes()),
             profiles: defaults::profiles(&config.profiles)?,
             key,
+            clock,
             desk,
             cohorts: crate::job::cohorts::Cohorts::default(),
             counters: Counters::default(),
@@ -243,6 +248,7 @@ mod tests {
     use glovebox_catalog::{OrganisationId, OrganisationKind, PrincipalId};
 
     use super::*;
+    use crate::EarlierClock;
 
     fn create(config: &Config) -> Result<Engine, EngineError> {
         let organisation = Organisation {
@@ -285,5 +291,27 @@ mod tests {
         let config = Config { passphrase_iterations: 10_000, ..Config::new(folder.path()) };
         drop(create(&config).unwrap());
         assert!(create(&config).is_err_and(|error| error.to_string().contains("not empty")));
+    }
+
+    /// The attack: stop the enclave, set the host's clock back to within a term that is over, start it again. Here the
+    /// latest event is put a day ahead instead.
+    #[test]
+    fn an_enclave_does_not_start_before_its_latest_event() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { passphrase_iterations: 10_000, ..Config::new(folder.path()) };
+        let engine = create(&config).unwrap();
+        let (before, ahead) = (engine.now(), engine.now().plus_days(1));
+        engine.store().record(Draft::done(ahead, Actor::default(), "enclave.create", "enclave/enclave")).unwrap();
+        drop(engine);
+        let open = |config: &Config| Engine::open(config.clone(), b"correct horse battery");
+        let error = open(&config).err().unwrap().to_string();
+        assert!(error.contains("--accept-earlier-clock"), "{error}");
+
+        let officer = PrincipalId::new("officer").unwrap();
+        let order = EarlierClock { officer, reason: "the clock was a day ahead".to_owned() };
+        let engine = open(&Config { earlier_clock: Some(order), ..config.clone() }).unwrap();
+        assert!(engine.now() >= before && engine.now() < ahead);
+        drop(engine);
+        drop(open(&config).unwrap());
     }
 }

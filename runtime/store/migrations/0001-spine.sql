@@ -25,6 +25,8 @@ CREATE TABLE log_state (
     size INTEGER NOT NULL,
     root TEXT NOT NULL,
     heads INTEGER NOT NULL,
+    -- The latest time of an event: no later one is earlier.
+    latest_ms INTEGER NOT NULL,
     seal TEXT NOT NULL
 );
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use glovebox_audit::{Draft, Event, Log};
+use glovebox_catalog::Timestamp;
 use glovebox_gm::Digest;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde::Serialize;
@@ -98,15 +99,17 @@ impl Store {
         };
         let Changes { mut details, commitments, .. } = changes;
         details.extend(commitments.into_iter().map(|(name, commitment)| (name, commitment.to_string())));
+        // Read after the change, which may be the one that sets it back.
+        let mut latest = seal::log_state(&transaction, &self.key)?.latest;
         let mut events = Vec::with_capacity(audit.len());
         for mut draft in audit {
             // Commitments are the store's to write; a detail of that name from elsewhere would pass for one at the next
             // start.
             draft.detail.retain(|name, _| !name.starts_with(COMMITMENT_DETAIL));
             draft.detail.append(&mut details);
-            events.push(append(&transaction, &mut working, draft)?);
+            events.push(append(&transaction, &mut working, &mut latest, draft)?);
         }
-        seal::note_log(&transaction, &self.key, &working)?;
+        seal::note_log(&transaction, &self.key, &working, latest)?;
         transaction.commit()?;
         *log = Some(working);
         Ok((outcome, events))
@@ -132,8 +135,16 @@ impl Store {
     }
 }
 
-fn append(transaction: &Transaction<'_>, log: &mut Log, draft: Draft) -> Result<Event, StoreError> {
-    let event = draft.at_sequence(log.size());
+/// Appends an event, at no earlier time than the `latest` before it: what is decided by the order of times can't be
+/// turned round by a clock.
+fn append(
+    transaction: &Transaction<'_>,
+    log: &mut Log,
+    latest: &mut Timestamp,
+    draft: Draft,
+) -> Result<Event, StoreError> {
+    *latest = draft.at.max(*latest);
+    let event = Draft { at: *latest, ..draft }.at_sequence(log.size());
     let leaf = event.leaf();
     log.append_leaf(event.sequence, &leaf)?;
     let leaf = String::from_utf8(leaf).map_err(|_| StoreError::corrupt("an event that is no UTF-8"))?;

@@ -1,6 +1,6 @@
 //! The audit log: search, export, heads, proofs.
 
-use glovebox_audit::{AuditError, ConsistencyProof, Event, InclusionProof, Log, SignedTreeHead, TreeHead};
+use glovebox_audit::{AuditError, ConsistencyProof, Draft, Event, InclusionProof, Log, SignedTreeHead, TreeHead};
 use glovebox_catalog::{PrincipalId, Timestamp};
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -83,6 +83,24 @@ impl Store {
     /// When the log had to be read again and could not.
     pub fn log_id(&self) -> Result<String, StoreError> {
         self.read_log(|_, log| Ok(log.log_id().to_owned()))
+    }
+
+    /// The latest time that an event has; the time before all events when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is not what was sealed.
+    pub fn latest_time(&self) -> Result<Timestamp, StoreError> {
+        self.read(|connection| Ok(seal::log_state(connection, &self.key)?.latest))
+    }
+
+    /// Records `audit` at its own time, and lets events have times from there on again, be they earlier than the latest
+    /// so far. For a clock that was ahead.
+    ///
+    /// # Errors
+    /// When the transaction can't be committed; then nothing is recorded.
+    pub fn set_clock_back(&self, audit: Draft) -> Result<Event, StoreError> {
+        let at = audit.at;
+        self.write(audit, |changes| seal::set_latest(changes.connection(), &self.key, at)).map(|((), event)| event)
     }
 
     /// The head of the log as it is now, to be signed.

@@ -4,6 +4,7 @@
 //! and root of the log, and each signed head and kept answer is sealed by itself.
 
 use glovebox_audit::Log;
+use glovebox_catalog::Timestamp;
 use glovebox_gm::{Digest, Key256, hkdf_sm3_256, hmac_sm3};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -38,26 +39,31 @@ pub(crate) struct LogState {
     pub(crate) root: String,
     /// How many signed tree heads are kept.
     pub(crate) heads: u64,
+    /// The latest time that an event has.
+    pub(crate) latest: Timestamp,
 }
 
 impl LogState {
     fn seal(&self, key: &StateKey) -> String {
-        let Self { log_id, size, root, heads } = self;
-        let parts = [log_id.as_bytes(), &size.to_be_bytes(), root.as_bytes(), &heads.to_be_bytes()];
+        let Self { log_id, size, root, heads, latest } = self;
+        let (size, heads, latest) = (size.to_be_bytes(), heads.to_be_bytes(), latest.unix_ms().to_be_bytes());
+        let parts: [&[u8]; 5] = [log_id.as_bytes(), &size, root.as_bytes(), &heads, &latest];
         key.seal("log", &parts).to_string()
     }
 
     pub(crate) fn write(&self, connection: &Connection, key: &StateKey) -> Result<(), StoreError> {
         connection
             .prepare_cached(
-                "INSERT INTO log_state (only_row, log_id, size, root, heads, seal) VALUES (1, ?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (only_row) DO UPDATE SET size = ?2, root = ?3, heads = ?4, seal = ?5",
+                "INSERT INTO log_state (only_row, log_id, size, root, heads, latest_ms, seal)
+                 VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (only_row) DO UPDATE SET size = ?2, root = ?3, heads = ?4, latest_ms = ?5, seal = ?6",
             )?
             .execute(params![
                 self.log_id,
                 self.size.cast_signed(),
                 self.root,
                 self.heads.cast_signed(),
+                self.latest.unix_ms(),
                 self.seal(key)
             ])?;
         Ok(())
@@ -68,7 +74,8 @@ impl LogState {
 pub(crate) fn begin_log(connection: &Connection, key: &StateKey) -> Result<(), StoreError> {
     let log_id: String = connection.query_row("SELECT 'log-' || lower(hex(randomblob(8)))", [], |row| row.get(0))?;
     let log = Log::new(log_id.clone());
-    LogState { log_id, size: 0, root: log.root().to_string(), heads: 0 }.write(connection, key)
+    let latest = Timestamp::from_unix_ms(0);
+    LogState { log_id, size: 0, root: log.root().to_string(), heads: 0, latest }.write(connection, key)
 }
 
 /// The state of the log as it was sealed.
@@ -77,9 +84,10 @@ pub(crate) fn begin_log(connection: &Connection, key: &StateKey) -> Result<(), S
 /// [`StoreError::Corrupt`] when there is none, or it was sealed under another key.
 pub(crate) fn log_state(connection: &Connection, key: &StateKey) -> Result<LogState, StoreError> {
     let found = connection
-        .query_row("SELECT log_id, size, root, heads, seal FROM log_state WHERE only_row = 1", [], |row| {
+        .query_row("SELECT log_id, size, root, heads, latest_ms, seal FROM log_state WHERE only_row = 1", [], |row| {
             let (size, heads) = (row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, i64>(3)?.cast_unsigned());
-            Ok((LogState { log_id: row.get(0)?, size, root: row.get(2)?, heads }, row.get::<_, String>(4)?))
+            let latest = Timestamp::from_unix_ms(row.get(4)?);
+            Ok((LogState { log_id: row.get(0)?, size, root: row.get(2)?, heads, latest }, row.get::<_, String>(5)?))
         })
         .optional()?;
     let (state, seal) = found.ok_or_else(|| StoreError::corrupt("it holds no log"))?;
@@ -90,10 +98,20 @@ pub(crate) fn log_state(connection: &Connection, key: &StateKey) -> Result<LogSt
     }
 }
 
-/// Seals what the log is now.
-pub(crate) fn note_log(connection: &Connection, key: &StateKey, log: &Log) -> Result<(), StoreError> {
+/// Seals what the log is now, and the latest time that an event of it has.
+pub(crate) fn note_log(
+    connection: &Connection,
+    key: &StateKey,
+    log: &Log,
+    latest: Timestamp,
+) -> Result<(), StoreError> {
     let state = log_state(connection, key)?;
-    LogState { size: log.size(), root: log.root().to_string(), ..state }.write(connection, key)
+    LogState { size: log.size(), root: log.root().to_string(), latest, ..state }.write(connection, key)
+}
+
+/// Lets the next event have a time from `latest` on, be it earlier than those before.
+pub(crate) fn set_latest(connection: &Connection, key: &StateKey, latest: Timestamp) -> Result<(), StoreError> {
+    LogState { latest, ..log_state(connection, key)? }.write(connection, key)
 }
 
 /// Keeps a signed tree head, sealed, unless one of its size is kept.

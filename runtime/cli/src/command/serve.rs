@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
+use glovebox_catalog::PrincipalId;
 use glovebox_client::Suites;
-use glovebox_engine::{Config as EngineConfig, Engine};
+use glovebox_engine::{Config as EngineConfig, EarlierClock, Engine};
 use glovebox_server::{Config, Server, Tls};
 use serde::Deserialize;
 use serde_json::json;
@@ -40,6 +41,13 @@ pub(crate) struct Serve {
     settings: Settings,
     #[command(flatten)]
     first: First,
+    /// Start although the host's clock is earlier than the latest event, on the word of this security officer; goes into
+    /// the log. For a clock that was ahead and is right now: terms that were over by it run again
+    #[arg(long, value_name = "OFFICER", requires = "earlier_clock_reason")]
+    accept_earlier_clock: Option<String>,
+    /// Why the earlier clock is accepted; goes into the log
+    #[arg(long, value_name = "TEXT", requires = "accept_earlier_clock")]
+    earlier_clock_reason: Option<String>,
     /// Form of the log on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log: LogFormat,
@@ -147,7 +155,8 @@ impl Serve {
         };
         settings.tls = global.tls.or(settings.tls);
         start_log(self.log);
-        let engine_config = settings.engine()?;
+        let mut engine_config = settings.engine()?;
+        engine_config.earlier_clock = earlier_clock(self.accept_earlier_clock, self.earlier_clock_reason)?;
         let server_config = settings.server()?;
         let spoken = spoken(&server_config.tls);
         let witnesses = engine_config.witnesses.as_ref().map(|policy| (policy.required(), policy.witnesses().len()));
@@ -189,6 +198,17 @@ impl Serve {
         output.note("stopped");
         Ok(())
     }
+}
+
+fn earlier_clock(officer: Option<String>, reason: Option<String>) -> anyhow::Result<Option<EarlierClock>> {
+    officer
+        .zip(reason)
+        .map(|(officer, reason)| {
+            let officer =
+                PrincipalId::new(officer).context("`--accept-earlier-clock` names a security officer by id")?;
+            Ok(EarlierClock { officer, reason })
+        })
+        .transpose()
 }
 
 fn open(config: EngineConfig, passphrase: &[u8], first: &First) -> anyhow::Result<Engine> {

@@ -8,7 +8,7 @@ use super::fixtures::*;
 /// (table, columns, what covers them).
 const COVERED: &[(&str, &[&str], &str)] = &[
     ("events", &["sequence", "leaf"], "leaves of the log, whose size and root are sealed"),
-    ("log_state", &["only_row", "log_id", "size", "root", "heads", "seal"], "its seal"),
+    ("log_state", &["only_row", "log_id", "size", "root", "heads", "latest_ms", "seal"], "its seal"),
     ("tree_heads", &["size", "body", "seal"], "a seal each, and their number in the sealed state of the log"),
     ("organisations", RECORD, COMMITMENT),
     ("principals", RECORD, COMMITMENT),

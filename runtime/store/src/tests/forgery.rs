@@ -45,9 +45,10 @@ fn widen_the_grant(path: &Path, key: Option<&StateKey>) {
 fn log_state_unsealed(connection: &Connection) -> LogState {
     let read = |row: &rusqlite::Row<'_>| {
         let (size, heads) = (row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, i64>(3)?.cast_unsigned());
-        Ok(LogState { log_id: row.get(0)?, size, root: row.get(2)?, heads })
+        let latest = glovebox_catalog::Timestamp::from_unix_ms(row.get(4)?);
+        Ok(LogState { log_id: row.get(0)?, size, root: row.get(2)?, heads, latest })
     };
-    connection.query_row("SELECT log_id, size, root, heads FROM log_state", [], read).unwrap()
+    connection.query_row("SELECT log_id, size, root, heads, latest_ms FROM log_state", [], read).unwrap()
 }
 
 #[test]

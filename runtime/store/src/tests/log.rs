@@ -144,3 +144,24 @@ fn a_long_log_opens_soon_and_grows_cheaply() {
     assert!(opened < Duration::from_secs(20), "{opened:?}");
     assert!(appended < Duration::from_millis(500), "{appended:?}");
 }
+
+#[test]
+fn no_event_is_earlier_than_the_one_before_unless_the_clock_was_set_back() {
+    let (_folder, path) = file();
+    let store = open_file(&path).unwrap();
+    let day = |days| now().plus_days(days);
+    let at = |days| glovebox_audit::Draft { at: day(days), ..draft("key.read") };
+    assert_eq!(store.record(at(2)).unwrap().at, day(2));
+    let both = store.record_all(vec![at(1), at(3)]).unwrap();
+    assert_eq!([both[0].at, both[1].at], [day(2), day(3)]);
+    drop(store);
+    // The latest time is kept with the log.
+    let store = open_file(&path).unwrap();
+    assert_eq!(store.latest_time().unwrap(), day(3));
+    assert_eq!(store.record(at(0)).unwrap().at, day(3));
+    let event = store.set_clock_back(at(1)).unwrap();
+    assert_eq!((event.at, store.latest_time().unwrap()), (day(1), day(1)));
+    assert_eq!(store.record(at(0)).unwrap().at, day(1));
+    drop(store);
+    assert_eq!(open_file(&path).unwrap().latest_time().unwrap(), day(1));
+}

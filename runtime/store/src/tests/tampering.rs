@@ -128,6 +128,7 @@ fn every_change_of_an_event_is_found() {
         "UPDATE log_state SET root = iif(substr(root, 1, 1) = '0', '1', '0') || substr(root, 2)",
         "UPDATE log_state SET log_id = 'log-other'",
         "UPDATE log_state SET heads = heads - 1",
+        "UPDATE log_state SET latest_ms = latest_ms - 86400000",
         "UPDATE log_state SET seal = iif(substr(seal, 1, 1) = '0', '1', '0') || substr(seal, 2)",
         "DELETE FROM log_state",
     ] {
