@@ -27,6 +27,9 @@ const UNSAFE_ALLOWED: &[&str] = &[
 /// What may stand before `fn`.
 const QUALIFIERS: &[&str] = &["pub", "pub(crate)", "pub(super)", "const", "async", "unsafe", "extern", "\"C\""];
 
+/// Crates that decide whether something leaves and what it costs: built to stop at an overflow, in releases too.
+const OVERFLOW_CHECKED: &[&str] = &["audit", "catalog", "engine", "gate", "meter", "policy", "store"];
+
 struct Source {
     /// Path from the root, with `/` between.
     path: String,
@@ -384,4 +387,22 @@ fn versions_stand_in_the_root_manifest_only() {
         }
     }
     assert_none("dependencies outside the workspace's table", faults);
+}
+
+/// A sum that wraps would let a cell pass, or give a budget back. Benches inherit the profile of releases, and nothing turns
+/// the checks off again.
+#[test]
+fn what_decides_and_counts_stops_at_an_overflow() {
+    let text = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = toml::from_str(&text).unwrap();
+    let profiles = manifest["profile"].as_table().unwrap();
+    for krate in OVERFLOW_CHECKED {
+        let package = profiles["release"].get("package").and_then(|packages| packages.get(format!("glovebox-{krate}")));
+        let checks = package.and_then(|package| package.get("overflow-checks")).and_then(toml::Value::as_bool);
+        assert_eq!(checks, Some(true), "profile.release.package.glovebox-{krate}");
+    }
+    assert_eq!(profiles["bench"]["inherits"].as_str(), Some("release"));
+    assert!(!text.contains("overflow-checks = false"));
+    let meter = std::fs::read_to_string(root().join("runtime/meter/src/lib.rs")).unwrap();
+    assert!(meter.contains("deny(clippy::arithmetic_side_effects)"));
 }

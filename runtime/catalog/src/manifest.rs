@@ -247,6 +247,15 @@ pub enum ManifestError {
         /// Where it belongs.
         isolations: &'static str,
     },
+    /// Bounds that sums can't be exact between: too far out, or too close to one another for the digits of a float.
+    #[error(
+        "{place}: bounds lie within ±1e100, at least 1e-100 and a millionth of the larger one apart; take the smallest bound \
+         off every value, or widen the range"
+    )]
+    Range {
+        /// Where.
+        place: String,
+    },
     /// Bounds or edges that are not finite and ascending.
     #[error("{place}: numbers must be finite and ascending")]
     Bounds {
@@ -428,6 +437,18 @@ pub(crate) fn check_ascending(numbers: &[f64], place: impl Fn() -> String) -> Re
     let finite = numbers.iter().all(|number| number.is_finite());
     let ascending = numbers.iter().zip(numbers.iter().skip(1)).all(|(a, b)| a < b);
     if finite && ascending { Ok(()) } else { Err(ManifestError::Bounds { place: place() }) }
+}
+
+/// Checks bounds between which values are added up. Between them lie 2^32 steps, each of which a float near the larger bound
+/// must tell from the next: it keeps 53 bits, so the range is at least 2^-20 of that bound.
+pub(crate) fn check_range(lower: f64, upper: f64, place: impl Fn() -> String) -> Result<(), ManifestError> {
+    const SMALLEST: f64 = 1e-100;
+    const LARGEST: f64 = 1e100;
+    const SHARE_MIN: f64 = 1.0 / 1_048_576.0;
+    check_ascending(&[lower, upper], &place)?;
+    let (range, largest) = (upper - lower, lower.abs().max(upper.abs()));
+    let holds = range >= SMALLEST && largest <= LARGEST && range >= largest * SHARE_MIN;
+    if holds { Ok(()) } else { Err(ManifestError::Range { place: place() }) }
 }
 
 pub(crate) fn check_number(what: &'static str, found: usize, min: usize, max: usize) -> Result<(), ManifestError> {

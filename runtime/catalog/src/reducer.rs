@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{ManifestError, check_ascending, check_names, check_number};
+use crate::manifest::{ManifestError, check_ascending, check_names, check_number, check_range};
 use crate::{Isolation, JobManifest};
 
 /// Bounds to which a value is clamped.
@@ -267,7 +267,7 @@ impl Reducer {
     /// Checks the parameters of the reducer of output `output`.
     pub(crate) fn check(&self, output: &str, keys: usize) -> Result<(), ManifestError> {
         let place = || format!("output `{output}`");
-        let bounds = |lower: f64, upper: f64| check_ascending(&[lower, upper], place);
+        let bounds = |lower: f64, upper: f64| check_range(lower, upper, place);
         match self {
             Self::Count | Self::DistinctPersons => Ok(()),
             Self::Sum { lower, upper }
@@ -323,7 +323,9 @@ fn check_table(columns: &[TableColumn], rows_max: u32, place: impl Fn() -> Strin
         ColumnType::Number { lower, upper, step } => {
             check_ascending(&[*lower, *upper], &place)?;
             let steps = (upper - lower) / step;
-            let holds = step.is_finite() && *step > 0.0 && steps <= 1e9;
+            // A step that a float near the larger bound can't show would be rounded away.
+            let shows = *step >= lower.abs().max(upper.abs()) * 4.0 * f64::EPSILON;
+            let holds = step.is_finite() && *step > 0.0 && steps <= 1e9 && shows;
             if holds { Ok(()) } else { Err(ManifestError::Bounds { place: place() }) }
         }
     })

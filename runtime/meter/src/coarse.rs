@@ -3,11 +3,11 @@
 /// The smallest power of ten that is at least `fuel_units`: its exponent, 0 to 20.
 #[must_use]
 pub fn fuel_bucket(fuel_units: u64) -> u8 {
-    let mut exponent = 0;
+    let mut exponent = 0_u8;
     let mut power = 1_u128;
     while power < u128::from(fuel_units) {
-        power *= 10;
-        exponent += 1;
+        power = power.saturating_mul(10);
+        exponent = exponent.saturating_add(1);
     }
     exponent
 }
@@ -16,10 +16,8 @@ pub fn fuel_bucket(fuel_units: u64) -> u8 {
 /// refused.
 #[must_use]
 pub fn two_digits_up(value: u64) -> u64 {
-    let mut unit = 1_u64;
-    while value / unit >= 100 {
-        unit *= 10;
-    }
+    let digits = value.checked_ilog10().unwrap_or(0).saturating_sub(1);
+    let unit = 10_u64.saturating_pow(digits).max(1);
     value.div_ceil(unit).saturating_mul(unit)
 }
 

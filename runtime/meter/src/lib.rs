@@ -3,6 +3,9 @@
 //! Every amount of a job is reserved before a row is read, and committed or refunded after. Arithmetic saturates, so
 //! that no overflow ever gives budget back.
 
+// What a budget holds is decided here: an overflow would give some of it back.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod account;
 mod amounts;
 mod coarse;

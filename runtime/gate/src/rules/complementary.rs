@@ -93,7 +93,7 @@ pub(crate) fn small_counts(persons_min: u32, contributions_max: u32, profile: &P
     let step = count_step(profile, contributions_max);
     let rounded = |count: u64| round_count(count, step) as f64;
     let least = if profile.zeros_disclosive { 0.0 } else { rounded(1) };
-    let most = rounded(u64::from(persons_min.saturating_sub(1)) * u64::from(contributions_max));
+    let most = rounded(u64::from(persons_min.saturating_sub(1)).saturating_mul(u64::from(contributions_max)));
     // A cell that passes the rules has at least so many persons, each with a contribution.
     Bounds { small: (least, most), passing_least: rounded(u64::from(persons_min)) }
 }
@@ -105,7 +105,7 @@ fn measures_stay_free(line: &Line<'_>, union: &CellStatistics) -> bool {
     let full = STEPS as u128;
     let above = |cell: &CellStatistics| cell.offset_sum;
     let below = |cell: &CellStatistics| (u128::from(cell.count) * full).saturating_sub(cell.offset_sum);
-    if union.person_count() < 2 * u64::from(line.persons_min) - 1 {
+    if union.person_count() < (2 * u64::from(line.persons_min)).saturating_sub(1) {
         return false;
     }
     let two_persons = 2 * u128::from(line.contributions_max) * full;

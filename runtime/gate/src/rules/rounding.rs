@@ -2,6 +2,12 @@
 
 use crate::{Profile, Rounding};
 
+/// Units that a figure may have: so many whole numbers are exact in a float.
+const DIGITS: f64 = 1e15;
+/// Nothing larger is shown: bounds end at 1e100, and their products at 1e200.
+const LARGEST: f64 = 1e250;
+const LARGEST_EXPONENT: i32 = 250;
+
 /// A rounded figure and what it is a multiple of.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Figure {
@@ -17,11 +23,18 @@ impl Figure {
         Self { value: value as f64, step: step.width as f64, exponent: 0 }
     }
 
-    /// `value` rounded to a multiple of `step`, itself first rounded up to one significant digit.
+    /// `value` rounded to a multiple of `step`, itself first rounded up to one significant digit, and further up where the
+    /// value would have more than 15 digits, which are all that a float keeps. Nothing is said of a value or step that is no
+    /// number.
     pub(crate) fn measure(value: f64, step: f64) -> Self {
-        let (digit, exponent) = one_digit_up(step);
+        if !(value.abs() <= LARGEST && step.abs() <= LARGEST) {
+            return Self { value: 0.0, step: LARGEST, exponent: LARGEST_EXPONENT };
+        }
+        // At this step every quotient below has less than 2^53 units, and the product with a digit as well.
+        let (digit, exponent) = one_digit_up(step.max(value.abs() / DIGITS));
         let step = decimal(digit, exponent);
-        Self { value: decimal((value / step).round() as i64 * digit, exponent), step, exponent }
+        let multiples = (value / step).round() as i64;
+        Self { value: decimal(multiples.saturating_mul(digit), exponent), step, exponent }
     }
 
     /// The sum of rounded figures: a multiple of the finest of their steps.
@@ -29,10 +42,13 @@ impl Figure {
         let Some(finest) = figures.iter().min_by(|a, b| a.step.total_cmp(&b.step)) else {
             return Self { value: 0.0, step: 1.0, exponent: 0 };
         };
-        // Adding whole numbers of the finest power of ten leaves no trace of binary fractions. Every figure is such a
-        // number, well below 2^53 of them.
+        // Adding whole numbers of the finest power of ten leaves no trace of binary fractions, below 2^53 of them.
         let unit = decimal(1, finest.exponent);
         let units: f64 = figures.iter().map(|figure| (figure.value / unit).round()).sum();
+        if units.abs() > DIGITS {
+            // Figures of very different sizes: the small ones are below the last digit of the large.
+            return Self::measure(figures.iter().map(|figure| figure.value).sum(), finest.step);
+        }
         Self { value: decimal(units as i64, finest.exponent), ..*finest }
     }
 }
@@ -49,7 +65,7 @@ pub(crate) struct CountStep {
 pub(crate) fn count_step(profile: &Profile, contributions_max: u32) -> CountStep {
     let width = match u64::from(profile.round_base) {
         0 => 1,
-        base => u64::from(contributions_max).max(1).div_ceil(base) * base,
+        base => u64::from(contributions_max).max(1).div_ceil(base).saturating_mul(base),
     };
     CountStep { width, rounding: profile.rounding }
 }
@@ -142,6 +158,11 @@ mod tests {
             (12_345.0, 910.0, 12_000.0, 1_000.0),
             (12_345.0, 600.0 + 1e-10, 12_600.0, 600.0),
             (1e-9, 3e-10, 9e-10, 3e-10),
+            // More digits than a float has, and no number at all.
+            (1.000_000_000_000_000_2, 2e-17, 1.0, 1e-15),
+            (1e90, 1e-90, 1e90, 1e75),
+            (f64::NAN, 0.1, 0.0, 1e250),
+            (1.0, f64::INFINITY, 0.0, 1e250),
         ];
         for (value, step, rounded, rounded_to) in cases {
             let figure = Figure::measure(value, step);
@@ -157,5 +178,7 @@ mod tests {
         let sum = Figure::sum(&figures);
         assert_eq!((sum.value, sum.step), (3.8, 0.1));
         assert_eq!(Figure::sum(&[]).value, 0.0);
+        let (large, small) = (Figure::measure(1e60, 1e50), Figure::measure(0.25, 0.01));
+        assert_eq!(Figure::sum(&[large, small]).value, 1e60);
     }
 }

@@ -2,6 +2,7 @@
 // All of this is test code, but only functions marked `#[test]` count as such for these lints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod arithmetic;
 mod attacks;
 mod cases;
 mod feasible;
