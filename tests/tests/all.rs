@@ -20,6 +20,7 @@ mod malformed;
 mod models;
 mod openssl;
 mod oracles;
+mod panics;
 mod promises;
 mod rest;
 mod reviews;

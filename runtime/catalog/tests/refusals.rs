@@ -18,6 +18,7 @@ const NO_CODES: &[&str] = &[
     "job.give-up",
     "job.interrupt",
     "job.kill",
+    "job.panic",
     "job.resume",
     "job.settle",
     "review.expire",

@@ -23,6 +23,8 @@ pub struct Figures {
     pub rows_read: u64,
     /// Fuel that ended jobs were charged for, in wasmtime units, by the size of snapshots.
     pub fuel_units: u64,
+    /// Workers that panicked over a job. Each is a fault of the enclave: an alarm.
+    pub worker_panics: u64,
     /// Releases.
     pub releases: u64,
     /// Cells that left.
@@ -61,6 +63,7 @@ pub struct BudgetLeft {
 pub(crate) struct Counters {
     rows_read: AtomicU64,
     fuel_units: AtomicU64,
+    pub(crate) worker_panics: AtomicU64,
     pub(crate) releases: AtomicU64,
     pub(crate) cells_released: AtomicU64,
     pub(crate) cells_withheld: AtomicU64,
@@ -98,6 +101,7 @@ impl Counters {
             jobs_ended: self.jobs_ended.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             rows_read: read(&self.rows_read),
             fuel_units: read(&self.fuel_units),
+            worker_panics: read(&self.worker_panics),
             releases: read(&self.releases),
             cells_released: read(&self.cells_released),
             cells_withheld: read(&self.cells_withheld),

@@ -54,7 +54,7 @@ pub use glovebox_policy::ReviewerAct;
 pub use grants::GrantAction;
 pub use idempotency::Remembered;
 pub use ingestion::IngestionProgress;
-pub use job::Step;
+pub use job::{Step, keep_panics_quiet};
 pub use lint::{lint_offline, lint_under};
 pub use page::PageQuery;
 pub use start::Bootstrap;

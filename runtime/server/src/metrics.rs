@@ -217,10 +217,11 @@ impl EngineFigures {
     }
 }
 
-fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 8] {
+fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 9] {
     [
         ("rows_read", "Rows that ended jobs were charged for, by the size of snapshots", figures.rows_read),
         ("fuel_units", "Fuel that ended jobs were charged for, by the size of snapshots", figures.fuel_units),
+        ("worker_panics", "Workers that panicked over a job: raise an alarm", figures.worker_panics),
         ("releases", "Releases that left", figures.releases),
         ("cells_released", "Cells that left", figures.cells_released),
         ("cells_withheld", "Cells withheld", figures.cells_withheld),

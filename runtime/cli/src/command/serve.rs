@@ -155,6 +155,7 @@ impl Serve {
         };
         settings.tls = global.tls.or(settings.tls);
         start_log(self.log);
+        glovebox_engine::keep_panics_quiet();
         let mut engine_config = settings.engine()?;
         engine_config.earlier_clock = earlier_clock(self.accept_earlier_clock, self.earlier_clock_reason)?;
         let server_config = settings.server()?;

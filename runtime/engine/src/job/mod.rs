@@ -4,6 +4,7 @@ pub(crate) mod cohorts;
 pub(crate) mod cost;
 pub(crate) mod desk;
 pub(crate) mod ending;
+mod fallen;
 mod judgement;
 pub(crate) mod noise;
 mod pace;
@@ -28,6 +29,7 @@ use crate::page::all;
 use crate::start::new_id;
 use crate::{Caller, Engine, EngineError, PageQuery};
 
+pub use fallen::keep_panics_quiet;
 pub use step::Step;
 
 impl Engine {

@@ -43,10 +43,19 @@ impl Engine {
     /// A worker: takes jobs off the desk until it closes.
     pub(crate) async fn work(&self) {
         while let Some(job) = self.inner.desk.next().await {
+            let (engine, id) = (self.clone(), job.clone());
+            let worked = tokio::task::spawn_blocking(move || engine.carry_out(&id)).await;
+            if worked.is_ok() {
+                continue;
+            }
             let engine = self.clone();
-            let worked = tokio::task::spawn_blocking(move || engine.carry_out(&job)).await;
-            if let Err(error) = worked {
-                tracing::error!(%error, "a worker's thread ended; the job is taken up again at the next start");
+            let ended = tokio::task::spawn_blocking(move || {
+                if let Err(error) = engine.end_fallen(&job) {
+                    tracing::error!(%job, %error, "a job that panicked can't be ended; the next start ends it");
+                }
+            });
+            if ended.await.is_err() {
+                tracing::error!("ending a job that panicked panicked, too; the next start ends it");
             }
         }
     }
