@@ -1,15 +1,15 @@
-//! Jobs over which a worker panicked: a fault of the enclave, which ends the job as failed, at once.
+//! Jobs over which a worker panicked: a fault of the enclave, which ends the job as failed.
 //!
 //! A panic may depend on a value of a row, so it costs what a failed run costs that used all it held, and shows at a step of
 //! the clock like every end. What the panic says may hold such a value, so nobody is told: not the log either.
 
 use glovebox_api::JobState;
 use glovebox_catalog::{JobId, Refusal};
-use glovebox_store::{JobPatch, Settlement};
+use glovebox_store::JobPatch;
 
 use crate::counters::Counters;
+use crate::job::cost::{Reached, Way};
 use crate::job::ending::Ending;
-use crate::job::reservation::END_BITS;
 use crate::job::{state_name, state_of};
 use crate::{Engine, EngineError};
 
@@ -38,18 +38,14 @@ impl Engine {
         let draft = self.own_draft("job.panic", id);
         let running = self.inner.desk.running().into_iter().find(|(job, _)| job == id);
         let ended = match (row.reservation, running) {
-            (Some(held), Some((_, running))) if state == JobState::Running => {
+            (Some(_), Some((_, running))) if state == JobState::Running => {
                 self.store().record(draft)?;
-                let used = held.without_release();
-                let ending = Ending::Failed { reasons, used };
-                return self.settle_job(&self.case(id)?, &running, row.privacy, ending);
+                let (holding, ending) = (self.holding(&row)?, Ending::Failed { reasons });
+                return self.settle_job(&self.case(id)?, &running, (holding, Reached::Unknown), ending);
             }
-            (Some(held), _) => {
-                let mut used = held.without_release();
-                used.leakage_bits = END_BITS;
-                let from = ["queued", "running"];
-                let end = Settlement::new(row.id, &from, state_name(JobState::Failed), used, self.now());
-                self.store().settle(Settlement { reasons, ..end }, draft)?.0
+            (Some(_), _) => {
+                let end = self.end_unknown(&row, &["queued", "running"], (JobState::Failed, Way::Failed), reasons)?;
+                self.store().settle(end, draft)?.0
             }
             (None, _) => {
                 let patch = JobPatch { reasons: Some(reasons), ended_at: Some(self.now()), ..JobPatch::default() };
