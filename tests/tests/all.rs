@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod attacks;
+mod audit_search;
 mod authority;
 mod channels;
 mod contributions;

@@ -159,7 +159,7 @@ async fn the_log_grows_alike_and_knows_the_reason() {
             ask(&world, &client, route.method, about(&world, route, &id)).await;
             let after = regulator.tree_head().await.unwrap().head.size;
             let page = Paging { cursor: Some((before - 1).to_string()), limit: Some(500) };
-            let events = regulator.audit_events(&page, None, None).await.unwrap().items;
+            let events = regulator.audit_events(&page, &Default::default()).await.unwrap().items;
             let refused: Vec<_> = events.into_iter().filter(|event| event.code.is_some()).collect();
             assert_eq!(refused.len(), 1, "{} {id}", route.path);
             seen.push((after - before, refused[0].resource.clone(), refused[0].code.clone().unwrap()));

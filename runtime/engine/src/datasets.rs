@@ -76,7 +76,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn snapshots(&self, caller: &Caller, id: &DatasetId) -> Result<Vec<Snapshot>, EngineError> {
-        self.sought::<Dataset>(caller, Action::SnapshotRead, id)?;
+        let dataset: Dataset = self.sought(caller, Action::SnapshotRead, id)?;
+        self.has_read(caller, Action::SnapshotRead, &ResourceRef::dataset(&dataset).path(), "snapshots")?;
         all(|slice| self.store().snapshots(id, slice))
     }
 
@@ -90,7 +91,8 @@ impl Engine {
         id: &DatasetId,
         number: u32,
     ) -> Result<IngestionReport, EngineError> {
-        self.sought::<Dataset>(caller, Action::SnapshotRead, id)?;
+        let dataset: Dataset = self.sought(caller, Action::SnapshotRead, id)?;
+        self.has_read(caller, Action::SnapshotRead, &ResourceRef::dataset(&dataset).path(), "report")?;
         let found = self.store().snapshot(id, number)?;
         let missing = || EngineError::NotFound { what: "snapshot", id: format!("{id}/{number}") };
         let (_, report) = found.ok_or_else(missing)?;

@@ -77,6 +77,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Internal`].
     pub fn principals(&self, caller: &Caller) -> Result<Vec<Principal>, EngineError> {
+        self.has_read(caller, Action::PrincipalRead, "member/*", "list")?;
         let mut principals = all(|slice| self.store().principals(None, slice))?;
         principals.retain(|principal| self.may_see(caller, Action::PrincipalRead, ResourceRef::member(principal)));
         Ok(principals)

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use glovebox_api::{Decision, Page};
-use glovebox_audit::canonical_json;
-use glovebox_catalog::{Capacity, Dataset, Grant, GrantId, GrantState, GrantTerms, Narrowing, Role, Timestamp};
+use glovebox_audit::{Draft, canonical_json};
+use glovebox_catalog::{Capacity, Dataset, Grant, GrantId, GrantState, GrantTerms, Narrowing, Role, Timestamp, text};
 use glovebox_gm::sm3;
 use glovebox_policy::{self as policy, Action, Context, PolicyError, ResourceRef};
 
+use crate::audit::name_of;
 use crate::page::all;
 use crate::start::new_id;
 use crate::{Caller, Engine, EngineError, PageQuery};
@@ -68,6 +69,7 @@ impl Engine {
         policy::check_reviewers(&grant, &principals)
             .map_err(|error| EngineError::Invalid(vec![error.refusal("the grant's terms")]))?;
         let draft = self.done(caller, Action::GrantPropose, path).with("terms_sm3", terms_sm3(&grant)?);
+        let draft = stated(draft, &grant)?;
         self.store().put_grant(&grant, draft)?;
         Ok(grant)
     }
@@ -77,6 +79,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Internal`].
     pub fn grants(&self, caller: &Caller, query: &PageQuery) -> Result<Page<Grant>, EngineError> {
+        self.has_read(caller, Action::GrantRead, "grant/*", "list")?;
         query.visible(
             |slice| self.store().grants(None, None, slice),
             |grant| grant.id.to_string(),
@@ -89,7 +92,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn grant(&self, caller: &Caller, id: &GrantId) -> Result<Grant, EngineError> {
-        self.sought(caller, Action::GrantRead, id)
+        let grant: Grant = self.sought(caller, Action::GrantRead, id)?;
+        self.has_read(caller, Action::GrantRead, &ResourceRef::grant(&grant).path(), "record")?;
+        Ok(grant)
     }
 
     /// Approves a grant as supplier with less than was asked. Approvals of the wider terms don't count any more.
@@ -121,6 +126,7 @@ impl Engine {
             .with("capacity", "supplier")
             .with("revision", grant.revision)
             .with("terms_sm3", terms_sm3(&grant)?);
+        let draft = stated(commented(draft, decision), &grant)?;
         self.store().update_grant(&before, &grant, draft)?;
         Ok(grant)
     }
@@ -169,6 +175,7 @@ impl Engine {
         if let Some(capacity) = capacity {
             draft = draft.with("capacity", format!("{capacity:?}").to_lowercase());
         }
+        let draft = stated(commented(draft, &decision), &grant)?;
         self.store().update_grant(&before, &grant, draft)?;
         if matches!(decided, GrantAction::Suspend | GrantAction::Revoke) {
             self.cancel_jobs_under(id)?;
@@ -235,6 +242,17 @@ fn capacity_of(caller: &Caller, grant: &Grant, decided: GrantAction) -> Option<C
         None
     };
     asked.or(own)
+}
+
+/// The event with what the decider wrote.
+fn commented(draft: Draft, decision: &Decision) -> Draft {
+    if decision.comment.is_empty() { draft } else { draft.with("comment", text::visible(&decision.comment)) }
+}
+
+/// The event with why data is asked for and on which ground.
+pub(crate) fn stated(draft: Draft, grant: &Grant) -> Result<Draft, EngineError> {
+    let GrantTerms { purpose, basis, .. } = &grant.terms;
+    Ok(draft.with("purpose", name_of(purpose)?).with("basis", name_of(basis)?))
 }
 
 /// SM3 over the terms in canonical JSON: what approvals and receipts name.

@@ -17,6 +17,7 @@ impl Engine {
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn privacy_ledger(&self, caller: &Caller, id: &DatasetId) -> Result<PrivacyLedger, EngineError> {
         let dataset: Dataset = self.sought(caller, Action::DatasetRead, id)?;
+        self.has_read(caller, Action::DatasetRead, &ResourceRef::dataset(&dataset).path(), "privacy-ledger")?;
         let Some(limit) = dataset.privacy else {
             return Ok(PrivacyLedger { dataset: dataset.id, limit: None, entries: Vec::new() });
         };

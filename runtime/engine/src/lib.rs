@@ -26,6 +26,7 @@ mod lint;
 mod meters;
 mod modules;
 mod page;
+mod reads;
 mod releases;
 mod reviews;
 mod sight;
@@ -86,6 +87,7 @@ struct Inner {
     cohorts: Cohorts,
     counters: Counters,
     witnesses: Option<Witnesses>,
+    reads: reads::Reads,
     workers: tokio_util::task::TaskTracker,
 }
 

@@ -17,6 +17,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Internal`].
     pub fn meters(&self, caller: &Caller) -> Result<Vec<GrantMeters>, EngineError> {
+        self.has_read(caller, Action::MeterRead, "grant/*", "meters")?;
         let mut grants = all(|slice| self.store().grants(None, None, slice))?;
         grants.retain(|grant| self.may_see(caller, Action::MeterRead, ResourceRef::grant(grant)));
         let meters = grants.iter().map(|grant| {
@@ -38,6 +39,7 @@ impl Engine {
     /// [`EngineError::Refused`].
     pub fn live_meters(&self, caller: &Caller) -> Result<LiveMeters, EngineError> {
         self.authorise(caller, Action::MeterLive, ResourceRef::enclave())?;
+        self.has_read(caller, Action::MeterLive, &ResourceRef::enclave().path(), "meters")?;
         let figures = self.inner.counters.figures();
         let running = self.inner.desk.running().into_iter().map(|(job, running)| LiveJob {
             job,

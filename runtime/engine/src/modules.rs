@@ -98,8 +98,11 @@ impl Engine {
         id: &ModuleId,
     ) -> Result<Option<(PrincipalId, Timestamp)>, EngineError> {
         let resource = format!("module/{id}");
-        let filter =
-            EventFilter { action: Some(Action::ModuleSubmit.as_str()), resource: Some(&resource), principal: None };
+        let filter = EventFilter {
+            action: Some(Action::ModuleSubmit.as_str()),
+            resource: Some(&resource),
+            ..EventFilter::default()
+        };
         let events = all(|slice| self.store().events(filter, slice))?;
         let own =
             |event: &Event| event.outcome == Outcome::Done && event.actor.organisation.as_ref() == Some(organisation);

@@ -58,10 +58,11 @@ impl Engine {
     /// [`EngineError::Refused`], [`EngineError::NotFound`] while it has not ended and for a refused job.
     pub fn job_receipt(&self, caller: &Caller, id: &JobId) -> Result<Receipt, EngineError> {
         self.sought::<JobRow>(caller, Action::ReceiptRead, id)?;
-        self.receipt_of(id)
+        self.receipt_of(caller, id)
     }
 
-    fn receipt_of(&self, id: &JobId) -> Result<Receipt, EngineError> {
+    fn receipt_of(&self, caller: &Caller, id: &JobId) -> Result<Receipt, EngineError> {
+        self.has_read(caller, Action::ReceiptRead, &format!("job/{id}"), "receipt")?;
         if !self.is_told(id)? {
             return Err(EngineError::NotFound { what: "receipt", id: id.to_string() });
         }
@@ -76,7 +77,7 @@ impl Engine {
     /// As [`Engine::job_receipt`].
     pub fn release_receipt(&self, caller: &Caller, id: &ReleaseId) -> Result<Receipt, EngineError> {
         let row: ReleaseRow = self.sought(caller, Action::ReceiptRead, id)?;
-        self.receipt_of(&row.job)
+        self.receipt_of(caller, &row.job)
     }
 
     fn read_release(&self, caller: &Caller, id: &ReleaseId) -> Result<(ReleaseRow, JobRow), EngineError> {

@@ -47,6 +47,7 @@ impl Engine {
     /// [`EngineError::Refused`], [`EngineError::NotFound`].
     pub fn review(&self, caller: &Caller, id: &ReviewId) -> Result<Review, EngineError> {
         let review = self.present(self.sought(caller, Action::ReviewRead, id)?)?;
+        self.has_read(caller, Action::ReviewRead, &format!("review/{id}"), "record")?;
         self.shown(caller, review)
     }
 

@@ -136,6 +136,7 @@ impl Engine {
         self.inner.workers.close();
         self.keep_reviews();
         self.keep_witnessed();
+        self.keep_reads();
     }
 
     /// Stops: no further job starts, running ones get `grace` to end and are cancelled then. Waiting jobs stay and are
@@ -145,6 +146,11 @@ impl Engine {
         if tokio::time::timeout(grace, self.inner.workers.wait()).await.is_err() {
             self.interrupt_jobs();
             self.inner.workers.wait().await;
+        }
+        let engine = self.clone();
+        let written = tokio::task::spawn_blocking(move || engine.write_reads()).await;
+        if !matches!(written, Ok(Ok(()))) {
+            tracing::error!("who has read what since the last minute could not be written to the log");
         }
     }
 
@@ -193,6 +199,7 @@ impl Engine {
             cohorts: crate::job::cohorts::Cohorts::default(),
             counters: Counters::default(),
             witnesses,
+            reads: crate::reads::Reads::default(),
             workers: TaskTracker::new(),
             config,
         };

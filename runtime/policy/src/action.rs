@@ -102,6 +102,8 @@ actions! {
     MeterLive = "meter.live" on Enclave,
     /// Search the audit log.
     AuditRead = "audit.read" on Enclave,
+    /// Search the events about one's own organisation's data.
+    AuditReadOwn = "audit.read-own" on Organisation,
     /// Export the audit log.
     AuditExport = "audit.export" on Enclave,
     /// Read tree heads and proofs of the audit log, which are hashes and signatures only.

@@ -103,6 +103,7 @@ routes! {
     get  "/v1/meters/live/events" => meter::watch, Some(Action::MeterLive);
 
     get  "/v1/audit/events" => audit::events, Some(Action::AuditRead);
+    get  "/v1/audit/own" => audit::own, Some(Action::AuditReadOwn);
     get  "/v1/audit/head" => audit::head, Some(Action::AuditProve);
     get  "/v1/audit/proofs/inclusion/{sequence}" => audit::inclusion, Some(Action::AuditProve);
     get  "/v1/audit/proofs/consistency" => audit::consistency, Some(Action::AuditProve);

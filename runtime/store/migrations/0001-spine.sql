@@ -11,11 +11,25 @@ CREATE TABLE events (
     leaf TEXT NOT NULL,
     action TEXT NOT NULL GENERATED ALWAYS AS (leaf ->> '$.action') VIRTUAL,
     resource TEXT NOT NULL GENERATED ALWAYS AS (leaf ->> '$.resource') VIRTUAL,
-    principal TEXT GENERATED ALWAYS AS (leaf ->> '$.actor.principal') VIRTUAL
+    principal TEXT GENERATED ALWAYS AS (leaf ->> '$.actor.principal') VIRTUAL,
+    organisation TEXT GENERATED ALWAYS AS (leaf ->> '$.actor.organisation') VIRTUAL,
+    -- RFC 3339 in UTC with milliseconds: sorts as time does.
+    at TEXT NOT NULL GENERATED ALWAYS AS (leaf ->> '$.at') VIRTUAL,
+    -- The grant and the dataset that it is about, where it is about one.
+    "grant" TEXT GENERATED ALWAYS AS (
+        CASE WHEN leaf ->> '$.resource' GLOB 'grant/*' THEN substr(leaf ->> '$.resource', 7)
+             ELSE leaf ->> '$.detail.grant' END) VIRTUAL,
+    dataset TEXT GENERATED ALWAYS AS (
+        CASE WHEN leaf ->> '$.resource' GLOB 'dataset/*' THEN substr(leaf ->> '$.resource', 9)
+             ELSE leaf ->> '$.detail.dataset' END) VIRTUAL
 );
 CREATE INDEX events_by_action ON events (action, sequence);
 CREATE INDEX events_by_resource ON events (resource, sequence);
 CREATE INDEX events_by_principal ON events (principal, sequence);
+CREATE INDEX events_by_organisation ON events (organisation, sequence);
+CREATE INDEX events_by_time ON events (at, sequence);
+CREATE INDEX events_by_grant ON events ("grant", sequence);
+CREATE INDEX events_by_dataset ON events (dataset, sequence);
 
 -- What the log was after the last transaction, and how many tree heads were signed: sealed under a key that this file does
 -- not hold, so that nobody who can only write here can make a log of their own.

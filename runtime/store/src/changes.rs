@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use glovebox_audit::{Draft, Event, Log};
 use glovebox_catalog::Timestamp;
 use glovebox_gm::Digest;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -144,7 +144,7 @@ fn append(
     draft: Draft,
 ) -> Result<Event, StoreError> {
     *latest = draft.at.max(*latest);
-    let event = Draft { at: *latest, ..draft }.at_sequence(log.size());
+    let event = with_grant(transaction, Draft { at: *latest, ..draft })?.at_sequence(log.size());
     let leaf = event.leaf();
     log.append_leaf(event.sequence, &leaf)?;
     let leaf = String::from_utf8(leaf).map_err(|_| StoreError::corrupt("an event that is no UTF-8"))?;
@@ -152,4 +152,26 @@ fn append(
         .prepare_cached("INSERT INTO events (sequence, leaf) VALUES (?1, ?2)")?
         .execute(params![event.sequence.cast_signed(), leaf])?;
     Ok(event)
+}
+
+/// The event with the grant and dataset that it is about, where it names a job, release or review: by these it is
+/// searched for.
+fn with_grant(transaction: &Transaction<'_>, mut draft: Draft) -> Result<Draft, StoreError> {
+    let Some((kind, id)) = draft.resource.split_once('/') else { return Ok(draft) };
+    let sql = match kind {
+        "job" => "SELECT body ->> '$.grant', body ->> '$.dataset' FROM jobs WHERE id = ?1",
+        "review" => "SELECT body ->> '$.grant', body ->> '$.dataset' FROM reviews WHERE id = ?1",
+        "release" => {
+            "SELECT jobs.body ->> '$.grant', jobs.body ->> '$.dataset' FROM releases \
+             JOIN jobs ON jobs.id = releases.job WHERE releases.id = ?1"
+        }
+        _ => return Ok(draft),
+    };
+    let mut statement = transaction.prepare_cached(sql)?;
+    let found = statement.query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).optional()?;
+    if let Some((grant, dataset)) = found {
+        draft.detail.entry("grant".to_owned()).or_insert(grant);
+        draft.detail.entry("dataset".to_owned()).or_insert(dataset);
+    }
+    Ok(draft)
 }

@@ -1,7 +1,7 @@
 //! The audit log: search, export, heads, proofs.
 
 use glovebox_audit::{AuditError, ConsistencyProof, Draft, Event, InclusionProof, Log, SignedTreeHead, TreeHead};
-use glovebox_catalog::{PrincipalId, Timestamp};
+use glovebox_catalog::{DatasetId, OrganisationId, PrincipalId, Timestamp};
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -18,9 +18,77 @@ pub struct EventFilter<'a> {
     pub action: Option<&'a str>,
     /// Events on this resource, `<kind>/<id>`.
     pub resource: Option<&'a str>,
-    /// Events of this principal.
+    /// Events of this principal, or about them.
     pub principal: Option<&'a PrincipalId>,
+    /// Events of people of this organisation, or about it.
+    pub organisation: Option<&'a OrganisationId>,
+    /// Events about this dataset, grants on it and jobs on it.
+    pub dataset: Option<&'a DatasetId>,
+    /// Events about grants for this purpose, and jobs under them.
+    pub purpose: Option<&'a str>,
+    /// Events at this time or later.
+    pub from: Option<Timestamp>,
+    /// Events before this time.
+    pub until: Option<Timestamp>,
+    /// Events about datasets of this supplier, grants on them and jobs under those grants.
+    pub supplier: Option<&'a OrganisationId>,
 }
+
+impl EventFilter<'_> {
+    /// The query for at most `rows` events after one number, with its other values in order.
+    pub(crate) fn query(&self, rows: usize) -> (String, Vec<String>) {
+        let mut sql = String::from("SELECT sequence, leaf FROM events WHERE sequence > ?");
+        let mut values = Vec::new();
+        for (condition, asked) in self.conditions() {
+            sql.push_str(" AND ");
+            sql.push_str(condition);
+            values.extend(asked);
+        }
+        sql.push_str(&format!(" ORDER BY sequence LIMIT {rows}"));
+        (sql, values)
+    }
+
+    /// What each member asks for, as SQL with its values in order.
+    fn conditions(&self) -> Vec<(&'static str, Vec<String>)> {
+        let mut conditions = Vec::new();
+        let mut ask = |sql, values: &[&str]| conditions.push((sql, values.iter().map(ToString::to_string).collect()));
+        if let Some(action) = self.action {
+            ask("action = ?", &[action]);
+        }
+        if let Some(resource) = self.resource {
+            ask("resource = ?", &[resource]);
+        }
+        if let Some(id) = self.principal {
+            ask("(principal = ? OR resource = ?)", &[id.as_str(), &format!("member/{id}")]);
+        }
+        if let Some(id) = self.organisation {
+            ask("(organisation = ? OR resource = ?)", &[id.as_str(), &format!("organisation/{id}")]);
+        }
+        if let Some(id) = self.dataset {
+            ask(OF_DATASET, &[id.as_str(), id.as_str()]);
+        }
+        if let Some(purpose) = self.purpose {
+            ask(OF_PURPOSE, &[purpose]);
+        }
+        if let Some(time) = self.from {
+            ask("at >= ?", &[&time.to_string()]);
+        }
+        if let Some(time) = self.until {
+            ask("at < ?", &[&time.to_string()]);
+        }
+        if let Some(id) = self.supplier {
+            ask(OF_SUPPLIER, &[id.as_str(), id.as_str()]);
+        }
+        conditions
+    }
+}
+
+/// An event that names its dataset is about that one, though its grant may open others.
+const OF_DATASET: &str = "(dataset = ? OR (+dataset IS NULL AND \"grant\" IN (SELECT grants.id FROM grants, \
+     json_each(grants.body, '$.terms.scopes') AS scope WHERE scope.value ->> '$.dataset' = ?)))";
+const OF_PURPOSE: &str = "\"grant\" IN (SELECT id FROM grants WHERE body ->> '$.terms.purpose' = ?)";
+const OF_SUPPLIER: &str = "(dataset IN (SELECT id FROM datasets WHERE supplier = ?) \
+     OR \"grant\" IN (SELECT grants.id FROM grants, json_each(grants.body, '$.suppliers') AS own WHERE own.value = ?))";
 
 impl Store {
     /// Lists events, the oldest first. The cursor is a sequence number.
@@ -32,19 +100,10 @@ impl Store {
             None => -1,
             Some(cursor) => cursor.parse::<i64>().map_err(|_| StoreError::Cursor { cursor: cursor.clone() })?,
         };
-        let principal = filter.principal.map(PrincipalId::as_str);
-        let asked = [("action = ?", filter.action), ("resource = ?", filter.resource), ("principal = ?", principal)];
-        let mut sql = String::from("SELECT sequence, leaf FROM events WHERE sequence > ?");
-        let mut values: Vec<&dyn ToSql> = vec![&after];
-        for (condition, value) in &asked {
-            if let Some(value) = value {
-                sql.push_str(" AND ");
-                sql.push_str(condition);
-                values.push(value);
-            }
-        }
         let rows = slice.rows();
-        sql.push_str(&format!(" ORDER BY sequence LIMIT {}", rows + 1));
+        let (sql, asked) = filter.query(rows + 1);
+        let values: Vec<&dyn ToSql> =
+            std::iter::once::<&dyn ToSql>(&after).chain(asked.iter().map(|value| value as &dyn ToSql)).collect();
         self.read(|connection| {
             let mut statement = connection.prepare_cached(&sql)?;
             let read = statement

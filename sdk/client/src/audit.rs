@@ -5,23 +5,64 @@ use futures::{Stream, TryStreamExt as _};
 use glovebox_api::Page;
 use glovebox_audit::{ConsistencyProof, Event, InclusionProof, SignedTreeHead};
 
+use glovebox_catalog::{DatasetId, OrganisationId, PrincipalId, Timestamp};
+
 use crate::{Client, ClientError, Paging};
 
+/// Which events of the log; what is none is not looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventSearch {
+    /// Of this action, e.g. `grant.approve`.
+    pub action: Option<String>,
+    /// About this thing, e.g. `grant/grt-…`.
+    pub resource: Option<String>,
+    /// By this person, or about their entry.
+    pub person: Option<PrincipalId>,
+    /// By people of this organisation, or about its entry.
+    pub organisation: Option<OrganisationId>,
+    /// About this dataset, grants on it and jobs on it.
+    pub dataset: Option<DatasetId>,
+    /// About grants for this purpose, and jobs under them: its name on the wire, e.g. `research`.
+    pub purpose: Option<String>,
+    /// From this time on.
+    pub from: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+}
+
+impl EventSearch {
+    fn query(&self, paging: &Paging) -> Vec<(&'static str, String)> {
+        let Self { action, resource, person, organisation, dataset, purpose, from, until } = self;
+        let asked = [
+            ("action", action.clone()),
+            ("resource", resource.clone()),
+            ("person", person.as_ref().map(ToString::to_string)),
+            ("organisation", organisation.as_ref().map(ToString::to_string)),
+            ("dataset", dataset.as_ref().map(ToString::to_string)),
+            ("purpose", purpose.clone()),
+            ("from", from.map(|time| time.to_string())),
+            ("until", until.map(|time| time.to_string())),
+        ];
+        let asked = asked.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        paging.query().into_iter().chain(asked).collect()
+    }
+}
+
 impl Client {
-    /// `GET /v1/audit/events`, oldest first; only of an action (`grant.approve`) or resource (`grant/grt-…`) if given.
+    /// `GET /v1/audit/events`, oldest first.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn audit_events(
-        &self,
-        paging: &Paging,
-        action: Option<&str>,
-        resource: Option<&str>,
-    ) -> Result<Page<Event>, ClientError> {
-        let mut query = paging.query();
-        query.extend(action.map(|action| ("action", action.to_owned())));
-        query.extend(resource.map(|resource| ("resource", resource.to_owned())));
-        self.get(&["audit", "events"], &query).await
+    pub async fn audit_events(&self, paging: &Paging, search: &EventSearch) -> Result<Page<Event>, ClientError> {
+        self.get(&["audit", "events"], &search.query(paging)).await
+    }
+
+    /// `GET /v1/audit/own`, oldest first: events about the data of the caller's organisation.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn own_events(&self, paging: &Paging, search: &EventSearch) -> Result<Page<Event>, ClientError> {
+        self.get(&["audit", "own"], &search.query(paging)).await
     }
 
     /// `GET /v1/audit/head`: the signed head of the log.

@@ -39,6 +39,7 @@ mod reviews;
 mod upload;
 
 pub use access::Access;
+pub use audit::EventSearch;
 pub use call::{Client, Retries};
 pub use error::ClientError;
 pub use events::Watch;

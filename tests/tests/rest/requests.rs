@@ -2,6 +2,7 @@
 
 use glovebox_api::{PROBLEM_CONTENT_TYPE, Page, Problem};
 use glovebox_catalog::Organisation;
+use glovebox_client::EventSearch;
 use reqwest::{Method, StatusCode};
 
 use super::zone::Zone;
@@ -103,7 +104,7 @@ async fn lists_come_in_pages() {
     let mut paging = glovebox_client::Paging { cursor: None, limit: Some(3) };
     let regulator = zone.client("regulator");
     loop {
-        let page = regulator.audit_events(&paging, Some("principal.create"), None).await.unwrap();
+        let page = regulator.audit_events(&paging, &of_action("principal.create")).await.unwrap();
         sequences.extend(page.items.iter().map(|event| event.sequence));
         paging.cursor = page.next_cursor;
         if paging.cursor.is_none() {
@@ -160,7 +161,7 @@ async fn two_requests_at_once_with_one_key_are_one() {
     assert!(statuses.contains(&201), "{statuses:?}");
     assert!(statuses.iter().all(|status| [201, 409].contains(status)), "{statuses:?}");
     assert_eq!(post().await, 201);
-    let events = zone.client("regulator").audit_events(&Default::default(), None, Some("organisation/lab-1")).await;
+    let events = zone.client("regulator").audit_events(&Default::default(), &about("organisation/lab-1")).await;
     assert_eq!(events.unwrap().items.len(), 1);
 }
 
@@ -196,4 +197,12 @@ async fn the_admin_address_tells_figures_and_names_nobody() {
     let ready = reqwest::get(format!("http://{}/readyz", zone.admin)).await.unwrap();
     assert_eq!(ready.status(), 200);
     zone.stop().await;
+}
+
+fn of_action(action: &str) -> EventSearch {
+    EventSearch { action: Some(action.to_owned()), ..EventSearch::default() }
+}
+
+fn about(resource: &str) -> EventSearch {
+    EventSearch { resource: Some(resource.to_owned()), ..EventSearch::default() }
 }

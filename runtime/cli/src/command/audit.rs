@@ -7,7 +7,8 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use futures::TryStreamExt as _;
 use glovebox_audit::{Event, SignedTreeHead, VerifyError, WitnessPolicy, verify_export};
-use glovebox_client::{Client, Paging};
+use glovebox_catalog::{DatasetId, OrganisationId, PrincipalId, Timestamp};
+use glovebox_client::{Client, EventSearch, Paging};
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
@@ -26,6 +27,15 @@ pub(crate) enum Audit {
     /// List the newest events; for regulators and security officers
     #[command(after_help = "Examples:\n  glovebox audit list --last 100\n  glovebox audit list --action grant.approve")]
     List(List),
+    /// Search the log by person, organisation, dataset, purpose, action, thing and time
+    #[command(after_help = "Examples:\n  \
+        glovebox audit search --person lin.wei --from 2026-11-01 --until 2026-12-01\n  \
+        glovebox audit search --dataset nhanes-2017 --purpose insurance --action view.open\n  \
+        glovebox audit search --organisation company-c --last 500 --json\n  \
+        glovebox audit search --own --dataset nhanes-2017\n\n\
+        Regulators and security officers search the whole log. Suppliers search with `--own` what is about their data: \
+        their datasets, grants on them, and jobs, releases and reviews under those. All conditions hold together.")]
+    Search(Search),
     /// Write the whole log as JSON lines, with its signed head
     #[command(after_help = "Examples:\n  glovebox audit export --output audit.jsonl")]
     Export(Export),
@@ -56,6 +66,46 @@ pub(crate) struct List {
     /// Only about this thing, e.g. grant/grt-01k9
     #[arg(long)]
     resource: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Search {
+    /// Only what this person did, or what was done to their entry
+    #[arg(long, value_name = "ID")]
+    person: Option<PrincipalId>,
+    /// Only what people of this organisation did, or what was done to its entry
+    #[arg(long, value_name = "ID")]
+    organisation: Option<OrganisationId>,
+    /// Only what is about this dataset, grants on it and jobs on it
+    #[arg(long, value_name = "ID")]
+    dataset: Option<DatasetId>,
+    /// Only what is about grants for this purpose, e.g. research, and jobs under them
+    #[arg(long, value_name = "PURPOSE")]
+    purpose: Option<String>,
+    /// Only of this action, e.g. view.open
+    #[arg(long)]
+    action: Option<String>,
+    /// Only about this thing, e.g. grant/grt-01k9
+    #[arg(long)]
+    resource: Option<String>,
+    /// Only from this day or moment on, e.g. 2026-11-23 or 2026-11-23T08:00:00+08:00; days are in UTC
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<Timestamp>,
+    /// Only before this day or moment
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Timestamp>,
+    /// Only what is about the data of one's own organisation; for suppliers
+    #[arg(long)]
+    own: bool,
+    /// How many, the newest
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    last: u32,
+}
+
+/// A day, as its first moment in UTC, or a time of RFC 3339.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let day = || Timestamp::parse(&format!("{text}T00:00:00Z"));
+    Timestamp::parse(text).or_else(|_| day()).map_err(|error| error.to_string())
 }
 
 #[derive(Args)]
@@ -98,6 +148,7 @@ impl Audit {
         match self {
             Self::Verify(verify) => verify.run(output),
             Self::List(list) => list.run(&global.client()?, output).await,
+            Self::Search(search) => search.run(&global.client()?, output).await,
             Self::Export(Export { output: file }) => export(&global.client()?, file, output).await,
             Self::Head => {
                 let signed = global.client()?.tree_head().await?;
@@ -125,9 +176,32 @@ impl List {
         let skipped = size.saturating_sub(u64::from(self.last));
         let is_filtered = self.action.is_some() || self.resource.is_some();
         let mut cursor = (skipped > 0 && !is_filtered).then(|| (skipped - 1).to_string());
+        let search = EventSearch { action: self.action, resource: self.resource, ..EventSearch::default() };
         loop {
             let paging = Paging { cursor, limit: Some(500) };
-            let page = client.audit_events(&paging, self.action.as_deref(), self.resource.as_deref()).await?;
+            let page = client.audit_events(&paging, &search).await?;
+            events.extend(page.items);
+            events.drain(..events.len().saturating_sub(last));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return output.show(&events, || table(&events));
+            }
+        }
+    }
+}
+
+impl Search {
+    async fn run(self, client: &Client, output: &Output) -> anyhow::Result<()> {
+        let Self { person, organisation, dataset, purpose, action, resource, from, until, own, last } = self;
+        let search = EventSearch { action, resource, person, organisation, dataset, purpose, from, until };
+        let last = usize::try_from(last)?;
+        let (mut events, mut cursor): (Vec<Event>, Option<String>) = (Vec::new(), None);
+        loop {
+            let paging = Paging { cursor, limit: Some(500) };
+            let page = match own {
+                true => client.own_events(&paging, &search).await?,
+                false => client.audit_events(&paging, &search).await?,
+            };
             events.extend(page.items);
             events.drain(..events.len().saturating_sub(last));
             cursor = page.next_cursor;
@@ -187,7 +261,7 @@ impl Proof {
             }
             head.verify(&key).map_err(unverified("the head"))?;
             let cursor = sequence.checked_sub(1).map(|before| before.to_string());
-            let page = client.audit_events(&Paging { cursor, limit: Some(1) }, None, None).await?;
+            let page = client.audit_events(&Paging { cursor, limit: Some(1) }, &EventSearch::default()).await?;
             let event = page.items.into_iter().next().context("the log gave no such event")?;
             proof.verify(&event, &head.head).map_err(unverified("the event"))?;
             let facts = json!({ "verified": true, "event": event, "inclusion": proof, "head": head });

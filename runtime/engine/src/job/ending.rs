@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use glovebox_api::{JobState, SubmitJob};
-use glovebox_audit::{Actor, Draft, RECEIPT_VERSION, Statement, canonical_json};
+use glovebox_audit::{Actor, Draft, Outcome, RECEIPT_VERSION, Statement, canonical_json};
 use glovebox_catalog::{JobId, Refusal, ReleaseId, Timestamp};
 use glovebox_gate::{Mechanism, Release, ReleaseDocument, ReviewCandidate};
 use glovebox_gm::{Digest, sm3};
 use glovebox_meter::{Amounts, fuel_bucket};
+use glovebox_policy::Action;
 use glovebox_store::{JobPatch, JobRow, ReleaseRow, Settlement, StoreError};
 
 use crate::counters::Counters;
@@ -201,8 +202,7 @@ impl Engine {
         for reason in &reasons {
             self.counters().refused(&reason.code);
         }
-        let resource = format!("job/{}", row.id);
-        let draft = Draft::refused(self.now(), Actor::default(), "view.open", resource, code);
+        let draft = Draft { code: Some(code), ..self.view_draft(&row, Outcome::Refused) };
         let ended = if row.reservation.is_some() {
             self.spend_waiting(&row, JobState::Refused, reasons, draft)?
         } else {
@@ -265,6 +265,17 @@ impl Engine {
     }
 
     /// An event of the enclave itself about a job.
+    /// The event of a view: the enclave opens it, on behalf of the person for whom the job runs.
+    pub(crate) fn view_draft(&self, row: &JobRow, outcome: Outcome) -> Draft {
+        let actor = Actor {
+            principal: Some(row.submitted_by.clone()),
+            organisation: Some(row.organisation.clone()),
+            address: None,
+        };
+        let draft = Draft::done(self.now(), actor, Action::ViewOpen.as_str(), format!("job/{}", row.id));
+        Draft { outcome, ..draft }.with("on_behalf_of", &row.submitted_by)
+    }
+
     pub(crate) fn own_draft(&self, action: &str, job: &JobId) -> Draft {
         Draft::done(self.now(), Actor::default(), action, format!("job/{job}"))
     }

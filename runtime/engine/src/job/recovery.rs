@@ -36,7 +36,7 @@ impl Engine {
     /// committed together with the job's end. False when it was tried too often, and ended.
     fn resume(&self, row: &JobRow) -> Result<bool, EngineError> {
         let resource = format!("job/{}", row.id);
-        let filter = EventFilter { action: Some(RESUME), resource: Some(&resource), principal: None };
+        let filter = EventFilter { action: Some(RESUME), resource: Some(&resource), ..EventFilter::default() };
         if all(|slice| self.store().events(filter, slice))?.len() < RESUMES_MAX {
             let draft = self.own_draft(RESUME, &row.id);
             self.store().transition(&row.id, &["running"], state_name(JobState::Queued), JobPatch::default(), draft)?;

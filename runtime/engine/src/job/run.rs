@@ -1,13 +1,15 @@
 //! The sequence of one job: authorise → reserve → open view → run → reduce → gate → settle.
 
 use glovebox_api::{JobState, SubmitJob};
+use glovebox_audit::Outcome;
 use glovebox_catalog::{Dataset, Grant, Isolation, JobId, Principal, Refusal, Snapshot};
 use glovebox_gate::{Release, ReviewCandidate, Unguarded};
 use glovebox_meter::Amounts;
-use glovebox_policy::{Action, Permit, PermitRequest};
+use glovebox_policy::{Permit, PermitRequest};
 use glovebox_sandbox::{CancelFlag, Compiled, FailureClass, Progress, RunError, inspect};
 use glovebox_store::{BudgetLimits, JobPatch, JobRow, ModuleRow};
 
+use crate::grants::stated;
 use crate::job::cohorts::{Asked, Guarding};
 use crate::job::cost::{Holding, Reached};
 use crate::job::desk::Running;
@@ -119,8 +121,8 @@ impl Engine {
         let compiled = self.compile(&case.module)?;
         let (started_at, pace) = (self.now(), Pace::start(self.inner.config.pace_step)?);
         let columns: Vec<_> = permit.columns().iter().map(|column| column.name.as_str()).collect();
-        let draft = self
-            .own_draft(Action::ViewOpen.as_str(), &case.row.id)
+        let draft = self.view_draft(&case.row, Outcome::Done);
+        let draft = stated(draft, &case.grant)?
             .with("grant", permit.grant())
             .with("snapshot", permit.snapshot().number)
             .with("columns", columns.join(","))

@@ -135,8 +135,11 @@ impl Engine {
         };
         // The same bytes may have been submitted by several; any of them may be the author.
         let resource = format!("module/{}", case.module.id);
-        let filter =
-            EventFilter { action: Some(Action::ModuleSubmit.as_str()), resource: Some(&resource), principal: None };
+        let filter = EventFilter {
+            action: Some(Action::ModuleSubmit.as_str()),
+            resource: Some(&resource),
+            ..EventFilter::default()
+        };
         for event in all(|slice| self.store().events(filter, slice))? {
             if event.outcome == Outcome::Done {
                 review.barred_organisations.extend(event.actor.organisation);

@@ -10,6 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use glovebox_api::Page;
 use glovebox_audit::{ConsistencyProof, Event, InclusionProof, SignedTreeHead};
+use glovebox_catalog::{DatasetId, OrganisationId, PrincipalId, Purpose, Timestamp};
 use glovebox_engine::{Caller, Engine, EngineError, EventQuery};
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -39,6 +40,26 @@ pub(crate) struct Search {
     action: Option<String>,
     /// Only this resource, e.g. `grant/grt-1`.
     resource: Option<String>,
+    /// Only what this person did, or what was done to their entry.
+    person: Option<PrincipalId>,
+    /// Only what people of this organisation did, or what was done to its entry.
+    organisation: Option<OrganisationId>,
+    /// Only what is about this dataset, grants on it and jobs on it.
+    dataset: Option<DatasetId>,
+    /// Only what is about grants for this purpose, and jobs under them.
+    purpose: Option<Purpose>,
+    /// Only from this time on.
+    from: Option<Timestamp>,
+    /// Only before this time.
+    until: Option<Timestamp>,
+}
+
+impl Search {
+    fn query(self) -> Result<EventQuery, Failure> {
+        let Self { cursor, limit, action, resource, person, organisation, dataset, purpose, from, until } = self;
+        let page = page_query(cursor, limit)?;
+        Ok(EventQuery { page, action, resource, person, organisation, dataset, purpose, from, until })
+    }
 }
 
 /// Entries of the log, oldest first.
@@ -49,9 +70,21 @@ pub(crate) async fn events(
     Who(caller): Who,
     Asked(search): Asked<Search>,
 ) -> Result<Json<Page<Event>>, Failure> {
-    let page = page_query(search.cursor, search.limit)?;
-    let query = EventQuery { page, action: search.action, resource: search.resource };
+    let query = search.query()?;
     app.ask(&caller, move |engine, caller| engine.events(caller, &query)).await.map(Json)
+}
+
+/// Entries of the log about the data of the caller's organisation, oldest first: its datasets, grants on them, and jobs,
+/// releases and reviews under those.
+#[utoipa::path(get, path = "/v1/audit/own", tag = "audit", params(Search),
+    responses((status = 200, body = Page<Event>)))]
+pub(crate) async fn own(
+    State(app): State<App>,
+    Who(caller): Who,
+    Asked(search): Asked<Search>,
+) -> Result<Json<Page<Event>>, Failure> {
+    let query = search.query()?;
+    app.ask(&caller, move |engine, caller| engine.own_events(caller, &query)).await.map(Json)
 }
 
 /// The signed head of the log as of now.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use glovebox_audit::verify_export;
+use glovebox_catalog::{DatasetId, OrganisationId};
 use glovebox_gm::SigningKey;
 
 use super::fixtures::*;
@@ -164,4 +165,37 @@ fn no_event_is_earlier_than_the_one_before_unless_the_clock_was_set_back() {
     assert_eq!(store.record(at(0)).unwrap().at, day(1));
     drop(store);
     assert_eq!(open_file(&path).unwrap().latest_time().unwrap(), day(1));
+}
+
+/// Whoever searches a log of years waits for what is found, not for the log.
+#[test]
+fn every_search_goes_by_an_index() {
+    let store = furnished();
+    let (person, organisation) = (developer(), OrganisationId::new("hospital").unwrap());
+    let dataset = DatasetId::new("table").unwrap();
+    let none = EventFilter::default();
+    for (what, filter, index) in [
+        ("action", EventFilter { action: Some("a"), ..none }, "events_by_action"),
+        ("resource", EventFilter { resource: Some("a/b"), ..none }, "events_by_resource"),
+        ("person", EventFilter { principal: Some(&person), ..none }, "events_by_principal"),
+        ("organisation", EventFilter { organisation: Some(&organisation), ..none }, "events_by_organisation"),
+        ("dataset", EventFilter { dataset: Some(&dataset), ..none }, "events_by_dataset"),
+        ("grants of a dataset", EventFilter { dataset: Some(&dataset), ..none }, "events_by_grant"),
+        ("purpose", EventFilter { purpose: Some("research"), ..none }, "events_by_grant"),
+        ("supplier", EventFilter { supplier: Some(&organisation), ..none }, "events_by_dataset"),
+        ("time", EventFilter { from: Some(now()), until: Some(now()), ..none }, "events_by_time"),
+    ] {
+        let (sql, values) = filter.query(501);
+        let plan: Vec<String> = store
+            .read(|connection| {
+                let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                let after: &dyn rusqlite::types::ToSql = &-1_i64;
+                let values: Vec<_> = std::iter::once(after).chain(values.iter().map(|value| value as _)).collect();
+                let steps = statement.query_map(values.as_slice(), |row| row.get(3))?;
+                Ok(steps.collect::<Result<_, _>>()?)
+            })
+            .unwrap();
+        assert!(plan.iter().any(|step| step.contains(index)), "{what}: {plan:?}");
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN events")), "{what}: {plan:?}");
+    }
 }
