@@ -63,7 +63,7 @@ fn rules() -> Result<Figure> {
     let rows = Contributions::new(15 * RULED_CELLS, 1, RULED_CELLS)?;
     let reduced = rows.reduce(&manifest("mean", RULED_CELLS)?, ROWS_PER_BATCH)?;
     let profile = Profile::parse(include_str!("../../policies/disclosure/default.toml"))?;
-    let taken = cpu_best(ROUNDS, || Ok(disclose(&reduced, &profile, &mut Unguarded, &Endless).unwrap()))?;
+    let taken = cpu_best(ROUNDS, || Ok(disclose(&reduced, &profile, &mut Unguarded, &Endless)?))?;
     let name = format!("rules over {RULED_CELLS} cells");
     Ok(Figure::new(name, taken.as_secs_f64() * 1e3, "ms").aiming(Aim::AtMost(50.0)))
 }

@@ -257,7 +257,7 @@ async fn what_a_zone_says_has_lines() {
     assert_same("meter of a statement", &receipt.statement.meters.keys().cloned().collect());
 
     let paging = Paging { cursor: None, limit: Some(500) };
-    let events = regulator.audit_events(&paging, None, None).await.unwrap().items;
+    let events = regulator.audit_events(&paging, &Default::default()).await.unwrap().items;
     // Commitments name the record that they are to.
     let details = events.iter().flat_map(|event| event.detail.keys());
     let details = details.map(|name| name.split_once(':').map_or(name.clone(), |(start, _)| format!("{start}:")));

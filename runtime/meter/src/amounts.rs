@@ -84,7 +84,6 @@ impl From<&Budget> for Amounts {
             leakage_bits: budget.leakage_bits_max,
             fuel_units: budget.fuel_max_units,
             rows_read: budget.rows_max,
-            ..Self::UNLIMITED
         }
     }
 }

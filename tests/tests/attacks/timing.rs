@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use glovebox_catalog::GrantTerms;
+use glovebox_client::EventSearch;
 use serde_json::json;
 
 use crate::attacks::arena::{Arena, People, profile, told};
@@ -82,7 +83,8 @@ async fn the_log_does_not_grow_when_a_run_is_over() {
     let job = ran.job.unwrap();
     let regulator = arena.zone.client("regulator");
     let resource = format!("job/{}", job.id);
-    let events = regulator.audit_events(&Default::default(), None, Some(&resource)).await.unwrap().items;
+    let search = EventSearch { resource: Some(resource), ..EventSearch::default() };
+    let events = regulator.audit_events(&Default::default(), &search).await.unwrap().items;
     let at = |action: &str| events.iter().find(|event| event.action == action).map(|event| event.at.unix_ms()).unwrap();
     let (claimed, ended) = (at("job.claim"), job.ended_at.unwrap().unix_ms());
     assert!(claimed >= ended, "claimed {} ms before the end shows: {events:?}", ended - claimed);

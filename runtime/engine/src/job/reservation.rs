@@ -58,7 +58,6 @@ pub(crate) fn worst_case(case: &Case, profile: &Profile, limits: &JobLimits) -> 
             .max(withheld_bits(manifest.outputs.len() as u64)),
         fuel_units: fuel_of_a_round.saturating_add(update).saturating_mul(rounds),
         rows_read: rows.saturating_mul(rounds),
-        ..Amounts::default()
     }
 }
 
