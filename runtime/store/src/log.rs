@@ -71,10 +71,12 @@ impl EventFilter<'_> {
             ask(OF_PURPOSE, &[purpose]);
         }
         if let Some(time) = self.from {
-            ask("at >= ?", &[&time.to_string()]);
+            let time = time.to_string();
+            ask(FROM, &[&time, &time]);
         }
         if let Some(time) = self.until {
-            ask("at < ?", &[&time.to_string()]);
+            let time = time.to_string();
+            ask(UNTIL, &[&time, &time]);
         }
         if let Some(id) = self.supplier {
             ask(OF_SUPPLIER, &[id.as_str(), id.as_str()]);
@@ -83,10 +85,13 @@ impl EventFilter<'_> {
     }
 }
 
+/// Bounds on the number beside the time, so that neither what was long before nor what came long after is read.
+const FROM: &str = "sequence >= (SELECT min(sequence) FROM events WHERE at >= ?) AND at >= ?";
+const UNTIL: &str = "sequence <= (SELECT max(sequence) FROM events WHERE at < ?) AND at < ?";
 /// An event that names its dataset is about that one, though its grant may open others.
 const OF_DATASET: &str = "(dataset = ? OR (+dataset IS NULL AND \"grant\" IN (SELECT grants.id FROM grants, \
-     json_each(grants.body, '$.terms.scopes') AS scope WHERE scope.value ->> '$.dataset' = ?)))";
-const OF_PURPOSE: &str = "\"grant\" IN (SELECT id FROM grants WHERE body ->> '$.terms.purpose' = ?)";
+     json_each(grants.body, '$.scopes') AS scope WHERE scope.value ->> '$.dataset' = ?)))";
+const OF_PURPOSE: &str = "\"grant\" IN (SELECT id FROM grants WHERE body ->> '$.purpose' = ?)";
 const OF_SUPPLIER: &str = "(dataset IN (SELECT id FROM datasets WHERE supplier = ?) \
      OR \"grant\" IN (SELECT grants.id FROM grants, json_each(grants.body, '$.suppliers') AS own WHERE own.value = ?))";
 

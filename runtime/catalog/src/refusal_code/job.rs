@@ -88,24 +88,6 @@ pub(super) const CODES: &[RefusalCode] = &[
         "propose a grant with a larger budget",
     ),
     entry(
-        "meter.bytes-read-exhausted",
-        "the grant's budget covers the bytes that are decrypted",
-        "suppliers may bound what is opened",
-        "propose a grant with a larger budget",
-    ),
-    entry(
-        "meter.cpu-exhausted",
-        "the grant's budget covers the CPU time",
-        "operators may bound what a grant costs",
-        "propose a grant with a larger budget",
-    ),
-    entry(
-        "meter.memory-exhausted",
-        "the grant's budget covers the peak memory of guests",
-        "operators may bound what a grant costs",
-        "propose a grant with a larger budget",
-    ),
-    entry(
         "run.bad-output",
         "contributions name a declared output and cell, and lie in the guest's memory",
         "the host takes nothing that the manifest does not declare",

@@ -167,9 +167,6 @@ fn huge_values_are_clamped_and_no_sum_overflows() {
     let table = table(verdict(&manifest, &given, &default_profile()));
     assert_eq!(table.cells[0].value, Some(2e103));
     assert_eq!(table.margins[0].value, Some(4e103));
-    let wide = json!({"reducer": "sum", "lower": -1e308, "upper": 1e308});
-    let wide = crate::harness::manifest(wide, &[1], 1);
-    assert_eq!(Reduction::new(&wide).err(), Some(GateError::Bounds { output: "out".into() }));
 }
 
 #[test]
