@@ -60,6 +60,6 @@ fn run(reducer: &str, cells: usize, rows_per_person: usize) -> Result<(f64, f64)
     }
     let profile = Profile::parse(include_str!("../../../policies/disclosure/default.toml"))?;
     let begin = Instant::now();
-    drop(disclose(&reduction.finish(), &profile, &mut Unguarded, &Endless).unwrap());
+    drop(disclose(&reduction.finish(), &profile, &mut Unguarded, &Endless)?);
     Ok((seconds, begin.elapsed().as_secs_f64()))
 }

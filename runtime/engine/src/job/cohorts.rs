@@ -126,7 +126,9 @@ impl Engine {
                     refused => return Ok(refused),
                 }
             }
-            cohorts = anew.finish().map_err(fault)?;
+            // What was refused before stays so.
+            cohorts.retain(|cohort| cohort.sketch.is_refused());
+            cohorts.extend(anew.finish().map_err(fault)?);
         }
         if !cohorts.is_empty() {
             self.keep_cohorts(job, dataset, known, cohorts)?;

@@ -5,7 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use roaring::RoaringBitmap;
 
-use super::sketch::{Family, MEMBERS_MAX, Order, Sketch};
+use super::sketch::{Family, MEMBERS_MAX, Order, Sketch, Standing};
 use super::{GuardFault, GuardSession, PersonIds};
 
 /// How a session reads a cohort's persons.
@@ -34,11 +34,18 @@ pub(super) struct Cohort {
     pub(super) number: u64,
     pub(super) persons: u64,
     pub(super) family: Family,
-    pub(super) is_derived: bool,
+    pub(super) standing: Standing,
     /// Largest hash in the sketch; every member below it is in the sketch.
     reach: u64,
     first_member: usize,
     members: u32,
+}
+
+impl Cohort {
+    /// Whether it counts as released, among sets of this family.
+    pub(super) fn counts_for(&self, family: Family) -> bool {
+        self.standing != Standing::Refused && self.family.meets(family)
+    }
 }
 
 /// A cohort that lies close to the asked set, by the place it has in the index.
@@ -111,7 +118,7 @@ impl GuardIndex {
             number: cohort,
             persons: sketch.persons,
             family: sketch.family,
-            is_derived: sketch.is_derived,
+            standing: sketch.standing,
             reach: if is_whole { u64::MAX } else { reach },
             first_member: self.members.len(),
             members,
@@ -127,7 +134,7 @@ impl GuardIndex {
     /// The sketch of a cohort of persons of whom nobody's rows ever changed: to build an index from cohorts alone.
     #[must_use]
     pub fn sketch(&self, persons: &RoaringBitmap) -> Sketch {
-        self.order.sketch(persons, Family::Both, false)
+        self.order.sketch(persons, Family::Both, Standing::Released)
     }
 
     /// Number of cohorts.
@@ -170,7 +177,7 @@ impl GuardIndex {
         let slots = self.by_size.range(sizes).flat_map(|(_, slots)| slots);
         let mut near = Vec::new();
         for (slot, cohort) in slots.filter_map(|slot| self.cohort(*slot).map(|cohort| (*slot, cohort))) {
-            if !cohort.family.meets(family) {
+            if !cohort.counts_for(family) {
                 continue;
             }
             let outside = self.members_of(cohort).iter().filter(|member| !persons.contains(**member)).take(k as usize);
@@ -181,6 +188,44 @@ impl GuardIndex {
         near
     }
 
+    /// Refused cohorts of `family` that may be `persons`.
+    pub(super) fn refused(&self, persons: &RoaringBitmap, family: Family) -> Vec<u32> {
+        let slots = self.by_size.get(&persons.len()).into_iter().flatten().copied();
+        let may_be = |cohort: &Cohort| {
+            cohort.standing == Standing::Refused
+                && cohort.family.meets(family)
+                && self.members_of(cohort).iter().all(|member| persons.contains(*member))
+        };
+        slots.filter(|slot| self.cohort(*slot).is_some_and(may_be)).collect()
+    }
+
+    /// The largest cohorts of `family`.
+    pub(super) fn largest(&self, most: usize, family: Family) -> Vec<u32> {
+        let slots = self.by_size.values().rev().flatten().copied();
+        slots.filter(|slot| self.cohort(*slot).is_some_and(|cohort| cohort.counts_for(family))).take(most).collect()
+    }
+
+    /// Cohorts of which `first` is among the `k` members with the smallest hashes, and of whose sketch fewer than `k`
+    /// members lie outside of `open`; largest first. When `first` has the smallest hash of all in `open`, no cohort is
+    /// missing that has it and is nearly contained in `open`.
+    pub(super) fn starting_at(&self, first: u32, open: &RoaringBitmap, k: u64, family: Family) -> Vec<Near> {
+        let fits = |cohort: &&Cohort| {
+            let members = self.members_of(cohort);
+            cohort.counts_for(family)
+                && cohort.persons < open.len() + k
+                && members.iter().take(k as usize).any(|member| *member == first)
+                && (members.iter().filter(|member| !open.contains(**member)).take(k as usize).count() as u64) < k
+        };
+        let slots = self.by_member.get(&first).into_iter().flatten();
+        let mut near: Vec<Near> = slots
+            .filter_map(|slot| {
+                self.cohort(*slot).filter(fits).map(|cohort| Near { slot: *slot, persons: cohort.persons })
+            })
+            .collect();
+        near.sort_by_key(|near| (std::cmp::Reverse(near.persons), near.slot));
+        near
+    }
+
     /// What the sketches say of `persons`, which are at least `k`.
     pub(super) fn neighbours(&self, persons: &RoaringBitmap, k: u64, family: Family) -> Neighbours {
         let hits = self.hits(persons);
@@ -188,7 +233,7 @@ impl GuardIndex {
         let mut neighbours = Neighbours::default();
         let mut likeness = Vec::new();
         for ((slot, cohort), hits) in (0..).zip(&self.cohorts).zip(&hits) {
-            if *hits == 0 || !cohort.family.meets(family) {
+            if *hits == 0 || !cohort.counts_for(family) {
                 continue;
             }
             let near = Near { slot, persons: cohort.persons };

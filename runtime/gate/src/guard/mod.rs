@@ -6,12 +6,14 @@
 
 mod atoms;
 mod audit;
+mod completion;
 mod field;
 mod index;
 mod search;
 mod session;
 mod sketch;
 mod space;
+mod unions;
 
 use std::sync::Arc;
 

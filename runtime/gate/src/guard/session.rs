@@ -3,7 +3,7 @@
 use roaring::RoaringBitmap;
 
 use super::index::{GuardIndex, Load};
-use super::sketch::{Family, Order, Sketch};
+use super::sketch::{Family, Order, Sketch, Standing};
 use super::space::{Answer, Space};
 use super::{Guard, GuardFault, PersonIds};
 use crate::{Interrupted, Patience};
@@ -17,6 +17,8 @@ pub struct GuardSession<'a> {
     /// Sets of versions of persons' rows; none while nobody's rows ever changed, when they are the same.
     versions: Option<Space<'a>>,
     cohorts: Vec<NewCohort>,
+    /// Whether the snapshot's persons were counted as released.
+    has_begun: bool,
     fault: Option<GuardFault>,
 }
 
@@ -38,24 +40,15 @@ impl<'a> GuardSession<'a> {
             };
         let space = |family| Space::new(index, u64::from(k), family, load);
         let versions = (!is_one).then(|| space(Family::Versions));
-        Self { ids, order: index.order(), persons: space(Family::Persons), versions, cohorts: Vec::new(), fault: None }
-    }
-
-    /// Counts a set as released without judging it: what the enclave itself makes known, such as all persons of the
-    /// snapshot, whose number the catalogue states.
-    ///
-    /// # Errors
-    /// [`GuardFault`]; the session is of no further use then.
-    pub fn assume(&mut self, persons: &RoaringBitmap, patience: &dyn Patience) -> Result<(), GuardFault> {
-        let (persons, versions) = self.sets(persons)?;
-        let is_new = (
-            !self.persons.is_known(&persons)?,
-            match (&mut self.versions, &versions) {
-                (Some(space), Some(versions)) => !space.is_known(versions)?,
-                _ => false,
-            },
-        );
-        self.take(persons, versions, is_new, patience)
+        Self {
+            ids,
+            order: index.order(),
+            persons: space(Family::Persons),
+            versions,
+            cohorts: Vec::new(),
+            has_begun: false,
+            fault: None,
+        }
     }
 
     /// Ends the session: what to keep, once the release is committed.
@@ -66,12 +59,12 @@ impl<'a> GuardSession<'a> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        let family = if self.versions.is_none() { Family::Both } else { Family::Persons };
+        let family = self.family_of_persons();
         let versions = self.versions.take();
         let spaces = [(Some(self.persons), family), (versions, Family::Versions)];
         for (mut space, family) in spaces.into_iter().filter_map(|(space, family)| Some((space?, family))) {
-            for union in space.unions()? {
-                self.cohorts.push(new_cohort(self.order, union, family, true));
+            for union in space.grown_unions()? {
+                self.cohorts.push(new_cohort(self.order, union, family, Standing::Running));
             }
         }
         Ok(self.cohorts)
@@ -79,20 +72,52 @@ impl<'a> GuardSession<'a> {
 
     fn judge(&mut self, ordinals: &RoaringBitmap, patience: &dyn Patience) -> Result<bool, GuardFault> {
         patience.spend(ordinals.len())?;
+        self.begin(patience)?;
         let (persons, versions) = self.sets(ordinals)?;
         let of_persons = self.persons.judge(&persons, patience)?;
         if of_persons == Answer::Refused {
+            if self.persons.refuse(&persons)? {
+                self.cohorts.push(new_cohort(self.order, persons, self.family_of_persons(), Standing::Refused));
+            }
             return Ok(false);
         }
-        let of_versions = match (&mut self.versions, &versions) {
-            (Some(space), Some(versions)) => space.judge(versions, patience)?,
-            _ => Answer::Known,
-        };
-        if of_versions == Answer::Refused {
-            return Ok(false);
+        let mut of_versions = Answer::Known;
+        if let (Some(space), Some(versions)) = (&mut self.versions, &versions) {
+            of_versions = space.judge(versions, patience)?;
+            if of_versions == Answer::Refused {
+                if space.refuse(versions)? {
+                    self.cohorts.push(new_cohort(self.order, versions.clone(), Family::Versions, Standing::Refused));
+                }
+                return Ok(false);
+            }
+            space.join(versions, patience)?;
         }
+        self.persons.join(&persons, patience)?;
         self.take(persons, versions, (of_persons == Answer::New, of_versions == Answer::New), patience)?;
         Ok(true)
+    }
+
+    /// Counts everybody of the snapshot as released, once: the catalogue states how many they are.
+    fn begin(&mut self, patience: &dyn Patience) -> Result<(), GuardFault> {
+        let PersonIds::Registry { persons, .. } = &self.ids else { return Ok(()) };
+        if std::mem::replace(&mut self.has_begun, true) || persons.is_empty() {
+            return Ok(());
+        }
+        let count = u32::try_from(persons.len()).map_err(|_| GuardFault::Damaged)?;
+        let (persons, versions) = self.sets(&(0..count).collect())?;
+        if self.persons.stand(persons.clone(), patience)? {
+            self.cohorts.push(new_cohort(self.order, persons, self.family_of_persons(), Standing::Population));
+        }
+        if let (Some(space), Some(versions)) = (&mut self.versions, versions)
+            && space.stand(versions.clone(), patience)?
+        {
+            self.cohorts.push(new_cohort(self.order, versions, Family::Versions, Standing::Population));
+        }
+        Ok(())
+    }
+
+    fn family_of_persons(&self) -> Family {
+        if self.versions.is_none() { Family::Both } else { Family::Persons }
     }
 
     /// Counts as released what is new of a set: as one cohort when persons and versions are the same.
@@ -104,26 +129,26 @@ impl<'a> GuardSession<'a> {
         patience: &dyn Patience,
     ) -> Result<(), GuardFault> {
         let is_same = versions.as_ref().is_none_or(|versions| *versions == persons);
-        let family = if self.versions.is_none() { Family::Both } else { Family::Persons };
+        let family = self.family_of_persons();
         if persons_are_new {
             for derived in self.persons.take(&persons, patience)? {
-                self.cohorts.push(new_cohort(self.order, derived, family, true));
+                self.cohorts.push(new_cohort(self.order, derived, family, Standing::Derived));
             }
         }
         if let (true, Some(space), Some(versions)) = (versions_are_new, &mut self.versions, &versions) {
             for derived in space.take(versions, patience)? {
-                self.cohorts.push(new_cohort(self.order, derived, Family::Versions, true));
+                self.cohorts.push(new_cohort(self.order, derived, Family::Versions, Standing::Derived));
             }
         }
         if is_same && (persons_are_new || versions_are_new) {
-            self.cohorts.push(new_cohort(self.order, persons, Family::Both, false));
+            self.cohorts.push(new_cohort(self.order, persons, Family::Both, Standing::Released));
             return Ok(());
         }
         if persons_are_new {
-            self.cohorts.push(new_cohort(self.order, persons, Family::Persons, false));
+            self.cohorts.push(new_cohort(self.order, persons, Family::Persons, Standing::Released));
         }
         if let (true, Some(versions)) = (versions_are_new, versions) {
-            self.cohorts.push(new_cohort(self.order, versions, Family::Versions, false));
+            self.cohorts.push(new_cohort(self.order, versions, Family::Versions, Standing::Released));
         }
         Ok(())
     }
@@ -164,8 +189,8 @@ fn mapped(ordinals: &RoaringBitmap, ids: &[u32]) -> Result<RoaringBitmap, GuardF
     if mapped.len() == count { Ok(mapped) } else { Err(GuardFault::Damaged) }
 }
 
-fn new_cohort(order: Order, mut persons: RoaringBitmap, family: Family, is_derived: bool) -> NewCohort {
-    let sketch = order.sketch(&persons, family, is_derived);
+fn new_cohort(order: Order, mut persons: RoaringBitmap, family: Family, standing: Standing) -> NewCohort {
+    let sketch = order.sketch(&persons, family, standing);
     persons.optimize();
     let mut bytes = Vec::with_capacity(persons.serialized_size());
     // Writing to memory does not fail.

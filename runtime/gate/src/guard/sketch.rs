@@ -7,7 +7,8 @@ use super::GuardFault;
 /// Members that a sketch holds at most.
 pub(super) const MEMBERS_MAX: usize = 64;
 const VERSION: u8 = 1;
-const DERIVED: u8 = 4;
+/// Numbers of families are below it; a standing counts so many of it.
+const STANDING: u8 = 4;
 
 /// Which ids a cohort is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,35 @@ impl Family {
     }
 }
 
+/// How a cohort came to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// A figure about it was shown.
+    Released,
+    /// It follows from released ones: a difference or a union.
+    Derived,
+    /// Disjoint released ones taken together, which later releases go on adding to.
+    Running,
+    /// Everybody of a snapshot. Stands as if released.
+    Population,
+    /// It was asked about and refused, and stays so.
+    Refused,
+}
+
+impl Standing {
+    const ALL: [Self; 5] = [Self::Released, Self::Derived, Self::Running, Self::Population, Self::Refused];
+
+    fn number(self) -> u8 {
+        match self {
+            Self::Released => 0,
+            Self::Derived => 1,
+            Self::Running => 2,
+            Self::Population => 3,
+            Self::Refused => 4,
+        }
+    }
+}
+
 /// Size of a cohort and those of its members, up to 64, whose keyed hashes are smallest (a KMV or bottom-k sketch: Bar-Yossef
 /// et al., RANDOM 2002; Cohen and Kaplan, PODC 2007).
 ///
@@ -43,8 +73,7 @@ impl Family {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sketch {
     pub(super) family: Family,
-    /// Formed from released cohorts by a union or difference, rather than released itself.
-    pub(super) is_derived: bool,
+    pub(super) standing: Standing,
     pub(super) persons: u64,
     /// In the order of their hashes.
     pub(super) members: Vec<u32>,
@@ -76,10 +105,10 @@ impl Order {
     }
 
     /// The likeness of `persons`.
-    pub(super) fn sketch(self, persons: &RoaringBitmap, family: Family, is_derived: bool) -> Sketch {
+    pub(super) fn sketch(self, persons: &RoaringBitmap, family: Family, standing: Standing) -> Sketch {
         let mut lowest = self.lowest(persons, MEMBERS_MAX);
         let members = lowest.drain(..).map(|(_, person)| person).collect();
-        Sketch { family, is_derived, persons: persons.len(), members, key: self.fingerprint() }
+        Sketch { family, standing, persons: persons.len(), members, key: self.fingerprint() }
     }
 
     /// The `count` members with the smallest hashes, in that order.
@@ -122,13 +151,18 @@ impl Sketch {
         self.persons
     }
 
-    /// The sketch as it is stored: version, family, number of members (1 byte each; a
-    /// derived cohort's family counts 4 more), fingerprint of the key (4), size (8), members
-    /// (4 each); little endian.
+    /// Whether it is of a set that was asked about and refused, rather than one that counts as released.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.standing == Standing::Refused
+    }
+
+    /// The sketch as it is stored: version, family and 4 times the standing, number of members (1 byte each), fingerprint
+    /// of the key (4), size (8), members (4 each); little endian.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let count = u8::try_from(self.members.len()).unwrap_or(u8::MAX);
-        let mut bytes = vec![VERSION, self.family.number() + if self.is_derived { DERIVED } else { 0 }, count];
+        let mut bytes = vec![VERSION, self.family.number() + STANDING * self.standing.number(), count];
         bytes.extend_from_slice(&self.key.to_le_bytes());
         bytes.extend_from_slice(&self.persons.to_le_bytes());
         self.members.iter().for_each(|member| bytes.extend_from_slice(&member.to_le_bytes()));
@@ -147,16 +181,19 @@ impl Sketch {
             return Err(damaged);
         };
         let [VERSION, number, count] = *head else { return Err(damaged) };
-        let family =
-            [Family::Persons, Family::Versions, Family::Both].into_iter().find(|one| one.number() == number & !DERIVED);
+        let families = [Family::Persons, Family::Versions, Family::Both];
+        let family = families.into_iter().find(|one| one.number() == number % STANDING);
+        let standing = Standing::ALL.into_iter().find(|one| one.number() == number / STANDING);
         let key = u32::from_le_bytes(key.try_into().map_err(|_| GuardFault::Damaged)?);
         let persons = u64::from_le_bytes(size.try_into().map_err(|_| GuardFault::Damaged)?);
         let (members, rest) = members.as_chunks::<4>();
         let members: Vec<u32> = members.iter().map(|member| u32::from_le_bytes(*member)).collect();
         let expected = usize::try_from(persons).unwrap_or(usize::MAX).min(MEMBERS_MAX);
-        match family {
-            Some(family) if rest.is_empty() && members.len() == usize::from(count) && members.len() == expected => {
-                Ok(Self { family, is_derived: number & DERIVED != 0, persons, members, key })
+        match family.zip(standing) {
+            Some((family, standing))
+                if rest.is_empty() && members.len() == usize::from(count) && members.len() == expected =>
+            {
+                Ok(Self { family, standing, persons, members, key })
             }
             _ => Err(damaged),
         }

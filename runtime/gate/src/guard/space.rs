@@ -8,13 +8,13 @@ use roaring::RoaringBitmap;
 use super::GuardFault;
 use super::atoms::{Atoms, SETS_MAX};
 use super::audit::audit;
+use super::completion::Completion;
 use super::index::{GuardIndex, Load, Near};
 use super::search::Finding;
-use super::sketch::Family;
+use super::sketch::{Family, Standing};
+use super::unions::Union;
 use crate::Patience;
 
-/// Running unions of disjoint sets that one release keeps: one an output and dimension, so to say.
-const UNIONS_MAX: usize = 4;
 /// Most of the audited sets that come from each list.
 const CONTAINED_MAX: usize = 20;
 const CONTAINING_MAX: usize = 8;
@@ -39,29 +39,22 @@ pub(super) enum Answer {
 
 /// Released sets of one family, as one session sees them.
 pub(super) struct Space<'a> {
-    index: &'a GuardIndex,
+    pub(super) index: &'a GuardIndex,
     load: &'a Load<'a>,
-    k: u64,
-    family: Family,
+    pub(super) k: u64,
+    pub(super) family: Family,
+    /// Everybody of the snapshot, as ids of this family.
+    pub(super) population: Option<Rc<RoaringBitmap>>,
     loaded: HashMap<u32, Rc<RoaringBitmap>>,
     /// Sets admitted in this session and what follows from them, by their number in `own`.
     sets: Vec<Rc<RoaringBitmap>>,
-    own: GuardIndex,
-    unions: Vec<Union>,
+    pub(super) own: GuardIndex,
+    pub(super) unions: Vec<Union>,
+    /// Whether unions of earlier releases were taken up.
+    pub(super) has_resumed: bool,
     audited: Audited,
     /// What the last judged set was audited with.
     close: Vec<Rc<RoaringBitmap>>,
-}
-
-/// Disjoint sets of this session, taken together.
-struct Union {
-    persons: RoaringBitmap,
-    parts: usize,
-    /// What sets that hold the union leave when other released parts of theirs are taken away. A union that comes to all but a
-    /// few persons of such a rest tells those few.
-    rests: Vec<RoaringBitmap>,
-    /// Number of parts when the rests were last looked for.
-    parts_at_rests: usize,
 }
 
 /// Which sets an audit takes in.
@@ -76,7 +69,7 @@ enum Audited {
 
 /// A set by where it is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Place {
+pub(super) enum Place {
     Index(u32),
     Own(u32),
 }
@@ -91,7 +84,9 @@ impl<'a> Space<'a> {
             loaded: HashMap::new(),
             sets: Vec::new(),
             own: GuardIndex::in_order(index.order()),
+            population: None,
             unions: Vec::new(),
+            has_resumed: false,
             audited: Audited::Unknown,
             close: Vec::new(),
         }
@@ -108,15 +103,12 @@ impl<'a> Space<'a> {
             Distance::Large if set.len() < self.k => return Ok(Answer::Refused),
             Distance::Large => {}
         }
-        for number in 0..self.unions.len() {
-            let Some(union) = self.unions.get(number).filter(|union| union.persons.is_disjoint(set)) else { continue };
-            patience.spend(union.persons.len())?;
-            let union = &union.persons | set;
-            let rests = self.unions.get(number).map(|union| union.rests.as_slice()).unwrap_or_default();
-            let completes = |rest: &RoaringBitmap| distance(&union, rest, self.k) == Distance::Small;
-            if rests.iter().any(completes) || self.nearest(&union)? == Distance::Small {
-                return Ok(Answer::Refused);
-            }
+        if self.was_refused(set)? {
+            return Ok(Answer::Refused);
+        }
+        self.resume()?;
+        if self.completes_a_union(set, patience)? {
+            return Ok(Answer::Refused);
         }
         self.look_at_all(patience)?;
         let finding = if let Audited::All(atoms, sets) = &self.audited {
@@ -124,6 +116,11 @@ impl<'a> Space<'a> {
             audit(&atoms.with(set), atoms.sets(), self.k, patience)?
         } else {
             self.close = self.closest(set, patience)?;
+            match self.completion(set, patience)? {
+                Completion::Near => return Ok(Answer::Refused),
+                Completion::Exact => return Ok(Answer::New),
+                Completion::None => {}
+            }
             if has_own_persons(set, &self.close, self.k) {
                 return Ok(if nearly_joined(set, &self.close, self.k) { Answer::Refused } else { Answer::New });
             }
@@ -162,15 +159,7 @@ impl<'a> Space<'a> {
             }
             audited => *audited = Audited::Closest,
         }
-        if let Some(union) = self.unions.iter_mut().find(|union| union.persons.is_disjoint(&set)) {
-            union.persons |= &*set;
-            union.parts += 1;
-        } else if self.unions.len() < UNIONS_MAX {
-            let persons = RoaringBitmap::clone(&set);
-            self.unions.push(Union { persons, parts: 1, rests: Vec::new(), parts_at_rests: 1 });
-        }
-        self.look_for_rests(patience)?;
-        self.keep(Rc::clone(&set), false)?;
+        self.keep(Rc::clone(&set), Standing::Released)?;
         let mut differences = Vec::new();
         let within = close.iter().filter(|close| close.len() > set.len() && set.is_subset(close));
         let around = close.iter().filter(|close| close.len() < set.len() && close.is_subset(&set));
@@ -185,73 +174,65 @@ impl<'a> Space<'a> {
         let mut fresh = Vec::new();
         for difference in differences {
             if self.nearest(&difference)? == Distance::Large {
-                self.keep(Rc::new(difference.clone()), true)?;
+                self.keep(Rc::new(difference.clone()), Standing::Derived)?;
                 fresh.push(difference);
             }
         }
         Ok(fresh)
     }
 
-    /// Unions of this session's disjoint sets that are not known themselves.
-    pub(super) fn unions(&mut self) -> Result<Vec<RoaringBitmap>, GuardFault> {
-        let mut fresh = Vec::new();
-        for union in std::mem::take(&mut self.unions).into_iter().filter(|union| union.parts > 1) {
-            if !self.is_known(&union.persons)? {
-                fresh.push(union.persons);
-            }
+    /// Counts everybody as released: how many there are is no secret, and whoever is told of all but a few is told of the few.
+    /// True when no earlier release knew of them.
+    pub(super) fn stand(&mut self, everybody: RoaringBitmap, patience: &dyn Patience) -> Result<bool, GuardFault> {
+        let everybody = Rc::new(everybody);
+        self.population = Some(Rc::clone(&everybody));
+        let is_new = !self.is_known(&everybody)?;
+        if is_new {
+            self.keep(Rc::clone(&everybody), Standing::Population)?;
         }
-        Ok(fresh)
+        self.look_at_all(patience)?;
+        Ok(is_new)
     }
 
-    /// Looks for rests anew where a union has doubled: a set that holds the whole union holds every part of it, so what is found
-    /// early stays worth comparing with.
-    fn look_for_rests(&mut self, patience: &dyn Patience) -> Result<(), GuardFault> {
-        for number in 0..self.unions.len() {
-            let Some(union) = self.unions.get_mut(number) else { continue };
-            if union.parts < 2 * union.parts_at_rests {
-                continue;
-            }
-            union.parts_at_rests = union.parts;
-            let persons = union.persons.clone();
-            let rests = self.rests(&persons, patience)?;
-            if let Some(union) = self.unions.get_mut(number) {
-                union.rests = rests;
-            }
+    /// Keeps that `set` was refused. True when that was not known.
+    pub(super) fn refuse(&mut self, set: &RoaringBitmap) -> Result<bool, GuardFault> {
+        let is_new = !set.is_empty() && !self.was_refused(set)?;
+        if is_new {
+            self.keep(Rc::new(set.clone()), Standing::Refused)?;
         }
-        Ok(())
+        Ok(is_new)
     }
 
-    fn rests(&mut self, union: &RoaringBitmap, patience: &dyn Patience) -> Result<Vec<RoaringBitmap>, GuardFault> {
-        let [_, containing, _] = self.neighbours(union);
-        let mut rests = Vec::new();
-        for place in containing.into_iter().take(REMAINDERS_MAX) {
-            let whole = self.persons(place)?;
-            patience.spend(whole.len())?;
-            let mut rest = &*whole - union;
-            let [parts, ..] = self.neighbours(&rest);
-            for place in parts.into_iter().take(REMAINDER_PARTS_MAX) {
-                let part = self.persons(place)?;
-                if part.is_subset(&rest) {
-                    rest -= &*part;
-                }
-            }
-            rest |= union;
-            if rest.len() < whole.len() {
-                rests.push(rest);
+    /// Whether exactly this set was asked about and refused.
+    fn was_refused(&mut self, set: &RoaringBitmap) -> Result<bool, GuardFault> {
+        let of_index = self.index.refused(set, self.family).into_iter().map(Place::Index);
+        let places: Vec<_> = of_index.chain(self.own.refused(set, self.family).into_iter().map(Place::Own)).collect();
+        for place in places {
+            if *self.persons(place)? == *set {
+                return Ok(true);
             }
         }
-        Ok(rests)
+        Ok(false)
     }
 
-    fn keep(&mut self, set: Rc<RoaringBitmap>, is_derived: bool) -> Result<(), GuardFault> {
-        let sketch = self.index.order().sketch(&set, self.family, is_derived);
+    /// Released sets nearly contained in `open` that have `first`, its member with the smallest hash, at their front: those
+    /// of this release first, larger ones first.
+    pub(super) fn starting_at(&self, first: u32, open: &RoaringBitmap) -> Vec<Place> {
+        let of_index = self.index.starting_at(first, open, self.k, self.family);
+        let own = self.own.starting_at(first, open, self.k, self.family);
+        let own = own.into_iter().map(|near| Place::Own(near.slot));
+        own.chain(of_index.into_iter().map(|near| Place::Index(near.slot))).collect()
+    }
+
+    fn keep(&mut self, set: Rc<RoaringBitmap>, standing: Standing) -> Result<(), GuardFault> {
+        let sketch = self.index.order().sketch(&set, self.family, standing);
         self.own.insert(self.sets.len() as u64, sketch)?;
         self.sets.push(set);
         Ok(())
     }
 
     /// How near the nearest released set is. Sketches name every set that can be near; the answer is from the persons.
-    fn nearest(&mut self, set: &RoaringBitmap) -> Result<Distance, GuardFault> {
+    pub(super) fn nearest(&mut self, set: &RoaringBitmap) -> Result<Distance, GuardFault> {
         let in_index = self.index.equals(set, self.k, self.family).into_iter().map(|near| Place::Index(near.slot));
         let own = self.own.equals(set, self.k, self.family).into_iter().map(|near| Place::Own(near.slot));
         let mut nearest = Distance::Large;
@@ -272,13 +253,19 @@ impl<'a> Space<'a> {
             return Ok(());
         }
         let released = (0_u32..).zip(self.index.cohorts());
-        let mut released = released.filter(|(_, cohort)| !cohort.is_derived && cohort.family.meets(self.family));
+        let mut released =
+            released.filter(|(_, cohort)| cohort.standing == Standing::Released && cohort.family.meets(self.family));
         let slots: Vec<u32> = released.by_ref().take(SETS_MAX).map(|(slot, _)| slot).collect();
-        if slots.len() >= SETS_MAX {
+        if slots.len() + usize::from(self.population.is_some()) >= SETS_MAX {
             self.audited = Audited::Closest;
             return Ok(());
         }
         let (mut atoms, mut sets) = (Atoms::default(), Vec::with_capacity(SETS_MAX));
+        if let Some(everybody) = self.population.clone() {
+            patience.spend(everybody.len())?;
+            atoms.push(&everybody);
+            sets.push(everybody);
+        }
         for slot in slots {
             let set = self.persons(Place::Index(slot))?;
             patience.spend(set.len())?;
@@ -293,6 +280,7 @@ impl<'a> Space<'a> {
     /// those hold besides, and the sets likest to it.
     fn closest(&mut self, set: &RoaringBitmap, patience: &dyn Patience) -> Result<Vec<Rc<RoaringBitmap>>, GuardFault> {
         let mut chosen = Chosen::default();
+        chosen.sets.extend(self.population.clone());
         for union in &self.unions {
             if union.parts > 1 {
                 chosen.sets.push(Rc::new(union.persons.clone()));
@@ -331,7 +319,7 @@ impl<'a> Space<'a> {
     }
 
     /// Nearly contained, nearly containing and overlapping sets, of the index and of this session.
-    fn neighbours(&self, set: &RoaringBitmap) -> [Vec<Place>; 3] {
+    pub(super) fn neighbours(&self, set: &RoaringBitmap) -> [Vec<Place>; 3] {
         let of_index = self.index.neighbours(set, self.k, self.family);
         let own = self.own.neighbours(set, self.k, self.family);
         let merge = |of_index: Vec<Near>, own: Vec<Near>| {
@@ -347,7 +335,7 @@ impl<'a> Space<'a> {
         [places(contained), places(containing), places(merge(of_index.overlapping, own.overlapping))]
     }
 
-    fn persons(&mut self, place: Place) -> Result<Rc<RoaringBitmap>, GuardFault> {
+    pub(super) fn persons(&mut self, place: Place) -> Result<Rc<RoaringBitmap>, GuardFault> {
         let slot = match place {
             Place::Own(number) => return self.sets.get(number as usize).cloned().ok_or(GuardFault::Damaged),
             Place::Index(slot) => slot,
@@ -381,7 +369,7 @@ struct Chosen {
 
 /// How far the nearest released set is: the larger of the two numbers of persons that only one of both has.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Distance {
+pub(super) enum Distance {
     /// None.
     Same,
     /// 1 to k−1.
@@ -391,7 +379,7 @@ enum Distance {
 }
 
 /// How far two sets are from one another.
-fn distance(one: &RoaringBitmap, other: &RoaringBitmap, k: u64) -> Distance {
+pub(super) fn distance(one: &RoaringBitmap, other: &RoaringBitmap, k: u64) -> Distance {
     if one.len().abs_diff(other.len()) >= k {
         return Distance::Large;
     }

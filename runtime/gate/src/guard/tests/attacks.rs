@@ -1,5 +1,6 @@
 //! Known ways to subtract a person out of tables.
 
+use super::super::sketch::Standing;
 use super::*;
 
 fn range(range: std::ops::Range<u32>) -> RoaringBitmap {
@@ -142,13 +143,83 @@ fn changed_rows_open_no_difference() {
     assert_eq!(released.release_as(first(), &cells), [false, true], "an older snapshot asked for later");
 }
 
-/// What the enclave tells itself counts: the number of all persons stands in the catalogue.
+/// What the enclave tells itself counts: the number of all persons stands in the catalogue. Whoever is told of 8,355 of 8,366
+/// is told of the eleven others; of nine others nobody is.
 #[test]
 fn all_persons_but_a_few() {
-    let released = Released::new(10);
-    let load = |_| Err(GuardFault::Damaged);
-    let mut session = released.index.session(10, PersonIds::Identity, &load);
-    session.assume(&range(0..1_000), &Endless).unwrap();
-    assert!(!session.admit(&range(1..1_000), &Endless).unwrap());
-    assert!(session.admit(&range(0..1_000), &Endless).unwrap() && session.admit(&range(0..900), &Endless).unwrap());
+    let everybody = || registry((0..1_000).collect(), (0..1_000).collect());
+    let mut released = Released::new(10);
+    assert_eq!(released.release_as(everybody(), &[range(0..991), range(0..1_000)]), [false, true]);
+    assert_eq!(released.release_as(everybody(), &[range(0..990), range(9..1_000)]), [true, false]);
+    // Two groups that come to all but a few, one after the other.
+    let mut released = Released::new(10);
+    assert_eq!(released.release_as(everybody(), &[range(0..500)]), [true]);
+    assert_eq!(released.release_as(everybody(), &[range(500..995)]), [false]);
+    assert_eq!(released.release_as(everybody(), &[range(500..1_000)]), [true], "the complement follows");
+}
+
+/// Tables of a zone in use, and a total that leaves three persons out. Then five groups that come to everybody.
+fn groups_beside_a_total() -> (Released, Vec<RoaringBitmap>) {
+    let mut numbers = Numbers(17);
+    let mut released = Released::new(10);
+    for _ in 0..90 {
+        let share = 5 + numbers.next(60);
+        let set = numbers.set(5_000, share);
+        assert_eq!(released.release(&[set]), [true]);
+    }
+    assert!(released.one(0..4_997));
+    let mut groups = vec![RoaringBitmap::new(); 5];
+    (0..5_000).for_each(|person| _ = groups[numbers.next(5) as usize].insert(person));
+    (released, groups)
+}
+
+/// The groups tell of the three whom the total leaves out. What was refused stays refused: known groups count, too.
+#[test]
+fn what_was_refused_stays_refused() {
+    let (mut released, groups) = groups_beside_a_total();
+    let expected = [true, true, true, true, false];
+    for asked in 0..3 {
+        assert_eq!(released.release(&groups), expected, "asked for time {asked}");
+    }
+    for group in groups {
+        released.release(&[group]);
+    }
+    assert_eq!(released.index.cohorts().iter().filter(|cohort| cohort.standing == Standing::Refused).count(), 1);
+}
+
+/// The same groups in five releases, in any order, with other work in between.
+#[test]
+fn groups_that_come_in_one_by_one_are_added_up() {
+    for first in 0..5 {
+        let (mut released, mut groups) = groups_beside_a_total();
+        let mut numbers = Numbers(first);
+        groups.rotate_left(first as usize);
+        let answers: Vec<bool> = groups
+            .iter()
+            .map(|group| {
+                for _ in 0..10 {
+                    let set = numbers.set(5_000, 30);
+                    released.release(&[set]);
+                }
+                released.release(std::slice::from_ref(group))[0]
+            })
+            .collect();
+        assert_eq!(answers, [true, true, true, true, false], "from group {first} on");
+        // The group itself is refused again, and whoever repeats the others is answered.
+        assert_eq!(released.release(&groups), answers);
+    }
+}
+
+/// Nothing of this stands in the way of tables that everybody asks for: partitions of all persons, one after another.
+#[test]
+fn tables_of_everybody_pass() {
+    let mut numbers = Numbers(23);
+    let everybody = || registry((0..20_000).collect(), (0..20_000).collect());
+    let mut released = Released::new(10);
+    for table in 0..40 {
+        let mut cells = vec![RoaringBitmap::new(); 20];
+        (0..20_000).for_each(|person| _ = cells[numbers.next(20) as usize].insert(person));
+        assert!(released.release_as(everybody(), &cells).iter().all(|is_shown| *is_shown), "table {table}");
+        assert!(released.release_as(everybody(), &cells).iter().all(|is_shown| *is_shown), "table {table} again");
+    }
 }

@@ -1,12 +1,13 @@
 //! A guard that can't see says no.
 
-use super::super::sketch::Family;
+use super::super::sketch::{Family, Standing};
 use super::*;
 
 #[test]
 fn what_can_not_be_read_fails_the_release() {
     let mut released = Released::new(10);
     assert!(released.one(0..100));
+    assert_eq!(released.cohorts.len(), 1);
     let number = *released.cohorts.keys().next().unwrap();
     let fault = GuardFault::Load { cohort: number, reason: "gone".into() };
     let load = |cohort| Err(GuardFault::Load { cohort, reason: "gone".into() });
@@ -39,16 +40,16 @@ fn ids_that_do_not_fit_the_view_fail_the_release() {
 fn sketches_of_another_key_are_refused() {
     let mut index = GuardIndex::new(KEY);
     let other = GuardIndex::new(*b"another key, 16b");
-    let sketch = |index: &GuardIndex| index.order().sketch(&(0..100).collect(), Family::Both, false);
+    let sketch = |index: &GuardIndex| index.order().sketch(&(0..100).collect(), Family::Both, Standing::Released);
     assert_eq!(index.insert(1, sketch(&other)), Err(GuardFault::Damaged));
     assert!(index.is_empty());
     assert_eq!(index.insert(1, sketch(&index)), Ok(()));
     assert_eq!(index.len(), 1);
 }
 
-/// A refused set leaves no trace, an admitted one is kept once, in bytes that read back.
+/// Each set is kept once, admitted or refused, in bytes that read back.
 #[test]
-fn only_admitted_sets_are_kept() {
+fn every_set_is_kept_once() {
     let mut released = Released::new(10);
     let load = |_| Err(GuardFault::Damaged);
     let mut session = released.index.session(10, PersonIds::Identity, &load);
@@ -57,8 +58,10 @@ fn only_admitted_sets_are_kept() {
     let fresh = session.finish().unwrap();
     let kept: Vec<RoaringBitmap> = fresh.iter().map(|cohort| read_cohort(&cohort.persons).unwrap()).collect();
     // Their union can be formed, so it is kept as well.
-    assert_eq!(kept, [sets[0].clone(), sets[3].clone(), &sets[0] | &sets[3]]);
+    assert_eq!(kept, [sets[0].clone(), sets[1].clone(), sets[3].clone(), &sets[0] | &sets[3]]);
+    let refused: Vec<bool> = fresh.iter().map(|cohort| cohort.sketch.is_refused()).collect();
+    assert_eq!(refused, [false, true, false, false]);
     released.keep(fresh);
     assert_eq!(released.release(&sets), [true, false, true, true]);
-    assert_eq!(released.index.len(), 3, "nothing is kept twice");
+    assert_eq!(released.index.len(), 4, "nothing is kept twice");
 }
