@@ -37,6 +37,12 @@ pub(crate) const BRANCH_TARGETS_MAX: u64 = 65_536;
 pub(crate) const COMPLEXITY_MAX: u64 = 400_000;
 /// The same, over all functions.
 pub(crate) const COMPLEXITY_TOTAL_MAX: u64 = 4_000_000;
+/// Values that live over a call (variables, and operands below it) times the calls of a function: a call takes every register,
+/// so a compiler saves and finds again what lives over it. Some 10 million cost a second and 40 MiB; the largest function of
+/// our examples and of an interpreter's main loop stays below a million.
+pub(crate) const CALL_COMPLEXITY_MAX: u64 = 2_000_000;
+/// The same, over all functions.
+pub(crate) const CALL_COMPLEXITY_TOTAL_MAX: u64 = 20_000_000;
 /// Parameters of a function: 64 nullable columns, 32 parameters and 256 state variables are 416.
 pub(crate) const FUNCTION_PARAMETERS_MAX: usize = 416;
 /// Arguments that the driver of a `row` job passes, over all functions: what its code grows with.

@@ -13,6 +13,7 @@ use wasmtime::{
 
 use crate::caps;
 use crate::columnar::Columnar;
+use crate::compiling::{Turn, compile_apart};
 use crate::component::ComponentJob;
 use crate::door::Door;
 use crate::globals;
@@ -34,12 +35,20 @@ pub struct Config {
     pub stack_max_bytes: usize,
     /// Compiled modules that are kept, in bytes of machine code; the longest unused goes first.
     pub cache_max_bytes: usize,
+    /// How long a compilation may take before its module is refused. It can't be stopped: caps on modules bound it.
+    pub compile_max: Duration,
 }
 
 impl Default for Config {
-    /// 16 runs, 256 MiB of memory, 512 KiB of stack, 256 MiB of compiled modules.
+    /// 16 runs, 256 MiB of memory, 512 KiB of stack, 256 MiB of compiled modules, 60 seconds to compile one.
     fn default() -> Self {
-        Self { runs_max: 16, memory_max_bytes: 256 << 20, stack_max_bytes: 512 << 10, cache_max_bytes: 256 << 20 }
+        Self {
+            runs_max: 16,
+            memory_max_bytes: 256 << 20,
+            stack_max_bytes: 512 << 10,
+            cache_max_bytes: 256 << 20,
+            compile_max: Duration::from_secs(60),
+        }
     }
 }
 
@@ -50,6 +59,8 @@ pub struct Sandbox(Arc<Shared>);
 struct Shared {
     engine: Engine,
     cache: Mutex<Cache>,
+    compiling: Turn,
+    compile_max: Duration,
 }
 
 impl Sandbox {
@@ -61,14 +72,15 @@ impl Sandbox {
         let engine = Engine::new(&engine_config(config)).map_err(host("reserve its pool"))?;
         start_ticker(&engine)?;
         let cache = Cache { max_bytes: config.cache_max_bytes, entries: VecDeque::new() };
-        Ok(Self(Arc::new(Shared { engine, cache: Mutex::new(cache) })))
+        let (cache, compiling) = (Mutex::new(cache), Turn::default());
+        Ok(Self(Arc::new(Shared { engine, cache, compiling, compile_max: config.compile_max })))
     }
 
     /// Compiles a module that passed inspection, or takes it from the cache.
     ///
     /// # Errors
-    /// [`SandboxError::NotInspected`] when `bytes` are others than were inspected, [`SandboxError::Host`] when the compiler
-    /// fails.
+    /// [`SandboxError::NotInspected`] when `bytes` are others than were inspected, [`SandboxError::Interface`] when compiling
+    /// takes too long, [`SandboxError::Host`] when the compiler fails.
     pub fn compile(&self, inspected: &Inspected, bytes: &[u8]) -> Result<Compiled, SandboxError> {
         let digest = sm3(bytes);
         if digest != *inspected.module_sm3() {
@@ -77,10 +89,19 @@ impl Sandbox {
         if let Some(compiled) = self.lock().find(&digest) {
             return Ok(compiled);
         }
-        // Not under the lock: compiling takes milliseconds to seconds. Two may compile the same; the later one stays.
-        let compiled = Compiled::new(&self.0.engine, inspected, bytes)?;
-        self.lock().keep(digest, compiled.clone());
-        Ok(compiled)
+        // Not under the cache's lock: compiling takes milliseconds to seconds.
+        let turn = self.0.compiling.take();
+        // Whoever had the turn before may have compiled the same.
+        if let Some(compiled) = self.lock().find(&digest) {
+            return Ok(compiled);
+        }
+        let (sandbox, inspected, bytes) = (self.clone(), inspected.clone(), bytes.to_vec());
+        compile_apart(turn, self.0.compile_max, move || {
+            let compiled = Compiled::new(&sandbox.0.engine, &inspected, &bytes)?;
+            // Kept although nobody may wait for it any more: the next who asks has it at once.
+            sandbox.lock().keep(digest, compiled.clone());
+            Ok(compiled)
+        })
     }
 
     /// Machine code held by the cache, in bytes.

@@ -11,6 +11,7 @@ mod chamber;
 mod cohort;
 mod columnar;
 mod columns;
+mod compiling;
 mod component;
 mod door;
 mod driver;

@@ -1,8 +1,9 @@
 //! Caps on signatures and functions: what bounds the work of a compiler, which no fuel pays for.
 
 use glovebox_catalog::Refusal;
-use wasmparser::{BlockType, FunctionBody, Operator};
+use wasmparser::{BlockType, FuncValidator, FunctionBody, Operator, OperatorsReader, WasmModuleResources};
 
+use super::structure::FEATURES;
 use crate::caps;
 
 /// Caps the signatures, and tells how many parameters each type has.
@@ -40,6 +41,57 @@ pub(super) fn cap_function(body: &FunctionBody<'_>, parameters: usize, types: &[
     let complexity = (u64::from(locals) + 1).saturating_mul(shape.branches);
     at_most("variables times branches in one function", complexity, caps::COMPLEXITY_MAX)?;
     Ok(complexity)
+}
+
+/// Validates a function, caps what lives over its calls, and answers that (caps.rs). The operands of a call are counted with
+/// those below them.
+pub(super) fn validate_and_cap_calls<R: WasmModuleResources>(
+    validator: &mut FuncValidator<R>,
+    body: &FunctionBody<'_>,
+) -> Result<u64, Fault> {
+    let mut reader = body.get_binary_reader();
+    validator.read_locals(&mut reader)?;
+    reader.set_features(FEATURES);
+    let locals = u64::from(validator.len_locals());
+    let mut complexity = 0_u64;
+    let mut operators = OperatorsReader::new(reader);
+    while !operators.eof() {
+        let (operator, offset) = operators.read_with_offset()?;
+        if calls(&operator) {
+            let live = locals.saturating_add(u64::from(validator.operand_stack_height()));
+            complexity = complexity.saturating_add(live);
+            at_most(
+                "values that live over calls, times calls, in one function",
+                complexity,
+                caps::CALL_COMPLEXITY_MAX,
+            )?;
+        }
+        validator.op(offset, &operator)?;
+    }
+    operators.finish()?;
+    Ok(complexity)
+}
+
+/// Whether an operator becomes a call: of a function, or of the runtime.
+fn calls(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::Call { .. }
+            | Operator::CallIndirect { .. }
+            | Operator::MemoryCopy { .. }
+            | Operator::MemoryFill { .. }
+            | Operator::MemoryInit { .. }
+            | Operator::MemoryGrow { .. }
+            | Operator::DataDrop { .. }
+            | Operator::TableGet { .. }
+            | Operator::TableSet { .. }
+            | Operator::TableCopy { .. }
+            | Operator::TableFill { .. }
+            | Operator::TableInit { .. }
+            | Operator::TableGrow { .. }
+            | Operator::ElemDrop { .. }
+            | Operator::RefFunc { .. }
+    )
 }
 
 /// What a function's operators add up to.

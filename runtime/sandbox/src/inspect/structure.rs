@@ -8,7 +8,7 @@ use wasmparser::{
     TypeBounds, ValidPayload, Validator, WasmFeatures, WasmModuleResources,
 };
 
-use super::complexity::{Fault, at_most, cap_function, cap_types};
+use super::complexity::{Fault, at_most, cap_function, cap_types, validate_and_cap_calls};
 use super::resettable::initial_bytes;
 use crate::caps;
 
@@ -110,6 +110,7 @@ struct Counts {
     items: u64,
     initialisers: u64,
     complexity: u64,
+    calls: u64,
     modules: u64,
     instances: u64,
     custom_bytes: u64,
@@ -126,7 +127,9 @@ impl<'a> Pass<'a> {
                 self.counts.complexity += cap_function(&body, parameters.unwrap_or_default(), &self.block_parameters)?;
                 at_most("variables times branches in all", self.counts.complexity, caps::COMPLEXITY_TOTAL_MAX)?;
                 let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
-                validator.validate(&body)?;
+                self.counts.calls += validate_and_cap_calls(&mut validator, &body)?;
+                let what = "values that live over calls, times calls, in all";
+                at_most(what, self.counts.calls, caps::CALL_COMPLEXITY_TOTAL_MAX)?;
                 self.allocations = validator.into_allocations();
             }
             ValidPayload::End(types) => {

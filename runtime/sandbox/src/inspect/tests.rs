@@ -144,9 +144,50 @@ fn caps_hold() {
                 .repeat(12),
         ),
         ("sandbox.too-complex", "(func)".repeat(100_001)),
+        ("sandbox.too-complex", calls_over_locals(2_000, 1_001)),
+        // Below the cap of one function, above that of all.
+        ("sandbox.too-complex", format!("{CALLED} {}", over_locals(2_000, 900).repeat(12))),
+        ("sandbox.too-complex", calls_over_operands(2_000, 1_001)),
+        ("sandbox.too-complex", format!("(table 1 funcref) {}", indirect_calls_over_locals(2_000, 1_001))),
     ];
     for (code, rest) in cases {
         assert_eq!(code_beside(&rest), code, "{}", &rest[..40.min(rest.len())]);
+    }
+}
+
+const CALLED: &str = "(func $f)";
+
+/// Every variable lives over every call: set before the first, read after the last.
+fn calls_over_locals(locals: usize, calls: usize) -> String {
+    format!("{CALLED} {}", over_locals(locals, calls))
+}
+
+fn over_locals(locals: usize, calls: usize) -> String {
+    over_calls(locals, &"(call $f)".repeat(calls))
+}
+
+fn indirect_calls_over_locals(locals: usize, calls: usize) -> String {
+    over_calls(locals, &"(call_indirect (i32.const 0))".repeat(calls))
+}
+
+fn over_calls(locals: usize, calls: &str) -> String {
+    let set: String = (0..locals).map(|local| format!("(local.set {local} (i64.const {local}))")).collect();
+    let read: String = (0..locals).map(|local| format!("(drop (local.get {local}))")).collect();
+    format!("(func (local {}) {set} {calls} {read})", "i64 ".repeat(locals))
+}
+
+/// The same with operands, of which no local keeps a copy.
+fn calls_over_operands(operands: usize, calls: usize) -> String {
+    let (push, drop) = ("(i64.load (i32.const 0))".repeat(operands), "drop ".repeat(operands));
+    format!("(memory 1) {CALLED} (func {push} {} {drop})", "(call $f)".repeat(calls))
+}
+
+/// What compilers make stays below the caps, calls in large functions included.
+#[test]
+fn shapes_of_honest_code_are_admitted() {
+    for rest in [calls_over_locals(200, 5_000), calls_over_locals(1_000, 1_000), calls_over_operands(50, 5_000)] {
+        let codes = codes(&row_module("i32.const 0", "i32.const 0", "f64.const 0", &rest));
+        assert!(!codes.iter().any(|code| code == "sandbox.too-complex"), "{}", &rest[..40]);
     }
 }
 
