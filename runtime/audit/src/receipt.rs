@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use glovebox_catalog::{
-    DatasetId, GrantId, Isolation, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, Timestamp,
+    DatasetId, GrantId, Isolation, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, Separation, Timestamp,
 };
 use glovebox_gm::{Digest, Signature, SigningKey, VerifyingKey, sm3};
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,8 @@ pub struct Statement {
     pub module_sha256: String,
     /// What a module could see between two resets.
     pub isolation: Isolation,
+    /// What kept the rows of one unit from the next.
+    pub separation: Separation,
     /// How privacy was kept, e.g. `disclosure-rules`.
     pub mechanism: String,
     /// Parameters of the run, all finite.

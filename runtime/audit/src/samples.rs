@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use glovebox_catalog::{
-    DatasetId, GrantId, Isolation, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, Timestamp, WitnessId,
+    DatasetId, GrantId, Isolation, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, Separation, Timestamp, WitnessId,
 };
 use glovebox_gm::{Digest, SigningKey, VerifyingKey, sm3};
 
@@ -153,6 +153,7 @@ pub(crate) fn statement() -> Statement {
         module: ModuleId::new(digest("module").to_string()).unwrap(),
         module_sha256: "ab".repeat(32),
         isolation: Isolation::Row,
+        separation: Separation::StatelessProof,
         mechanism: "disclosure-rules".into(),
         parameters: BTreeMap::from([("age_min".into(), 18.0), ("bmi_max".into(), 39.5)]),
         output_sm3: Some(digest("output")),

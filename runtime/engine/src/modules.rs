@@ -151,12 +151,13 @@ impl Engine {
             submitted_by: caller.principal.id.clone(),
             submitted_at: self.now(),
             door: inspected.door(),
+            separation: inspected.separation(),
             manifest: inspected.manifest().clone(),
         }
     }
 }
 
 fn view(row: ModuleRow) -> ModuleView {
-    let ModuleRow { id, sha256, size_bytes, organisation, submitted_by, submitted_at, door, manifest } = row;
-    ModuleView { id, sha256, size_bytes, organisation, submitted_by, submitted_at, door, manifest }
+    let ModuleRow { id, sha256, size_bytes, organisation, submitted_by, submitted_at, door, separation, manifest } = row;
+    ModuleView { id, sha256, size_bytes, organisation, submitted_by, submitted_at, door, separation, manifest }
 }

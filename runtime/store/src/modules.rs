@@ -1,7 +1,7 @@
 //! Modules: what inspection found, and the bytes.
 
 use glovebox_audit::{Draft, Event};
-use glovebox_catalog::{Door, JobManifest, ModuleId, OrganisationId, PrincipalId, Timestamp};
+use glovebox_catalog::{Door, JobManifest, ModuleId, OrganisationId, PrincipalId, Separation, Timestamp};
 use glovebox_gm::sm3;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ pub struct ModuleRow {
     pub submitted_at: Timestamp,
     /// Its door.
     pub door: Door,
+    /// What keeps one unit's rows from the next.
+    pub separation: Separation,
     /// Its manifest.
     pub manifest: JobManifest,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use glovebox_catalog::{
     DatasetId, Door, GrantId, Isolation, JobId, JobManifest, ModuleId, OrganisationId, PrincipalId, Privacy, Refusal,
-    ReleaseId, ReviewId, Timestamp,
+    ReleaseId, ReviewId, Separation, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,8 @@ pub struct ModuleView {
     pub submitted_at: Timestamp,
     /// Its door.
     pub door: Door,
+    /// What keeps the rows of one row, person or block from the next.
+    pub separation: Separation,
     /// Its manifest.
     pub manifest: JobManifest,
 }

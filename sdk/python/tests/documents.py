@@ -281,6 +281,7 @@ def module() -> dict[str, Any]:
         "submitted_by": "lin.wei",
         "submitted_at": "2026-11-23T00:00:00.000Z",
         "door": "columnar",
+        "separation": "stateless-proof",
         "manifest": {
             "abi": "glovebox:job@0.1.0",
             "name": "bmi-by-age-sex",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use glovebox_audit::Receipt;
+use glovebox_catalog::Separation;
 use glovebox_gm::VerifyingKey;
 use serde_json::json;
 
@@ -102,7 +103,7 @@ fn shown(receipt: &Receipt, key: &VerifyingKey, release: Option<&Path>, witnesse
         ("dataset", format!("{}, snapshot {}", s.dataset, s.snapshot)),
         ("module", format!("SM3 {}", s.module)),
         ("", format!("SHA-256 {}", s.module_sha256)),
-        ("isolation", text::name(&s.isolation)),
+        ("isolation", format!("{}, {}", text::name(&s.isolation), apart(s.separation))),
         ("parameters", parameters.join(", ")),
         ("mechanism", format!("{}, profile {}", s.mechanism, s.disclosure_profile)),
         ("cells", format!("{} released, {} withheld", s.cells_released, s.cells_withheld)),
@@ -116,4 +117,14 @@ fn shown(receipt: &Receipt, key: &VerifyingKey, release: Option<&Path>, witnesse
         None => String::new(),
     };
     format!("{facts}\nverified: signature, place in the log, the log's signed head{about}")
+}
+
+/// What kept the rows of one unit from the next, in words.
+fn apart(separation: Separation) -> &'static str {
+    match separation {
+        Separation::StatelessProof => "proven to keep nothing from row to row",
+        Separation::Reset => "overwritten between one and the next",
+        Separation::FreshInstance => "a fresh instance for each",
+        Separation::None => "all rows at once",
+    }
 }

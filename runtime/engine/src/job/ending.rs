@@ -325,6 +325,7 @@ impl Engine {
             module: case.module.id.clone(),
             module_sha256: case.module.sha256.clone(),
             isolation: manifest.isolation,
+            separation: case.module.separation,
             mechanism,
             parameters: names.zip(values).collect(),
             output_sm3: release.map(|release| sm3(release.document.as_bytes())),

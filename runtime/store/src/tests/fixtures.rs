@@ -7,7 +7,7 @@ use glovebox_audit::{Actor, Draft, Statement};
 use glovebox_catalog::{
     Budget, Category, Dataset, DatasetId, Door, Grade, Grant, GrantId, GrantState, GrantTerms, Isolation, JobId,
     JobManifest, LegalBasis, ModuleId, Organisation, OrganisationId, OrganisationKind, Principal, PrincipalId, Purpose,
-    Refusal, ReleaseId, Role, Schema, Sharing, Snapshot, Timestamp,
+    Refusal, ReleaseId, Role, Schema, Separation, Sharing, Snapshot, Timestamp,
 };
 use glovebox_gm::{Key256, SigningKey, sm3};
 use glovebox_meter::Amounts;
@@ -148,6 +148,7 @@ pub(crate) fn module() -> ModuleRow {
         submitted_by: developer(),
         submitted_at: now(),
         door: Door::Columnar,
+        separation: Separation::StatelessProof,
         manifest: JobManifest::parse(manifest.to_string().as_bytes()).unwrap(),
     }
 }

@@ -52,7 +52,7 @@ _STATEMENT: dict[str, Check] = {
     "enclave_fingerprint": _is_digest,
     **dict.fromkeys(["log_id", "job", "outcome", "developer", "organisation", "grant"], _is_text),
     **dict.fromkeys(["disclosure_profile", "dataset", "module", "module_sha256"], _is_text),
-    **dict.fromkeys(["isolation", "mechanism", "started_at", "ended_at"], _is_text),
+    **dict.fromkeys(["isolation", "separation", "mechanism", "started_at", "ended_at"], _is_text),
     **dict.fromkeys(["grant_terms_sm3", "policy_sm3", "disclosure_profile_sm3", "snapshot_sm3"], _is_digest),
     **dict.fromkeys(["snapshot", "cells_released", "cells_withheld"], _is_whole),
     "parameters": _map_of(_is_number),
