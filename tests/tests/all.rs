@@ -6,6 +6,7 @@ mod attacks;
 mod audit_search;
 mod authority;
 mod channels;
+mod claims;
 mod contributions;
 mod crash;
 mod doors;

@@ -1,12 +1,12 @@
 //! Attacks from the literature, each run twice: with the defence that is to stop it, and with only that defence off, so
 //! that the attack is seen to work. docs/attacks.md explains them and has the table of what was measured here.
 
-mod arena;
+pub(crate) mod arena;
 mod covert;
 mod differencing;
 mod dominance;
 mod edges;
-mod guest;
+pub(crate) mod guest;
 mod keys;
 mod statistical;
 mod timing;

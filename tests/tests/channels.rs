@@ -204,8 +204,10 @@ fn every_metric_has_a_line() {
     found.extend(quoted_behind(text, "encode_descriptor("));
     // The unit becomes a part of the name.
     found.extend(quoted_behind(text, "register_with_unit(").into_iter().map(|name| format!("{name}_seconds")));
-    let listed = text.lines().filter_map(|line| line.trim_start().strip_prefix("(\"")?.split_once('"'));
-    found.extend(listed.map(|(name, _)| name.to_owned()));
+    // Lists of names with their help.
+    let listed = text.match_indices("(\"").filter(|(at, _)| text[..*at].ends_with([' ', '[']));
+    let names = listed.filter_map(|(at, _)| text[at + 2..].split_once("\", \"").map(|(name, _)| name));
+    found.extend(names.filter(|name| !name.contains(char::is_whitespace)).map(str::to_owned));
     assert_same("metric", &found);
 }
 

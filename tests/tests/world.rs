@@ -118,6 +118,7 @@ impl World {
             ("POST", "/v1/datasets/{id}/limits") => {
                 json(format!("/v1/datasets/{dataset}/limits"), serde_json::json!({"term_max_days": 365}))
             }
+            ("GET", "/v1/datasets/{id}/claims") => path(format!("/v1/datasets/{dataset}/claims")),
             ("GET", "/v1/datasets/{id}/privacy") => path(format!("/v1/datasets/{dataset}/privacy")),
             ("GET", "/v1/datasets/{id}/snapshots") => path(format!("/v1/datasets/{dataset}/snapshots")),
             ("POST", "/v1/datasets/{id}/snapshots") => Asked {

@@ -7,6 +7,7 @@
 
 mod audit;
 mod caller;
+mod claims;
 mod clock;
 mod config;
 mod counters;

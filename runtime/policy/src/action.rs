@@ -50,6 +50,8 @@ actions! {
     DatasetIngest = "dataset.ingest" on Dataset,
     /// Read a dataset's snapshots and their quality reports.
     SnapshotRead = "snapshot.read" on Dataset,
+    /// Read which jobs have claimed sets of a dataset's persons, and whom that refused.
+    ClaimRead = "claim.read" on Dataset,
     /// Propose a grant.
     GrantPropose = "grant.propose" on Grant,
     /// Read a grant.

@@ -57,6 +57,7 @@ routes! {
     post "/v1/datasets" => dataset::register, Some(Action::DatasetRegister);
     get  "/v1/datasets/{id}" => dataset::show, Some(Action::DatasetRead);
     post "/v1/datasets/{id}/limits" => dataset::limit, Some(Action::DatasetLimit);
+    get  "/v1/datasets/{id}/claims" => dataset::claims, Some(Action::ClaimRead);
     get  "/v1/datasets/{id}/privacy" => dataset::privacy, Some(Action::DatasetRead);
     get  "/v1/datasets/{id}/snapshots" => snapshot::list, Some(Action::SnapshotRead);
     post "/v1/datasets/{id}/snapshots" => snapshot::ingest, Some(Action::DatasetIngest);

@@ -4,6 +4,7 @@
 //! one digest in the event that claims them.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use glovebox_audit::{Draft, Event};
 use glovebox_catalog::{DatasetId, JobId};
@@ -25,6 +26,15 @@ pub struct CohortRow {
     pub sketch: Vec<u8>,
     /// Its persons, sealed.
     pub persons: Vec<u8>,
+}
+
+/// What one job claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CohortClaim {
+    /// The job.
+    pub job: JobId,
+    /// Numbers of its cohorts.
+    pub numbers: Range<u64>,
 }
 
 /// What the log says of the cohorts of one release.
@@ -51,6 +61,26 @@ impl Store {
             let rows = statement
                 .query_map([dataset.as_str()], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)))?;
             Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        })
+    }
+
+    /// Which jobs claimed which cohorts of a dataset, in the order of their numbers.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn cohort_claims(&self, dataset: &DatasetId) -> Result<Vec<CohortClaim>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT body FROM cohort_sets WHERE dataset = ?1";
+            let mut statement = connection.prepare_cached(sql)?;
+            let bodies = statement.query_map([dataset.as_str()], |row| row.get::<_, String>(0))?;
+            let mut claims = bodies
+                .map(|body| {
+                    let CohortSet { job, first, count, .. } = serde_json::from_str(&body?)?;
+                    Ok(CohortClaim { job, numbers: first..first.saturating_add(count) })
+                })
+                .collect::<Result<Vec<_>, StoreError>>()?;
+            claims.sort_by_key(|claim| claim.numbers.start);
+            Ok(claims)
         })
     }
 

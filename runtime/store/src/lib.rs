@@ -32,7 +32,7 @@ mod seal;
 mod start;
 
 pub use accounts::{BudgetLimits, Settlement};
-pub use cohorts::CohortRow;
+pub use cohorts::{CohortClaim, CohortRow};
 pub use error::StoreError;
 pub use idempotency::{Answer, Claim};
 pub use jobs::{JobFilter, JobPatch, JobRow};

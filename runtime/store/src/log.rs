@@ -86,8 +86,8 @@ impl EventFilter<'_> {
 }
 
 /// Bounds on the number beside the time, so that neither what was long before nor what came long after is read.
-const FROM: &str = "sequence >= (SELECT min(sequence) FROM events WHERE at >= ?) AND at >= ?";
-const UNTIL: &str = "sequence <= (SELECT max(sequence) FROM events WHERE at < ?) AND at < ?";
+const FROM: &str = "sequence >= (SELECT min(+sequence) FROM events WHERE at >= ?) AND at >= ?";
+const UNTIL: &str = "sequence <= (SELECT max(+sequence) FROM events WHERE at < ?) AND at < ?";
 /// An event that names its dataset is about that one, though its grant may open others.
 const OF_DATASET: &str = "(dataset = ? OR (+dataset IS NULL AND \"grant\" IN (SELECT grants.id FROM grants, \
      json_each(grants.body, '$.scopes') AS scope WHERE scope.value ->> '$.dataset' = ?)))";

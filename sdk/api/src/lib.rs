@@ -2,6 +2,7 @@
 //!
 //! Server and clients share them, so that a change of the interface is a change here and in the OpenAPI golden file.
 
+mod claims;
 mod explanation;
 mod job;
 mod ledger;
@@ -12,6 +13,7 @@ mod problem;
 mod review;
 mod zone;
 
+pub use claims::{Claim, ClaimRefusal, DatasetClaims};
 pub use explanation::{Explanation, PrivacyCharge};
 pub use job::{JobEvent, JobState, JobView, ModuleView, ReleaseSummary, SubmitJob};
 pub use ledger::{LedgerEntry, PrivacyLedger};

@@ -1,6 +1,6 @@
 //! Organisations, principals, datasets and their snapshots.
 
-use glovebox_api::{Decision, IngestionReport, NewPrincipal, Page, PrivacyLedger};
+use glovebox_api::{DatasetClaims, Decision, IngestionReport, NewPrincipal, Page, PrivacyLedger};
 use glovebox_catalog::{Dataset, DatasetId, DatasetLimits, Organisation, Principal, PrincipalId, Snapshot};
 
 use crate::{Client, ClientError, Paging};
@@ -92,6 +92,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn limit_dataset(&self, id: &DatasetId, limits: &DatasetLimits) -> Result<Dataset, ClientError> {
         self.post(&["datasets", id.as_str(), "limits"], limits).await
+    }
+
+    /// `GET /v1/datasets/{id}/claims`: whose figures the differencing guard compares others with, and whom that refused.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn dataset_claims(&self, id: &DatasetId) -> Result<DatasetClaims, ClientError> {
+        self.get(&["datasets", id.as_str(), "claims"], &[]).await
     }
 
     /// `GET /v1/datasets/{id}/privacy`: what was spent of a dataset's privacy limit, as far as the caller may see it.

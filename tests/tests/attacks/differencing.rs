@@ -245,10 +245,11 @@ async fn a_suppressed_cell_is_taken_from_a_total() {
                 .collect();
             let groups = side.run(survey(&groups)).await.figures(5);
             assert_eq!(groups[4], None, "five persons are below the threshold");
-            let shown: f64 = groups[..4].iter().map(|group| group.unwrap()).sum();
+            let shown: Option<f64> = groups[..4].iter().copied().sum();
             let total = first(&side.run(survey(&[secrets_of(|_| true)])).await);
             // Who learns nothing says one of the six sums that five persons can have.
-            right += total.map_or(1.0 / 6.0, |total| f64::from(u8::from((total - shown).round() as usize == ones)));
+            let told = total.zip(shown).map(|(total, shown)| (total - shown).round() as usize);
+            right += told.map_or(1.0 / 6.0, |told| f64::from(u8::from(told == ones)));
         }
         shares.push(exactly(right / 3.0));
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use glovebox_api::{IngestionReport, LedgerEntry, PrivacyLedger, QuarantineReason, SourceFormat};
+use glovebox_api::{Claim, DatasetClaims, IngestionReport, LedgerEntry, PrivacyLedger, QuarantineReason, SourceFormat};
 use glovebox_catalog::{Dataset, DatasetId, DatasetLimits, DeveloperBudget, Field, PrivacyLimit, Snapshot};
 use glovebox_client::every;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -45,6 +45,10 @@ pub(crate) enum DatasetCommand {
         4,000,000 bits, terms of 730 days, or the \"limits\" of the file that registered it. `meter show` shows the use."
     )]
     Limit(Limit),
+    /// Show whose figures others are compared with, and whom that refused
+    #[command(after_help = "Examples:\n  glovebox dataset claims nhanes-2017\n\n\
+        For its supplier and for regulators. Numbers are rounded up to a power of two.")]
+    Claims(One),
     /// Show what is spent and left of a dataset's privacy limit
     #[command(after_help = "Examples:\n  glovebox dataset privacy nhanes-2017\n\n\
         The supplier, operators and regulators see every account, a developer those of its organisation.")]
@@ -148,6 +152,10 @@ impl DatasetCommand {
                 let limits = limit.of(client.dataset(&limit.dataset).await?.limits);
                 let dataset = client.limit_dataset(&limit.dataset, &limits).await?;
                 output.show(&dataset, || shown(&dataset))
+            }
+            Self::Claims(One { dataset }) => {
+                let claims = client.dataset_claims(&dataset).await?;
+                output.show(&claims, || claimed(&claims))
             }
             Self::Privacy(One { dataset }) => {
                 let ledger = client.privacy_ledger(&dataset).await?;
@@ -291,6 +299,21 @@ fn privacy(ledger: &PrivacyLedger) -> String {
     let heading = ["account", "of", "", "ε spent", "held", "of", "left"];
     let entries = text::table(heading, ledger.entries.iter().map(row));
     format!("{}: {}\n\n{entries}", ledger.dataset, limit(allowed))
+}
+
+fn claimed(claims: &DatasetClaims) -> String {
+    if claims.claims.is_empty() {
+        return format!("{}: no figure without noise was released yet", claims.dataset);
+    }
+    let refused = |claim: &Claim| {
+        let each = claim.refused.iter().map(|refusal| format!("{} of {}", refusal.organisation, refusal.job));
+        if claim.refused.is_empty() { "nobody".to_owned() } else { each.collect::<Vec<_>>().join(", ") }
+    };
+    let row = |claim: &Claim| {
+        let (job, organisation) = (claim.job.to_string(), claim.organisation.to_string());
+        [job, organisation, claim.grant.to_string(), format!("≤ {}", number(claim.sets)), refused(claim)]
+    };
+    text::table(["job", "of", "grant", "sets", "stood in the way of"], claims.claims.iter().map(row))
 }
 
 fn snapshots(snapshots: &[Snapshot]) -> String {

@@ -222,17 +222,18 @@ fn with_noise(exact: &ReleaseDocument, noisy: &ReleaseDocument) -> anyhow::Resul
     ])
 }
 
-/// Shows the first lines of a table, and gives the marks of its withheld cells.
+/// Shows the first lines of a table, and gives the marks of those withheld in them.
 fn output_table(output: &Output, release: &ReleaseDocument, name: &str, lines_max: usize) -> anyhow::Result<Marks> {
     let table = release.tables.iter().find(|table| table.output == name);
     let table = table.with_context(|| format!("the release has no output `{name}`"))?;
     let mut marks = Marks::default();
     let grid = released::grid(table, &mut marks);
+    let lines: Vec<_> = grid.lines().take(lines_max).map(|line| format!("{TABLE_INDENT}{line}")).collect();
+    let shown = lines.join("\n");
     if !output.is_json() {
-        let lines: Vec<_> = grid.lines().take(lines_max).map(|line| format!("{TABLE_INDENT}{line}")).collect();
-        output.line(&lines.join("\n"))?;
+        output.line(&shown)?;
     }
-    Ok(marks)
+    Ok(marks.only_in(&shown))
 }
 
 /// Why cells of a table were withheld, and what would help.

@@ -170,6 +170,13 @@ impl Marks {
         ('a'..='z').zip(&self.reasons)
     }
 
+    /// Forgets the reasons after the last that `text` shows.
+    pub(crate) fn only_in(mut self, text: &str) -> Self {
+        let shown = self.reasons().filter(|(letter, _)| text.contains(&format!("✗{letter}"))).count();
+        self.reasons.truncate(shown);
+        self
+    }
+
     fn show(&mut self, cell: &Cell, is_estimate: bool) -> String {
         match (cell.value, &cell.suppression) {
             (Some(value), _) => match cell.half_width_95 {

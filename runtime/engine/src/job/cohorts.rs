@@ -43,6 +43,14 @@ struct Known {
     next: u64,
 }
 
+/// Numbers of cohorts.
+pub(crate) struct ClaimedCohorts {
+    /// Those of which figures were shown.
+    pub(crate) released: Vec<u64>,
+    /// Those that were refused, each with the one that stood in the way.
+    pub(crate) refused: Vec<(u64, Option<u64>)>,
+}
+
 /// What one job is judged against.
 pub(crate) struct Guarding {
     dataset: DatasetId,
@@ -166,6 +174,12 @@ impl Engine {
         }
         self.with_entry(dataset, |entry| entry.known = Some(known));
         Ok(())
+    }
+
+    /// What the guard keeps of a dataset, by number.
+    pub(crate) fn claimed_cohorts(&self, dataset: &DatasetId) -> Result<ClaimedCohorts, EngineError> {
+        let known = self.known_cohorts(dataset)?;
+        Ok(ClaimedCohorts { released: known.index.released().collect(), refused: known.index.refusals().collect() })
     }
 
     fn known_cohorts(&self, dataset: &DatasetId) -> Result<Arc<Known>, EngineError> {

@@ -12,7 +12,7 @@ use crate::Patience;
 
 /// Parts that are tried for one set before the search gives up.
 const TRIES_MAX: usize = 60;
-/// Sets that `set` may be a part of, beside everybody.
+/// Smallest sets that hold `set`, beside the largest of all and everybody.
 const WHOLES_MAX: usize = 3;
 /// Persons with the smallest hashes who are gone through in order before all are looked at again.
 const FIRST_MAX: usize = 1_024;
@@ -22,7 +22,7 @@ const FIRST_MAX: usize = 1_024;
 pub(super) enum Completion {
     /// Nothing was found.
     None,
-    /// It is such a sum, or what such a sum leaves of a released set: it tells nothing new.
+    /// It is such a sum, or what such a sum leaves of a released set, and tells nothing new.
     Exact,
     /// The same but for 1 to k−1 persons.
     Near,
@@ -60,22 +60,33 @@ impl Space<'_> {
                 to_cover.push(Open { persons, left_over: 0, too_often });
             }
         }
+        let others = self.population.as_ref().map(|everybody| &**everybody - set).filter(|others| !others.is_empty());
         let (order, first) = (self.index.order(), Vec::new());
         let mut search = Search { space: self, patience, order, first, tries: 0, found: Completion::None };
         for open in to_cover {
-            patience.spend(open.persons.len())?;
-            search.first = order.lowest(&open.persons, FIRST_MAX).into_iter().map(|(_, person)| person).collect();
-            search.tries = 0;
-            search.cover(open, 0)?;
+            search.run(open)?;
             if search.found == Completion::Exact {
-                break;
+                return Ok(Completion::Exact);
             }
         }
-        Ok(search.found)
+        let found = search.found;
+        if let (Completion::None, Some(persons)) = (found, others) {
+            search.run(Open { persons, left_over: 0, too_often: 0 })?;
+            // Of everybody only the number is known: what is left of it is not told by sums over the rest.
+            return Ok(if search.found == Completion::Near { Completion::Near } else { Completion::None });
+        }
+        Ok(found)
     }
 }
 
 impl Search<'_, '_> {
+    fn run(&mut self, open: Open) -> Result<(), GuardFault> {
+        self.patience.spend(open.persons.len())?;
+        self.first = self.order.lowest(&open.persons, FIRST_MAX).into_iter().map(|(_, person)| person).collect();
+        self.tries = 0;
+        self.cover(open, 0)
+    }
+
     /// Tries parts for the first person who is open, and what is left without that person. `from` is the place in `first`
     /// from which on persons may be open.
     fn cover(&mut self, open: Open, from: usize) -> Result<(), GuardFault> {

@@ -35,6 +35,7 @@ pub(super) struct Cohort {
     pub(super) persons: u64,
     pub(super) family: Family,
     pub(super) standing: Standing,
+    beside: Option<u64>,
     /// Largest hash in the sketch; every member below it is in the sketch.
     reach: u64,
     first_member: usize,
@@ -119,6 +120,7 @@ impl GuardIndex {
             persons: sketch.persons,
             family: sketch.family,
             standing: sketch.standing,
+            beside: sketch.beside,
             reach: if is_whole { u64::MAX } else { reach },
             first_member: self.members.len(),
             members,
@@ -147,6 +149,17 @@ impl GuardIndex {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.cohorts.is_empty()
+    }
+
+    /// Numbers of the cohorts of which figures were shown.
+    pub fn released(&self) -> impl Iterator<Item = u64> {
+        self.cohorts.iter().filter(|cohort| cohort.standing == Standing::Released).map(|cohort| cohort.number)
+    }
+
+    /// Numbers of the cohorts that were refused, each with that of the cohort that stood in the way; none where it took several.
+    pub fn refusals(&self) -> impl Iterator<Item = (u64, Option<u64>)> {
+        let refused = self.cohorts.iter().filter(|cohort| cohort.standing == Standing::Refused);
+        refused.map(|cohort| (cohort.number, cohort.beside))
     }
 
     /// Guards one release: a set is refused when what was released before, and what this release shows already, lets

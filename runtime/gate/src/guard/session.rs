@@ -1,5 +1,7 @@
 //! One release before the guard.
 
+use std::rc::Rc;
+
 use roaring::RoaringBitmap;
 
 use super::index::{GuardIndex, Load};
@@ -17,7 +19,7 @@ pub struct GuardSession<'a> {
     /// Sets of versions of persons' rows; none while nobody's rows ever changed, when they are the same.
     versions: Option<Space<'a>>,
     cohorts: Vec<NewCohort>,
-    /// Whether the snapshot's persons were counted as released.
+    /// Whether the spaces were told who is in the snapshot.
     has_begun: bool,
     fault: Option<GuardFault>,
 }
@@ -29,6 +31,13 @@ pub struct NewCohort {
     pub sketch: Sketch,
     /// The persistent ids, in the portable Roaring format.
     pub persons: Vec<u8>,
+}
+
+impl NewCohort {
+    fn beside(mut self, cohort: Option<u64>) -> Self {
+        self.sketch.beside = cohort;
+        self
+    }
 }
 
 impl<'a> GuardSession<'a> {
@@ -72,12 +81,13 @@ impl<'a> GuardSession<'a> {
 
     fn judge(&mut self, ordinals: &RoaringBitmap, patience: &dyn Patience) -> Result<bool, GuardFault> {
         patience.spend(ordinals.len())?;
-        self.begin(patience)?;
+        self.begin()?;
         let (persons, versions) = self.sets(ordinals)?;
         let of_persons = self.persons.judge(&persons, patience)?;
         if of_persons == Answer::Refused {
             if self.persons.refuse(&persons)? {
-                self.cohorts.push(new_cohort(self.order, persons, self.family_of_persons(), Standing::Refused));
+                let cohort = new_cohort(self.order, persons, self.family_of_persons(), Standing::Refused);
+                self.cohorts.push(cohort.beside(self.persons.in_the_way));
             }
             return Ok(false);
         }
@@ -86,7 +96,8 @@ impl<'a> GuardSession<'a> {
             of_versions = space.judge(versions, patience)?;
             if of_versions == Answer::Refused {
                 if space.refuse(versions)? {
-                    self.cohorts.push(new_cohort(self.order, versions.clone(), Family::Versions, Standing::Refused));
+                    let cohort = new_cohort(self.order, versions.clone(), Family::Versions, Standing::Refused);
+                    self.cohorts.push(cohort.beside(space.in_the_way));
                 }
                 return Ok(false);
             }
@@ -97,21 +108,17 @@ impl<'a> GuardSession<'a> {
         Ok(true)
     }
 
-    /// Counts everybody of the snapshot as released, once: the catalogue states how many they are.
-    fn begin(&mut self, patience: &dyn Patience) -> Result<(), GuardFault> {
+    /// Tells the spaces who is in the snapshot, once: the catalogue states how many they are.
+    fn begin(&mut self) -> Result<(), GuardFault> {
         let PersonIds::Registry { persons, .. } = &self.ids else { return Ok(()) };
         if std::mem::replace(&mut self.has_begun, true) || persons.is_empty() {
             return Ok(());
         }
         let count = u32::try_from(persons.len()).map_err(|_| GuardFault::Damaged)?;
         let (persons, versions) = self.sets(&(0..count).collect())?;
-        if self.persons.stand(persons.clone(), patience)? {
-            self.cohorts.push(new_cohort(self.order, persons, self.family_of_persons(), Standing::Population));
-        }
-        if let (Some(space), Some(versions)) = (&mut self.versions, versions)
-            && space.stand(versions.clone(), patience)?
-        {
-            self.cohorts.push(new_cohort(self.order, versions, Family::Versions, Standing::Population));
+        self.persons.population = Some(Rc::new(persons));
+        if let (Some(space), Some(versions)) = (&mut self.versions, versions) {
+            space.population = Some(Rc::new(versions));
         }
         Ok(())
     }

@@ -45,22 +45,19 @@ pub(super) enum Standing {
     Derived,
     /// Disjoint released ones taken together, which later releases go on adding to.
     Running,
-    /// Everybody of a snapshot. Stands as if released.
-    Population,
     /// It was asked about and refused, and stays so.
     Refused,
 }
 
 impl Standing {
-    const ALL: [Self; 5] = [Self::Released, Self::Derived, Self::Running, Self::Population, Self::Refused];
+    const ALL: [Self; 4] = [Self::Released, Self::Derived, Self::Running, Self::Refused];
 
     fn number(self) -> u8 {
         match self {
             Self::Released => 0,
             Self::Derived => 1,
             Self::Running => 2,
-            Self::Population => 3,
-            Self::Refused => 4,
+            Self::Refused => 3,
         }
     }
 }
@@ -74,6 +71,8 @@ impl Standing {
 pub struct Sketch {
     pub(super) family: Family,
     pub(super) standing: Standing,
+    /// Of a refused set: the cohort that lies close to it, where it is one alone.
+    pub(super) beside: Option<u64>,
     pub(super) persons: u64,
     /// In the order of their hashes.
     pub(super) members: Vec<u32>,
@@ -108,7 +107,7 @@ impl Order {
     pub(super) fn sketch(self, persons: &RoaringBitmap, family: Family, standing: Standing) -> Sketch {
         let mut lowest = self.lowest(persons, MEMBERS_MAX);
         let members = lowest.drain(..).map(|(_, person)| person).collect();
-        Sketch { family, standing, persons: persons.len(), members, key: self.fingerprint() }
+        Sketch { family, standing, beside: None, persons: persons.len(), members, key: self.fingerprint() }
     }
 
     /// The `count` members with the smallest hashes, in that order.
@@ -158,13 +157,14 @@ impl Sketch {
     }
 
     /// The sketch as it is stored: version, family and 4 times the standing, number of members (1 byte each), fingerprint
-    /// of the key (4), size (8), members (4 each); little endian.
+    /// of the key (4), size (8), one more than the number of the cohort beside it or 0 (8), members (4 each); little endian.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let count = u8::try_from(self.members.len()).unwrap_or(u8::MAX);
         let mut bytes = vec![VERSION, self.family.number() + STANDING * self.standing.number(), count];
         bytes.extend_from_slice(&self.key.to_le_bytes());
         bytes.extend_from_slice(&self.persons.to_le_bytes());
+        bytes.extend_from_slice(&self.beside.map_or(0, |number| number.saturating_add(1)).to_le_bytes());
         self.members.iter().for_each(|member| bytes.extend_from_slice(&member.to_le_bytes()));
         bytes
     }
@@ -175,8 +175,8 @@ impl Sketch {
     /// [`GuardFault::Damaged`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, GuardFault> {
         let damaged = GuardFault::Damaged;
-        let (Some(head), Some(key), Some(size), Some(members)) =
-            (bytes.get(..3), bytes.get(3..7), bytes.get(7..15), bytes.get(15..))
+        let (Some(head), Some(key), Some(size), Some(beside), Some(members)) =
+            (bytes.get(..3), bytes.get(3..7), bytes.get(7..15), bytes.get(15..23), bytes.get(23..))
         else {
             return Err(damaged);
         };
@@ -186,6 +186,7 @@ impl Sketch {
         let standing = Standing::ALL.into_iter().find(|one| one.number() == number / STANDING);
         let key = u32::from_le_bytes(key.try_into().map_err(|_| GuardFault::Damaged)?);
         let persons = u64::from_le_bytes(size.try_into().map_err(|_| GuardFault::Damaged)?);
+        let beside = u64::from_le_bytes(beside.try_into().map_err(|_| GuardFault::Damaged)?).checked_sub(1);
         let (members, rest) = members.as_chunks::<4>();
         let members: Vec<u32> = members.iter().map(|member| u32::from_le_bytes(*member)).collect();
         let expected = usize::try_from(persons).unwrap_or(usize::MAX).min(MEMBERS_MAX);
@@ -193,7 +194,7 @@ impl Sketch {
             Some((family, standing))
                 if rest.is_empty() && members.len() == usize::from(count) && members.len() == expected =>
             {
-                Ok(Self { family, standing, persons, members, key })
+                Ok(Self { family, standing, beside, persons, members, key })
             }
             _ => Err(damaged),
         }

@@ -43,7 +43,8 @@ pub(super) struct Space<'a> {
     load: &'a Load<'a>,
     pub(super) k: u64,
     pub(super) family: Family,
-    /// Everybody of the snapshot, as ids of this family.
+    /// Everybody of the snapshot, as ids of this family. How many they are is known, and nothing else of them: so nobody may
+    /// be told of all but a few, but a figure about everybody is no old one.
     pub(super) population: Option<Rc<RoaringBitmap>>,
     loaded: HashMap<u32, Rc<RoaringBitmap>>,
     /// Sets admitted in this session and what follows from them, by their number in `own`.
@@ -52,6 +53,8 @@ pub(super) struct Space<'a> {
     pub(super) unions: Vec<Union>,
     /// Whether unions of earlier releases were taken up.
     pub(super) has_resumed: bool,
+    /// The cohort of an earlier release that lay closest to the last judged set, or to a union with it.
+    pub(super) in_the_way: Option<u64>,
     audited: Audited,
     /// What the last judged set was audited with.
     close: Vec<Rc<RoaringBitmap>>,
@@ -87,6 +90,7 @@ impl<'a> Space<'a> {
             population: None,
             unions: Vec::new(),
             has_resumed: false,
+            in_the_way: None,
             audited: Audited::Unknown,
             close: Vec::new(),
         }
@@ -94,6 +98,7 @@ impl<'a> Space<'a> {
 
     /// May a figure about `set` be shown?
     pub(super) fn judge(&mut self, set: &RoaringBitmap, patience: &dyn Patience) -> Result<Answer, GuardFault> {
+        self.in_the_way = None;
         if set.is_empty() {
             return Ok(Answer::Known);
         }
@@ -103,7 +108,7 @@ impl<'a> Space<'a> {
             Distance::Large if set.len() < self.k => return Ok(Answer::Refused),
             Distance::Large => {}
         }
-        if self.was_refused(set)? {
+        if self.is_all_but_a_few(set) || self.was_refused(set)? {
             return Ok(Answer::Refused);
         }
         self.resume()?;
@@ -113,7 +118,10 @@ impl<'a> Space<'a> {
         self.look_at_all(patience)?;
         let finding = if let Audited::All(atoms, sets) = &self.audited {
             self.close.clone_from(sets);
-            audit(&atoms.with(set), atoms.sets(), self.k, patience)?
+            match audit(&atoms.with(set), atoms.sets(), self.k, patience)? {
+                Finding::Safe => self.audit_with_everybody(set, patience)?,
+                finding => finding,
+            }
         } else {
             self.close = self.closest(set, patience)?;
             match self.completion(set, patience)? {
@@ -137,6 +145,20 @@ impl<'a> Space<'a> {
         Ok(Answer::New)
     }
 
+    /// Whether everybody but 1 to k−1 persons is in `set`.
+    pub(super) fn is_all_but_a_few(&self, set: &RoaringBitmap) -> bool {
+        self.population.as_ref().is_some_and(|everybody| distance(set, everybody, self.k) == Distance::Small)
+    }
+
+    /// The audit with everybody as one more set: what `set` tells beside the number of all.
+    fn audit_with_everybody(&self, set: &RoaringBitmap, patience: &dyn Patience) -> Result<Finding, GuardFault> {
+        let (Audited::All(atoms, _), Some(everybody)) = (&self.audited, &self.population) else {
+            return Ok(Finding::Safe);
+        };
+        patience.spend(everybody.len())?;
+        Ok(audit(&atoms.with_both(everybody, set), atoms.sets() + 1, self.k, patience)?)
+    }
+
     /// Whether exactly `set` counts as released.
     pub(super) fn is_known(&mut self, set: &RoaringBitmap) -> Result<bool, GuardFault> {
         Ok(set.is_empty() || self.nearest(set)? == Distance::Same)
@@ -153,7 +175,7 @@ impl<'a> Space<'a> {
         let close = std::mem::take(&mut self.close);
         let set = Rc::new(set.clone());
         match &mut self.audited {
-            Audited::All(atoms, sets) if atoms.sets() + 1 < SETS_MAX => {
+            Audited::All(atoms, sets) if atoms.sets() + 2 < SETS_MAX => {
                 atoms.push(&set);
                 sets.push(Rc::clone(&set));
             }
@@ -179,19 +201,6 @@ impl<'a> Space<'a> {
             }
         }
         Ok(fresh)
-    }
-
-    /// Counts everybody as released: how many there are is no secret, and whoever is told of all but a few is told of the few.
-    /// True when no earlier release knew of them.
-    pub(super) fn stand(&mut self, everybody: RoaringBitmap, patience: &dyn Patience) -> Result<bool, GuardFault> {
-        let everybody = Rc::new(everybody);
-        self.population = Some(Rc::clone(&everybody));
-        let is_new = !self.is_known(&everybody)?;
-        if is_new {
-            self.keep(Rc::clone(&everybody), Standing::Population)?;
-        }
-        self.look_at_all(patience)?;
-        Ok(is_new)
     }
 
     /// Keeps that `set` was refused. True when that was not known.
@@ -240,11 +249,22 @@ impl<'a> Space<'a> {
             let released = self.persons(place)?;
             match distance(set, &released, self.k) {
                 Distance::Same => return Ok(Distance::Same),
-                Distance::Small => nearest = Distance::Small,
+                Distance::Small => {
+                    nearest = Distance::Small;
+                    self.in_the_way = self.number(place);
+                }
                 Distance::Large => {}
             }
         }
         Ok(nearest)
+    }
+
+    /// Its number, unless it is of this release.
+    fn number(&self, place: Place) -> Option<u64> {
+        match place {
+            Place::Index(slot) => self.index.cohort(slot).map(|cohort| cohort.number),
+            Place::Own(_) => None,
+        }
     }
 
     /// Takes every released set into the audit, if they are few.
@@ -255,17 +275,13 @@ impl<'a> Space<'a> {
         let released = (0_u32..).zip(self.index.cohorts());
         let mut released =
             released.filter(|(_, cohort)| cohort.standing == Standing::Released && cohort.family.meets(self.family));
+        // One place is everybody's.
         let slots: Vec<u32> = released.by_ref().take(SETS_MAX).map(|(slot, _)| slot).collect();
-        if slots.len() + usize::from(self.population.is_some()) >= SETS_MAX {
+        if slots.len() + 1 >= SETS_MAX {
             self.audited = Audited::Closest;
             return Ok(());
         }
         let (mut atoms, mut sets) = (Atoms::default(), Vec::with_capacity(SETS_MAX));
-        if let Some(everybody) = self.population.clone() {
-            patience.spend(everybody.len())?;
-            atoms.push(&everybody);
-            sets.push(everybody);
-        }
         for slot in slots {
             let set = self.persons(Place::Index(slot))?;
             patience.spend(set.len())?;
@@ -280,7 +296,6 @@ impl<'a> Space<'a> {
     /// those hold besides, and the sets likest to it.
     fn closest(&mut self, set: &RoaringBitmap, patience: &dyn Patience) -> Result<Vec<Rc<RoaringBitmap>>, GuardFault> {
         let mut chosen = Chosen::default();
-        chosen.sets.extend(self.population.clone());
         for union in &self.unions {
             if union.parts > 1 {
                 chosen.sets.push(Rc::new(union.persons.clone()));

@@ -90,7 +90,10 @@ impl Space<'_> {
             patience.spend(union.persons.len())?;
             let joined = &union.persons | set;
             let is_near = |rest: &RoaringBitmap| distance(&joined, rest, self.k) == Distance::Small;
-            if union.rests.iter().any(is_near) || self.nearest(&joined)? == Distance::Small {
+            if union.rests.iter().any(is_near)
+                || self.is_all_but_a_few(&joined)
+                || self.nearest(&joined)? == Distance::Small
+            {
                 return Ok(true);
             }
         }
@@ -158,7 +161,8 @@ impl Space<'_> {
 
     fn rests(&mut self, union: &RoaringBitmap, patience: &dyn Patience) -> Result<Vec<RoaringBitmap>, GuardFault> {
         let mut rests = Vec::new();
-        for whole in self.wholes(union, WHOLES_MAX)? {
+        let everybody = self.population.clone();
+        for whole in everybody.into_iter().chain(self.wholes(union, WHOLES_MAX)?) {
             patience.spend(whole.len())?;
             let mut rest = &*whole - union;
             let [parts, ..] = self.neighbours(&rest);
@@ -176,7 +180,7 @@ impl Space<'_> {
         Ok(rests)
     }
 
-    /// Sets that `set` may be a part of: everybody, the smallest that hold it by their sketches, and the largest of all, since
+    /// Released sets that `set` may be a part of: the smallest that hold it by their sketches, and the largest of all, since
     /// a sketch can't tell what a large set holds of a small one.
     pub(super) fn wholes(&mut self, set: &RoaringBitmap, most: usize) -> Result<Vec<Rc<RoaringBitmap>>, GuardFault> {
         let [_, containing, _] = self.neighbours(set);
@@ -187,7 +191,7 @@ impl Space<'_> {
                 places.push(place);
             }
         }
-        let mut wholes: Vec<_> = self.population.iter().cloned().collect();
+        let mut wholes = Vec::new();
         for place in places {
             let whole = self.persons(place)?;
             if whole.len() > set.len() && set.difference_len(&whole) < self.k && !wholes.contains(&whole) {

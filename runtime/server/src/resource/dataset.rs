@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use glovebox_api::{Page, PrivacyLedger};
+use glovebox_api::{DatasetClaims, Page, PrivacyLedger};
 use glovebox_catalog::{Dataset, DatasetId, DatasetLimits};
 
 use crate::app::App;
@@ -53,6 +53,18 @@ pub(crate) async fn limit(
 pub(crate) async fn show(State(app): State<App>, Who(caller): Who, place: Place) -> Result<Json<Dataset>, Failure> {
     let id: DatasetId = place.read("id")?;
     app.ask(&caller, move |engine, caller| engine.dataset(caller, &id)).await.map(Json)
+}
+
+/// The claims on a dataset: whose figures the differencing guard compares others with, and whom that refused.
+#[utoipa::path(get, path = "/v1/datasets/{id}/claims", tag = "datasets", params(("id" = DatasetId, Path)),
+    responses((status = 200, body = DatasetClaims)))]
+pub(crate) async fn claims(
+    State(app): State<App>,
+    Who(caller): Who,
+    place: Place,
+) -> Result<Json<DatasetClaims>, Failure> {
+    let id: DatasetId = place.read("id")?;
+    app.ask(&caller, move |engine, caller| engine.dataset_claims(caller, &id)).await.map(Json)
 }
 
 /// The privacy ledger of a dataset: what its supplier allows, and what was spent and is left of it.

@@ -43,15 +43,16 @@ fn a_sketch_survives_its_bytes_and_no_other_bytes_pass() {
     let order = GuardIndex::new(KEY).order();
     for size in [0, 1, 63, 64, 65, 5_000] {
         let standing = if size == 63 { Standing::Refused } else { Standing::Derived };
-        let sketch = order.sketch(&(0..size).collect(), Family::Versions, standing);
+        let beside = (size == 63).then_some(7);
+        let sketch = Sketch { beside, ..order.sketch(&(0..size).collect(), Family::Versions, standing) };
         let bytes = sketch.to_bytes();
-        assert!(bytes.len() <= 15 + 4 * 64);
+        assert!(bytes.len() <= 23 + 4 * 64);
         assert_eq!(Sketch::from_bytes(&bytes).unwrap(), sketch);
         for length in 0..bytes.len() {
             assert!(Sketch::from_bytes(&bytes[..length]).is_err(), "{length} of {}", bytes.len());
         }
         assert!(Sketch::from_bytes(&[&bytes[..], &[0; 4]].concat()).is_err());
-        for (at, value) in [(0, 2), (1, 0), (1, 4), (1, 21), (2, 65)] {
+        for (at, value) in [(0, 2), (1, 0), (1, 4), (1, 17), (2, 65)] {
             let mut changed = bytes.clone();
             changed[at] = value;
             assert!(Sketch::from_bytes(&changed).is_err(), "byte {at}");
