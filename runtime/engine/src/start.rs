@@ -143,6 +143,7 @@ impl Engine {
     /// run after the next start.
     pub async fn shutdown(&self, grace: Duration) {
         self.inner.desk.close();
+        self.inner.workers.close();
         if tokio::time::timeout(grace, self.inner.workers.wait()).await.is_err() {
             self.interrupt_jobs();
             self.inner.workers.wait().await;
