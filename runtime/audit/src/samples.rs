@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use glovebox_catalog::{
-    DatasetId, GrantId, Isolation, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, Separation, Timestamp, WitnessId,
+    DatasetId, GrantId, Isolation, JobId, ModuleId, OrganisationId, PrincipalId, ReleaseId, Separation, Timestamp,
+    WitnessId,
 };
 use glovebox_gm::{Digest, SigningKey, VerifyingKey, sm3};
 

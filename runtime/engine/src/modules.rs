@@ -158,6 +158,7 @@ impl Engine {
 }
 
 fn view(row: ModuleRow) -> ModuleView {
-    let ModuleRow { id, sha256, size_bytes, organisation, submitted_by, submitted_at, door, separation, manifest } = row;
+    let ModuleRow { id, sha256, size_bytes, organisation, submitted_by, submitted_at, door, separation, manifest } =
+        row;
     ModuleView { id, sha256, size_bytes, organisation, submitted_by, submitted_at, door, separation, manifest }
 }

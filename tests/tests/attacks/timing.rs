@@ -9,7 +9,7 @@ use glovebox_client::EventSearch;
 use serde_json::json;
 
 use crate::attacks::arena::{Arena, People, profile, told};
-use crate::attacks::guest::personal;
+use crate::attacks::guest::{Part, personal, survey};
 use crate::attacks::{at_least, at_most, measured};
 
 const TARGETS: usize = 24;
@@ -78,8 +78,8 @@ async fn a_guest_spins_on_a_secret() {
 async fn the_log_does_not_grow_when_a_run_is_over() {
     let arena = Arena::start_with(Vec::new(), |config| config.pace_step = Duration::from_secs(2)).await;
     let side = arena.side("clinic", &People::draw(60, 41), "default").await;
-    let ran = side.run(spinner(0)).await;
-    assert!(ran.is_released());
+    let ran = side.run(survey(&[vec![Part::Secret; 60]])).await;
+    assert!(ran.is_released(), "{ran:?}");
     let job = ran.job.unwrap();
     let regulator = arena.zone.client("regulator");
     let resource = format!("job/{}", job.id);

@@ -159,11 +159,6 @@ impl<'a> Space<'a> {
         Ok(audit(&atoms.with_both(everybody, set), atoms.sets() + 1, self.k, patience)?)
     }
 
-    /// Whether exactly `set` counts as released.
-    pub(super) fn is_known(&mut self, set: &RoaringBitmap) -> Result<bool, GuardFault> {
-        Ok(set.is_empty() || self.nearest(set)? == Distance::Same)
-    }
-
     /// Counts `set` as released. Answers the differences with the sets closest to it: what an attacker can form, too, and
     /// the sketches could not find again where they are small parts of large sets.
     pub(super) fn take(

@@ -216,6 +216,7 @@ pub(crate) fn statement(number: u64, key: &SigningKey, log_id: &str) -> Statemen
         module: module().id,
         module_sha256: "0".repeat(64),
         isolation: Isolation::Row,
+        separation: Separation::StatelessProof,
         mechanism: "disclosure-rules".into(),
         parameters: BTreeMap::new(),
         output_sm3: Some(sm3(release(number).document.as_bytes())),
