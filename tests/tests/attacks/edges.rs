@@ -155,3 +155,20 @@ async fn the_guard_is_asked_about_a_secret() {
     // less likely than one in a million.
     measured("the_guard_is_asked_about_a_secret", "50 %", &exactly(without), &at_most(with, 0.93));
 }
+
+/// A refusal says whether something fits; asked often enough with other sizes it would say how much there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_not_for_counting() {
+    let people = People::draw(40, 51);
+    let arena = Arena::start(Vec::new()).await;
+    let side = arena.side_with("clinic", &people, "default", |_, terms| terms.budget.rows_max = Some(10)).await;
+    let mut codes = Vec::new();
+    for _ in 0..32 {
+        codes.extend(side.run(survey(&[vec![Part::Secret; 40]])).await.codes);
+    }
+    assert_eq!(codes[..30], vec!["meter.rows-exhausted"; 30]);
+    assert_eq!(codes[30..], ["job.refused-too-often"; 2]);
+    // Another organisation is not held up by it.
+    let rival = side.another_developer().await;
+    assert_eq!(rival.run(survey(&[vec![Part::Secret; 40]])).await.codes, ["meter.rows-exhausted"]);
+}

@@ -40,6 +40,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "submit it again when one of yours has ended",
     ),
     entry(
+        "job.refused-too-often",
+        "an organisation's jobs are refused 30 times at once, and then once every half a minute",
+        "a refusal tells whether something fits; who may ask as often as they like finds out how much there is",
+        "`glovebox job lint` and `glovebox job explain` say without a job what would be refused",
+    ),
+    entry(
         "meter.jobs-exhausted",
         "the grant's budget covers the job",
         "suppliers agree to a number of jobs",
