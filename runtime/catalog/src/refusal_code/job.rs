@@ -88,6 +88,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "wait until running jobs give back what they hold, or propose a grant with a larger budget",
     ),
     entry(
+        "meter.claims-exhausted",
+        "the grant's budget covers a claim for every cell that the job declares",
+        "a figure that was released keeps others from being released that lie close to it; suppliers agree to how many",
+        "declare fewer cells, or propose a grant with a larger budget",
+    ),
+    entry(
         "meter.rows-exhausted",
         "the grant's budget covers the rows of the snapshot",
         "suppliers agree to an amount of data that is read",
