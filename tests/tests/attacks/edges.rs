@@ -172,3 +172,18 @@ async fn refusals_are_not_for_counting() {
     let rival = side.another_developer().await;
     assert_eq!(rival.run(survey(&[vec![Part::Secret; 40]])).await.codes, ["meter.rows-exhausted"]);
 }
+
+/// Everybody in every cell: a table that would take gigabytes to judge is refused by what it declares, before a row is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_takes_all_memory_is_refused() {
+    let people = People::draw(40, 52);
+    let arena = Arena::start_with(Vec::new(), |config| config.limits.tables_memory_bytes = 1 << 16).await;
+    let side = arena.side("clinic", &people, "default").await;
+    assert!(side.run(survey(&[vec![Part::Secret; 40]])).await.is_released());
+    let many: Vec<Query> = vec![vec![Part::Secret; 40]; QUERIES_MAX];
+    assert!(side.run(survey(&many)).await.is_released(), "64 cells are not many");
+    let codes: Vec<String> = (0..400).map(|code| code.to_string()).collect();
+    let keys = json!([{"name": "k", "domain": {"codes": codes}}]);
+    let wide = keyed(json!({"name": "out", "reducer": "count"}), keys, "(i32.const 0)", None);
+    assert_eq!(side.run(wide).await.codes, ["job.tables-too-large"]);
+}

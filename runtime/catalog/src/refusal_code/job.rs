@@ -46,6 +46,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "`glovebox job lint` and `glovebox job explain` say without a job what would be refused",
     ),
     entry(
+        "job.tables-too-large",
+        "the sets of persons behind all cells fit into the memory of a job",
+        "who stands behind a figure is kept for every cell until it is judged; a manifest with many cells a person would take all memory",
+        "declare fewer cells, or fewer contributions a person",
+    ),
+    entry(
         "meter.jobs-exhausted",
         "the grant's budget covers the job",
         "suppliers agree to a number of jobs",

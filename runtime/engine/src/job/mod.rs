@@ -28,6 +28,7 @@ use tokio::sync::watch;
 
 use crate::job::noise::privacy_of;
 use crate::job::queue::Full;
+use crate::job::reservation::check_memory;
 use crate::page::all;
 use crate::start::new_id;
 use crate::{Caller, Engine, EngineError, PageQuery};
@@ -64,7 +65,8 @@ impl Engine {
         });
         let (profile, _) = self.profile(&grant)?;
         let noise = privacy_of(request.privacy, &module.manifest, &grant.terms, &dataset, profile);
-        if let Err(reasons) = permit.map(drop).and(noise.map(drop)) {
+        let fits = check_memory(&module.manifest, &snapshot, &self.inner.config.limits).map_err(|reason| vec![reason]);
+        if let Err(reasons) = permit.map(drop).and(noise.map(drop)).and(fits) {
             self.inner.refusals.note(own, Instant::now());
             return Err(self.refuse(caller, Action::JobSubmit, &path, reasons));
         }

@@ -1,7 +1,7 @@
 //! What a job holds before it reads a row: the worst case of everything, from its manifest and the size of the snapshot.
 
-use glovebox_catalog::{Isolation, JobManifest, Snapshot};
-use glovebox_gate::{Leakage, Profile, cells_max, leakage_max};
+use glovebox_catalog::{Isolation, JobManifest, Refusal, Snapshot};
+use glovebox_gate::{Leakage, Profile, cells_max, leakage_max, memory_max_bytes};
 use glovebox_meter::{Amounts, two_digits_up};
 use glovebox_sandbox::{COHORT_BASE_ROWS, Faults, Limits};
 
@@ -62,6 +62,23 @@ pub(crate) fn worst_case(case: &Case, profile: &Profile, limits: &JobLimits) -> 
         fuel_units: fuel_of_a_round.saturating_add(update).saturating_mul(rounds),
         rows_read: rows.saturating_mul(rounds),
     }
+}
+
+/// Whether the tables of a job may grow to what they can grow to, by its manifest and the size of the snapshot.
+///
+/// # Errors
+/// A refusal.
+pub(crate) fn check_memory(manifest: &JobManifest, snapshot: &Snapshot, limits: &JobLimits) -> Result<(), Refusal> {
+    let Size { rows, persons } = Size::from(snapshot);
+    if memory_max_bytes(manifest, rows, persons) <= limits.tables_memory_bytes {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "job.tables-too-large",
+        format!("the sets of persons behind all cells fit into {} MiB", limits.tables_memory_bytes >> 20),
+        "the manifest",
+        "declare fewer cells, or fewer contributions a person",
+    ))
 }
 
 /// What the job's release can carry at most, over all rounds.
