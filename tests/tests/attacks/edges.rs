@@ -184,6 +184,6 @@ async fn a_table_that_takes_all_memory_is_refused() {
     assert!(side.run(survey(&many)).await.is_released(), "64 cells are not many");
     let codes: Vec<String> = (0..400).map(|code| code.to_string()).collect();
     let keys = json!([{"name": "k", "domain": {"codes": codes}}]);
-    let wide = keyed(json!({"name": "out", "reducer": "count"}), keys, "(i32.const 0)", None);
+    let wide = keyed(json!({"name": "out", "reducer": "count", "keys": ["k"]}), keys, "(i32.const 0)", None);
     assert_eq!(side.run(wide).await.codes, ["job.tables-too-large"]);
 }
