@@ -115,6 +115,7 @@ impl Zone {
             budget: Budget {
                 jobs_max: 1 << 40,
                 releases_max: 1 << 40,
+                claims_max: 1 << 40,
                 cells_max: 1 << 40,
                 bytes_out_max: 1 << 50,
                 fuel_max_units: 1 << 62,

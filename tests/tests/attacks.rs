@@ -8,6 +8,7 @@ mod dominance;
 mod edges;
 pub(crate) mod guest;
 mod keys;
+mod search;
 mod statistical;
 mod timing;
 

@@ -109,6 +109,7 @@ pub(crate) fn terms(dataset: &DatasetId) -> GrantTerms {
         budget: Budget {
             jobs_max: 10_000,
             releases_max: 10_000,
+            claims_max: 1 << 40,
             cells_max: 1_000_000,
             bytes_out_max: 1 << 40,
             fuel_max_units: 1 << 60,

@@ -81,6 +81,7 @@ impl GrantPart {
                 jobs_max: jobs_max.unwrap_or(1_000),
                 releases_max: releases_max.unwrap_or(1_000),
                 cells_max: cells_max.unwrap_or(1_000_000),
+                claims_max: 1 << 40,
                 bytes_out_max: bytes_out_max.unwrap_or(1 << 40),
                 fuel_max_units: fuel_max_units.unwrap_or(1 << 60),
                 rows_max: rows_max.unwrap_or(1 << 40),

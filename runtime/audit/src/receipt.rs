@@ -415,7 +415,7 @@ mod tests {
         assert!(text.ends_with(r#""snapshot_sm3":"f81d2b70580a626109f918e41f8b9d083d4584c963a658abd47614348471c4d9","started_at":"2026-11-23T00:00:01.000Z"}"#));
         assert_eq!(
             receipt().statement.digest().unwrap().to_string(),
-            "ac1b8ace905d61e53a2ea4165fe9ae43369beb4d0c34fc337b73416472e5ed56"
+            "5461a5cc5840bf040f45b082efb51435e45ffa6f2bcfbb06133933683bc85be7"
         );
     }
 

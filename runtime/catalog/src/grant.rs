@@ -35,6 +35,10 @@ pub struct Recipient {
     pub jurisdiction: String,
 }
 
+fn claims_default() -> u64 {
+    100_000
+}
+
 /// Most that may be used under a grant in all. Every amount is reserved before a row is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +49,10 @@ pub struct Budget {
     pub releases_max: u64,
     /// Cells that may leave.
     pub cells_max: u64,
+    /// Sets of persons that jobs may claim: no figure of others may then lie close to them. A job with exact figures claims
+    /// one for each of its cells at most.
+    #[serde(default = "claims_default")]
+    pub claims_max: u64,
     /// Bytes that may leave.
     pub bytes_out_max: u64,
     /// Fuel that may burn, in wasmtime units.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Most that one developer organisation may take of a dataset under all its grants together, for good.
 ///
-/// Defaults: 1,000 jobs, 1,000 releases, 100,000 cells, 4,000,000 bits of leakage bound.
+/// Defaults: 1,000 jobs, 1,000 releases, 100,000 cells, 1,000,000 claimed sets, 4,000,000 bits of leakage bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeveloperBudget {
@@ -14,13 +14,15 @@ pub struct DeveloperBudget {
     pub releases_max: u64,
     /// Cells that may leave.
     pub cells_max: u64,
+    /// Sets of persons that jobs may claim.
+    pub claims_max: u64,
     /// Bits that releases may carry at most, by their leakage bounds.
     pub leakage_bits_max: u64,
 }
 
 impl Default for DeveloperBudget {
     fn default() -> Self {
-        Self { jobs_max: 1_000, releases_max: 1_000, cells_max: 100_000, leakage_bits_max: 4_000_000 }
+        Self { jobs_max: 1_000, releases_max: 1_000, cells_max: 100_000, claims_max: 1_000_000, leakage_bits_max: 4_000_000 }
     }
 }
 

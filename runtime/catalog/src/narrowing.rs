@@ -55,6 +55,9 @@ pub struct BudgetNarrowing {
     /// Cells that may leave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cells_max: Option<u64>,
+    /// Sets of persons that jobs may claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claims_max: Option<u64>,
     /// Bytes that may leave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_out_max: Option<u64>,
@@ -102,6 +105,7 @@ fn budget_within(left: &Budget, asked: &Budget) -> bool {
     left.jobs_max <= asked.jobs_max
         && left.releases_max <= asked.releases_max
         && left.cells_max <= asked.cells_max
+        && left.claims_max <= asked.claims_max
         && left.bytes_out_max <= asked.bytes_out_max
         && left.fuel_max_units <= asked.fuel_max_units
         && left.rows_max <= asked.rows_max

@@ -267,7 +267,7 @@ mod tests {
             "cells_withheld": 7, "refusals": { "policy.not-permitted": 3 },
             "grants": [{
                 "grant": "grt-1",
-                "budget": { "jobs_max": 10, "releases_max": 10, "cells_max": 1000, "bytes_out_max": 1_000_000,
+                "budget": { "jobs_max": 10, "releases_max": 10, "cells_max": 1000, "claims_max": 10_000, "bytes_out_max": 1_000_000,
                             "fuel_max_units": 1_000_000_000, "rows_max": 200_000, "leakage_bits_max": 8_000 },
                 "committed": { "jobs": 9, "releases": 1, "cells": 100 },
                 "reserved": { "jobs": 1 }

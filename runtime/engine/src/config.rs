@@ -89,6 +89,8 @@ pub struct JobLimits {
     pub fuel_per_update_units: u64,
     /// Linear memory of one guest, in bytes.
     pub memory_bytes: usize,
+    /// Memory for the sets of persons behind the cells of a job, in bytes.
+    pub tables_memory_bytes: u64,
     /// Wall time of a job.
     pub wall: Duration,
 }
@@ -142,7 +144,7 @@ impl Config {
 
 impl Default for JobLimits {
     /// 10,000 units a row, 5,000,000 a person, 1,000,000,000 a block, 100,000 a row of a cohort,
-    /// 1,000,000,000 an update, 64 MiB of guest memory, one hour.
+    /// 1,000,000,000 an update, 64 MiB of guest memory, 1 GiB for sets of persons, one hour.
     fn default() -> Self {
         Self {
             fuel_per_row_units: 10_000,
@@ -151,6 +153,7 @@ impl Default for JobLimits {
             fuel_per_cohort_row_units: 100_000,
             fuel_per_update_units: 1_000_000_000,
             memory_bytes: 64 << 20,
+            tables_memory_bytes: 1 << 30,
             wall: Duration::from_secs(3_600),
         }
     }

@@ -45,6 +45,7 @@ impl Engine {
             .done(caller, Action::DatasetLimit, path)
             .with("jobs_max", limits.per_developer.jobs_max)
             .with("releases_max", limits.per_developer.releases_max)
+            .with("claims_max", limits.per_developer.claims_max)
             .with("cells_max", limits.per_developer.cells_max)
             .with("leakage_bits_max", limits.per_developer.leakage_bits_max)
             .with("term_max_days", limits.term_max_days);
@@ -105,8 +106,8 @@ impl Engine {
 }
 
 fn check_limits(limits: &DatasetLimits) -> Result<(), EngineError> {
-    let DeveloperBudget { jobs_max, releases_max, cells_max, leakage_bits_max } = limits.per_developer;
-    if [jobs_max, releases_max, cells_max, leakage_bits_max, u64::from(limits.term_max_days)].contains(&0) {
+    let DeveloperBudget { jobs_max, releases_max, cells_max, claims_max, leakage_bits_max } = limits.per_developer;
+    if [jobs_max, releases_max, cells_max, claims_max, leakage_bits_max, u64::from(limits.term_max_days)].contains(&0) {
         let rule = "each limit is at least 1; whoever shares nothing sets the sharing type `none`";
         return Err(EngineError::invalid(
             "catalog.limits",

@@ -89,6 +89,7 @@ struct Inner {
     counters: Counters,
     witnesses: Option<Witnesses>,
     reads: reads::Reads,
+    refusals: job::refusals::Refusals,
     workers: tokio_util::task::TaskTracker,
 }
 

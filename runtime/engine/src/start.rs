@@ -201,6 +201,7 @@ impl Engine {
             counters: Counters::default(),
             witnesses,
             reads: crate::reads::Reads::default(),
+            refusals: crate::job::refusals::Refusals::default(),
             workers: TaskTracker::new(),
             config,
         };

@@ -38,7 +38,7 @@ pub use leakage::leakage_max;
 pub use lint::{Advice, AdviceLevel, lint};
 pub use patience::{Endless, Interrupted, Patience};
 pub use profile::{Dominance, Profile, Rounding};
-pub use reduction::{Contribution, Dropped, Reduced, Reduction, cells_max};
+pub use reduction::{Contribution, Dropped, Reduced, Reduction, cells_max, memory_max_bytes};
 pub use release::{Cell, Leakage, Mechanism, Model, Release, ReleaseDocument, Table, Verdict};
 pub use review::{ClaimedTables, ReviewCandidate, RuleFinding, release_reviewed, review_table};
 pub use shape::Dimension;

@@ -1,6 +1,6 @@
 //! From contributions to exact statistics: the host bounds every person, drops what is no number, clamps, adds up.
 
-use glovebox_catalog::{JobManifest, Output, Reducer};
+use glovebox_catalog::{Isolation, JobManifest, Output, Reducer};
 
 use crate::GateError;
 use crate::cell::CellStatistics;
@@ -74,6 +74,25 @@ pub(crate) struct ReducedOutput {
     pub(crate) contributions_max: u32,
     /// Row-major by `shape`.
     pub(crate) cells: Vec<CellStatistics>,
+}
+
+/// Bytes that one cell takes while it fills, its figures and the persons whom its set keeps aside.
+const CELL_BYTES: u64 = 256;
+/// Bytes that one person in one cell's set takes at most, when sets are laid down and the guard compares them.
+const MEMBER_BYTES: u64 = 8;
+
+/// Memory that the sets of persons behind a job's cells take at most, in bytes, for so many rows of so many persons. What a
+/// person contributes beyond the manifest's bound is dropped, so nothing in the rows makes it more.
+#[must_use]
+pub fn memory_max_bytes(manifest: &JobManifest, rows: u64, persons: u64) -> u64 {
+    let of_output = |output: &Output| {
+        let cells = Shape::of(manifest, output).len() as u64;
+        let cells_a_person = cells.min(u64::from(manifest.contributions_per_person_max));
+        let members = persons.saturating_mul(cells_a_person);
+        let members = if manifest.isolation == Isolation::Row { members.min(rows) } else { members };
+        cells.saturating_mul(CELL_BYTES).saturating_add(members.saturating_mul(MEMBER_BYTES))
+    };
+    manifest.outputs.iter().map(of_output).fold(0, u64::saturating_add)
 }
 
 /// Most cells and margins that a release of this job can hold: what to reserve before it runs.

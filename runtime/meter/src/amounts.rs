@@ -18,6 +18,8 @@ pub struct Amounts {
     pub releases: u64,
     /// Cells that left.
     pub cells: u64,
+    /// Sets of persons that jobs may have claimed: one for each cell that they declare, whatever they claimed of them.
+    pub claims: u64,
     /// Bytes that left.
     pub bytes_out: u64,
     /// Bits that releases can carry at most, by their leakage bounds.
@@ -34,6 +36,7 @@ impl Amounts {
         jobs: u64::MAX,
         releases: u64::MAX,
         cells: u64::MAX,
+        claims: u64::MAX,
         bytes_out: u64::MAX,
         leakage_bits: u64::MAX,
         fuel_units: u64::MAX,
@@ -80,6 +83,7 @@ impl From<&Budget> for Amounts {
             jobs: budget.jobs_max,
             releases: budget.releases_max,
             cells: budget.cells_max,
+            claims: budget.claims_max,
             bytes_out: budget.bytes_out_max,
             leakage_bits: budget.leakage_bits_max,
             fuel_units: budget.fuel_max_units,
@@ -95,6 +99,7 @@ impl From<&DeveloperBudget> for Amounts {
             jobs: budget.jobs_max,
             releases: budget.releases_max,
             cells: budget.cells_max,
+            claims: budget.claims_max,
             leakage_bits: budget.leakage_bits_max,
             ..Self::UNLIMITED
         }
@@ -137,6 +142,7 @@ mod tests {
         let budget = Budget {
             jobs_max: 1,
             releases_max: 2,
+            claims_max: 8,
             cells_max: 3,
             bytes_out_max: 4,
             fuel_max_units: 5,
@@ -153,8 +159,9 @@ mod tests {
             limits.fuel_units,
             limits.rows_read,
             limits.leakage_bits,
+            limits.claims,
         ];
-        assert_eq!(named, [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(named, [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]

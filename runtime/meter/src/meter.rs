@@ -11,6 +11,8 @@ pub enum Meter {
     Releases,
     /// Cells that left.
     Cells,
+    /// Sets of persons that jobs may have claimed.
+    Claims,
     /// Bytes that left.
     BytesOut,
     /// Bits that releases can carry.
@@ -23,8 +25,8 @@ pub enum Meter {
 
 impl Meter {
     /// Every meter, in the order in which a reservation checks them.
-    pub const ALL: [Self; 7] =
-        [Self::Jobs, Self::Releases, Self::Cells, Self::BytesOut, Self::LeakageBits, Self::Fuel, Self::Rows];
+    pub const ALL: [Self; 8] =
+        [Self::Jobs, Self::Releases, Self::Cells, Self::Claims, Self::BytesOut, Self::LeakageBits, Self::Fuel, Self::Rows];
 
     /// Its name in refusal codes: `meter.<name>-exhausted`.
     #[must_use]
@@ -33,6 +35,7 @@ impl Meter {
             Self::Jobs => "jobs",
             Self::Releases => "releases",
             Self::Cells => "cells",
+            Self::Claims => "claims",
             Self::BytesOut => "bytes-out",
             Self::LeakageBits => "leakage-bits",
             Self::Fuel => "fuel",
@@ -47,6 +50,7 @@ impl Meter {
             Self::Jobs => "jobs",
             Self::Releases => "releases",
             Self::Cells => "cells",
+            Self::Claims => "claimed sets",
             Self::BytesOut => "bytes out",
             Self::LeakageBits => "bits of leakage bound",
             Self::Fuel => "units of fuel",
@@ -61,6 +65,7 @@ impl Meter {
             Self::Jobs => amounts.jobs,
             Self::Releases => amounts.releases,
             Self::Cells => amounts.cells,
+            Self::Claims => amounts.claims,
             Self::BytesOut => amounts.bytes_out,
             Self::LeakageBits => amounts.leakage_bits,
             Self::Fuel => amounts.fuel_units,
@@ -74,6 +79,7 @@ impl Meter {
             Self::Jobs => &mut amounts.jobs,
             Self::Releases => &mut amounts.releases,
             Self::Cells => &mut amounts.cells,
+            Self::Claims => &mut amounts.claims,
             Self::BytesOut => &mut amounts.bytes_out,
             Self::LeakageBits => &mut amounts.leakage_bits,
             Self::Fuel => &mut amounts.fuel_units,

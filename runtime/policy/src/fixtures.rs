@@ -144,6 +144,7 @@ pub(crate) fn terms() -> GrantTerms {
         budget: Budget {
             jobs_max: 3,
             releases_max: 3,
+            claims_max: 1 << 40,
             cells_max: 100,
             bytes_out_max: 100_000,
             fuel_max_units: 1_000_000_000,

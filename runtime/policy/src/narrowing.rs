@@ -61,6 +61,7 @@ fn narrow_budget(asked: Budget, narrowing: BudgetNarrowing) -> Result<Budget, Po
         jobs_max: less("jobs_max", asked.jobs_max, narrowing.jobs_max)?,
         releases_max: less("releases_max", asked.releases_max, narrowing.releases_max)?,
         cells_max: less("cells_max", asked.cells_max, narrowing.cells_max)?,
+        claims_max: less("claims_max", asked.claims_max, narrowing.claims_max)?,
         bytes_out_max: less("bytes_out_max", asked.bytes_out_max, narrowing.bytes_out_max)?,
         fuel_max_units: less("fuel_max_units", asked.fuel_max_units, narrowing.fuel_max_units)?,
         rows_max: less("rows_max", asked.rows_max, narrowing.rows_max)?,

@@ -171,6 +171,8 @@ CREATE TRIGGER accounts_never_unspend BEFORE UPDATE ON accounts
 WHEN NEW.body ->> '$.committed.jobs' < OLD.body ->> '$.committed.jobs'
     OR NEW.body ->> '$.committed.releases' < OLD.body ->> '$.committed.releases'
     OR NEW.body ->> '$.committed.cells' < OLD.body ->> '$.committed.cells'
+    OR NEW.body ->> '$.committed.claims' < OLD.body ->> '$.committed.claims'
+    OR NEW.body ->> '$.committed.leakage_bits' < OLD.body ->> '$.committed.leakage_bits'
     OR NEW.body ->> '$.committed.bytes_out' < OLD.body ->> '$.committed.bytes_out'
     OR NEW.body ->> '$.committed.fuel_units' < OLD.body ->> '$.committed.fuel_units'
     OR NEW.body ->> '$.committed.rows_read' < OLD.body ->> '$.committed.rows_read'

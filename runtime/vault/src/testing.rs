@@ -145,6 +145,7 @@ fn principal(id: &str, organisation: &str, role: Role) -> Principal {
 const BUDGET: Budget = Budget {
     jobs_max: 10,
     releases_max: 10,
+    claims_max: 1 << 40,
     cells_max: 100,
     bytes_out_max: 100_000,
     fuel_max_units: 1_000_000_000,

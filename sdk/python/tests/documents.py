@@ -249,6 +249,7 @@ def grant(state: str = "active", name: str = "grt-1") -> dict[str, Any]:
 BUDGET = {
     "jobs_max": 10,
     "releases_max": 10,
+    "claims_max": 10_000,
     "cells_max": 1000,
     "bytes_out_max": 10485760,
     "fuel_max_units": 1000000000000,

@@ -155,3 +155,35 @@ async fn the_guard_is_asked_about_a_secret() {
     // less likely than one in a million.
     measured("the_guard_is_asked_about_a_secret", "50 %", &exactly(without), &at_most(with, 0.93));
 }
+
+/// A refusal says whether something fits; asked often enough with other sizes it would say how much there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_not_for_counting() {
+    let people = People::draw(40, 51);
+    let arena = Arena::start(Vec::new()).await;
+    let side = arena.side_with("clinic", &people, "default", |_, terms| terms.budget.rows_max = 10).await;
+    let mut codes = Vec::new();
+    for _ in 0..31 {
+        codes.extend(side.run(survey(&[vec![Part::Secret; 40]])).await.codes);
+    }
+    assert_eq!(codes[..30], vec!["meter.rows-exhausted"; 30]);
+    assert_eq!(codes[30..], ["job.refused-too-often"]);
+    // Another organisation is not held up by it.
+    let rival = side.another_developer().await;
+    assert_eq!(rival.run(survey(&[vec![Part::Secret; 40]])).await.codes, ["meter.rows-exhausted"]);
+}
+
+/// Everybody in every cell: a table that would take gigabytes to judge is refused by what it declares, before a row is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_takes_all_memory_is_refused() {
+    let people = People::draw(40, 52);
+    let arena = Arena::start_with(Vec::new(), |config| config.limits.tables_memory_bytes = 1 << 16).await;
+    let side = arena.side("clinic", &people, "default").await;
+    assert!(side.run(survey(&[vec![Part::Secret; 40]])).await.is_released());
+    let many: Vec<Query> = vec![vec![Part::Secret; 40]; QUERIES_MAX];
+    assert!(side.run(survey(&many)).await.is_released(), "64 cells are not many");
+    let codes: Vec<String> = (0..400).map(|code| code.to_string()).collect();
+    let keys = json!([{"name": "k", "domain": {"codes": codes}}]);
+    let wide = keyed(json!({"name": "out", "reducer": "count", "keys": ["k"]}), keys, "(i32.const 0)", None);
+    assert_eq!(side.run(wide).await.codes, ["job.tables-too-large"]);
+}

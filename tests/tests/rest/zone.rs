@@ -338,6 +338,7 @@ pub(crate) fn terms(dataset: &DatasetId) -> GrantTerms {
         budget: Budget {
             jobs_max: 100,
             releases_max: 100,
+            claims_max: 1 << 40,
             cells_max: 100_000,
             bytes_out_max: 1 << 30,
             fuel_max_units: 1 << 60,

@@ -40,6 +40,18 @@ pub(super) const CODES: &[RefusalCode] = &[
         "submit it again when one of yours has ended",
     ),
     entry(
+        "job.refused-too-often",
+        "an organisation's jobs are refused 30 times at once, and then once every half a minute",
+        "a refusal tells whether something fits; who may ask as often as they like finds out how much there is",
+        "`glovebox job lint` and `glovebox job explain` say without a job what would be refused",
+    ),
+    entry(
+        "job.tables-too-large",
+        "the sets of persons behind all cells fit into the memory of a job",
+        "who stands behind a figure is kept for every cell until it is judged; a manifest with many cells a person would take all memory",
+        "declare fewer cells, or fewer contributions a person",
+    ),
+    entry(
         "meter.jobs-exhausted",
         "the grant's budget covers the job",
         "suppliers agree to a number of jobs",
@@ -80,6 +92,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "the grant's budget covers the fuel of every row, person or block that the job reads",
         "what a job may burn is reserved before a row is read, so that its end tells nothing of the rows",
         "wait until running jobs give back what they hold, or propose a grant with a larger budget",
+    ),
+    entry(
+        "meter.claims-exhausted",
+        "the grant's budget covers a claim for every cell that the job declares",
+        "a figure that was released keeps others from being released that lie close to it; suppliers agree to how many",
+        "declare fewer cells, or propose a grant with a larger budget",
     ),
     entry(
         "meter.rows-exhausted",

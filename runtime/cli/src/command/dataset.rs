@@ -42,7 +42,7 @@ pub(crate) enum DatasetCommand {
         after_help = "Examples:\n  glovebox dataset limit nhanes-2017 --jobs 200 --cells 20000 --bits 500000\n  \
         glovebox dataset limit nhanes-2017 --term-days 365\n\n\
         What is left out stays as it is. A new dataset has 1,000 jobs, 1,000 releases, 100,000 cells,\n\
-        4,000,000 bits, terms of 730 days, or the \"limits\" of the file that registered it. `meter show` shows the use."
+        1,000,000 claimed sets, 4,000,000 bits, terms of 730 days, or the \"limits\" of the file that registered it. `meter show` shows the use."
     )]
     Limit(Limit),
     /// Show whose figures others are compared with, and whom that refused
@@ -83,6 +83,9 @@ pub(crate) struct Limit {
     /// Cells that may leave
     #[arg(long, value_name = "NUMBER")]
     cells: Option<u64>,
+    /// Sets of persons that jobs may claim
+    #[arg(long, value_name = "NUMBER")]
+    claims: Option<u64>,
     /// Bits that releases may carry at most
     #[arg(long, value_name = "NUMBER")]
     bits: Option<u64>,
@@ -99,6 +102,7 @@ impl Limit {
                 jobs_max: self.jobs.unwrap_or(budget.jobs_max),
                 releases_max: self.releases.unwrap_or(budget.releases_max),
                 cells_max: self.cells.unwrap_or(budget.cells_max),
+                claims_max: self.claims.unwrap_or(budget.claims_max),
                 leakage_bits_max: self.bits.unwrap_or(budget.leakage_bits_max),
             },
             term_max_days: self.term_days.unwrap_or(term_max_days),
@@ -267,10 +271,11 @@ fn shown(dataset: &Dataset) -> String {
 fn per_developer(limits: &DatasetLimits) -> String {
     let DatasetLimits { per_developer: budget, term_max_days } = limits;
     format!(
-        "{} jobs, {} releases, {} cells, {} bits of leakage bound; terms of at most {term_max_days} days",
+        "{} jobs, {} releases, {} cells, {} claimed sets, {} bits of leakage bound; terms of at most {term_max_days} days",
         number(budget.jobs_max),
         number(budget.releases_max),
         number(budget.cells_max),
+        number(budget.claims_max),
         number(budget.leakage_bits_max)
     )
 }

@@ -164,7 +164,7 @@ fn template() -> Value {
         "valid_until": now.plus_days(30),
         "recipients": [{ "organisation": "company-c", "jurisdiction": "CN" }],
         "budget": {
-            "jobs_max": 10, "releases_max": 10, "cells_max": 1_000, "bytes_out_max": 10_000_000,
+            "jobs_max": 10, "releases_max": 10, "cells_max": 1_000, "claims_max": 10_000, "bytes_out_max": 10_000_000,
             "fuel_max_units": 1_000_000_000_000_u64, "rows_max": 1_000_000, "leakage_bits_max": 50_000
         },
         "disclosure_profile": "default",
@@ -227,6 +227,7 @@ fn cuts(grant: &Grant) -> Vec<String> {
         ("jobs", budget.jobs_max, wanted.jobs_max),
         ("releases", budget.releases_max, wanted.releases_max),
         ("cells", budget.cells_max, wanted.cells_max),
+        ("claimed sets", budget.claims_max, wanted.claims_max),
         ("bytes out", budget.bytes_out_max, wanted.bytes_out_max),
         ("bits of leakage bound", budget.leakage_bits_max, wanted.leakage_bits_max),
         ("rows", budget.rows_max, wanted.rows_max),
@@ -279,10 +280,11 @@ fn shown(grant: &Grant) -> String {
         (
             "budget",
             format!(
-                "{} jobs, {} releases, {} cells, {} out, {} bits of leakage bound, {} rows, {} fuel",
+                "{} jobs, {} releases, {} cells, {} claimed sets, {} out, {} bits of leakage bound, {} rows, {} fuel",
                 number(budget.jobs_max),
                 number(budget.releases_max),
                 number(budget.cells_max),
+                number(budget.claims_max),
                 text::bytes(budget.bytes_out_max),
                 number(budget.leakage_bits_max),
                 number(budget.rows_max),

@@ -66,13 +66,14 @@ impl Meter {
 }
 
 /// Name, use and limit of each meter that a budget limits.
-pub(crate) fn limited(meters: &GrantMeters) -> [(&'static str, u64, u64); 7] {
+pub(crate) fn limited(meters: &GrantMeters) -> [(&'static str, u64, u64); 8] {
     let GrantMeters { budget, committed, reserved, .. } = meters;
     let used = committed.add(reserved);
     [
         ("jobs", used.jobs, budget.jobs_max),
         ("releases", used.releases, budget.releases_max),
         ("cells", used.cells, budget.cells_max),
+        ("claims", used.claims, budget.claims_max),
         ("bytes", used.bytes_out, budget.bytes_out_max),
         ("bits", used.leakage_bits, budget.leakage_bits_max),
         ("rows", used.rows_read, budget.rows_max),
@@ -107,6 +108,7 @@ fn budgets(grants: &[GrantMeters]) -> String {
             ("jobs", used.jobs, of.budget.jobs_max),
             ("releases", used.releases, of.budget.releases_max),
             ("cells", used.cells, of.budget.cells_max),
+            ("claims", used.claims, of.budget.claims_max),
             ("bits", used.leakage_bits, of.budget.leakage_bits_max),
         ];
         limits.into_iter().enumerate().map(|(index, (name, used, limit))| {

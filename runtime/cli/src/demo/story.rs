@@ -149,6 +149,7 @@ fn terms(reports: [&IngestionReport; 2]) -> anyhow::Result<GrantTerms> {
         budget: Budget {
             jobs_max: 10,
             releases_max: 10,
+            claims_max: 10_000,
             cells_max: 1_000,
             bytes_out_max: 10 << 20,
             fuel_max_units: 1_000_000_000_000,

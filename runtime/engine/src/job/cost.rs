@@ -98,7 +98,9 @@ pub(crate) fn cost(way: Way, reached: Reached, holding: &Holding) -> Cost {
         Way::EnclaveFailed => (0, 0),
         _ => (holding.amounts.fuel_units, holding.amounts.rows_read),
     };
-    Cost { amounts: Amounts { jobs: 1, releases, cells, bytes_out, leakage_bits, fuel_units, rows_read }, loss }
+    // Not what it claimed: how many sets differ depends on who is in them.
+    let claims = holding.amounts.claims;
+    Cost { amounts: Amounts { jobs: 1, releases, cells, claims, bytes_out, leakage_bits, fuel_units, rows_read }, loss }
 }
 
 #[cfg(test)]
@@ -124,6 +126,7 @@ mod tests {
             jobs: 1,
             releases: 1,
             cells: 30,
+            claims: 30,
             bytes_out: 9_000,
             leakage_bits: 1_000,
             fuel_units: 700 * u64::from(rounds),

@@ -1,6 +1,7 @@
 //! How a job ends: state, budget, release and receipt in one transaction.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use glovebox_api::{JobState, SubmitJob};
 use glovebox_audit::{Actor, Draft, Outcome, RECEIPT_VERSION, Statement, canonical_json};
@@ -202,6 +203,7 @@ impl Engine {
         for reason in &reasons {
             self.counters().refused(&reason.code);
         }
+        self.inner.refusals.note(&row.organisation, Instant::now());
         let draft = Draft { code: Some(code), ..self.view_draft(&row, Outcome::Refused) };
         let ended = if row.reservation.is_some() {
             self.spend_waiting(&row, JobState::Refused, reasons, draft)?

@@ -12,10 +12,13 @@ mod pass;
 mod patience;
 mod queue;
 mod recovery;
+pub(crate) mod refusals;
 mod reservation;
 mod rounds;
 pub(crate) mod run;
 mod step;
+
+use std::time::{Duration, Instant};
 
 use glovebox_api::{FuelBucket, JobEvent, JobState, JobView, Page, SubmitJob, TimeBucket};
 use glovebox_catalog::{Dataset, Grant, GrantId, Isolation, JobId, JobManifest, PrincipalId, Refusal};
@@ -25,6 +28,7 @@ use tokio::sync::watch;
 
 use crate::job::noise::privacy_of;
 use crate::job::queue::Full;
+use crate::job::reservation::check_memory;
 use crate::page::all;
 use crate::start::new_id;
 use crate::{Caller, Engine, EngineError, PageQuery};
@@ -39,6 +43,8 @@ impl Engine {
     /// [`EngineError::NotFound`] for grant, dataset or module, [`EngineError::Refused`] with every reason,
     /// [`EngineError::Invalid`] for parameters, [`EngineError::Busy`] when too much is waiting.
     pub fn submit_job(&self, caller: &Caller, request: SubmitJob) -> Result<JobView, EngineError> {
+        let own = &caller.principal.organisation;
+        self.inner.refusals.room(own, Instant::now()).map_err(refused_too_often)?;
         let for_purpose = |grant: &Grant, context: Context| context.for_purpose(grant.terms.purpose);
         let grant: Grant = self.sought_in(caller, Action::JobSubmit, &request.grant, for_purpose)?;
         let path = ResourceRef::grant(&grant).path();
@@ -59,7 +65,9 @@ impl Engine {
         });
         let (profile, _) = self.profile(&grant)?;
         let noise = privacy_of(request.privacy, &module.manifest, &grant.terms, &dataset, profile);
-        if let Err(reasons) = permit.map(drop).and(noise.map(drop)) {
+        let fits = check_memory(&module.manifest, &snapshot, &self.inner.config.limits).map_err(|reason| vec![reason]);
+        if let Err(reasons) = permit.map(drop).and(noise.map(drop)).and(fits) {
+            self.inner.refusals.note(own, Instant::now());
             return Err(self.refuse(caller, Action::JobSubmit, &path, reasons));
         }
         self.inner.desk.room(&caller.principal.organisation).map_err(busy)?;
@@ -309,6 +317,17 @@ fn view(row: JobRow, isolation: Isolation) -> Result<JobView, EngineError> {
 fn nothing_ingested(request: &SubmitJob) -> Refusal {
     let place = format!("dataset `{}`", request.dataset);
     Refusal::new("ingest.no-snapshot", "a job reads a published snapshot", place, "wait until its rows are ingested")
+}
+
+fn refused_too_often(wait: Duration) -> EngineError {
+    let reason = Refusal::new(
+        "job.refused-too-often",
+        "an organisation's jobs are refused 30 times at once, and then once every half a minute",
+        "the organisation",
+        "`glovebox job lint` and `glovebox job explain` say without a job what would be refused",
+    );
+    let retry_after_seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+    EngineError::Busy { retry_after_seconds, reason }
 }
 
 fn busy(full: Full) -> EngineError {

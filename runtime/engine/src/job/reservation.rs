@@ -1,7 +1,7 @@
 //! What a job holds before it reads a row: the worst case of everything, from its manifest and the size of the snapshot.
 
-use glovebox_catalog::{Isolation, JobManifest, Snapshot};
-use glovebox_gate::{Leakage, Profile, cells_max, leakage_max};
+use glovebox_catalog::{Isolation, JobManifest, Refusal, Snapshot};
+use glovebox_gate::{Leakage, Profile, cells_max, leakage_max, memory_max_bytes};
 use glovebox_meter::{Amounts, two_digits_up};
 use glovebox_sandbox::{COHORT_BASE_ROWS, Faults, Limits};
 
@@ -42,12 +42,15 @@ pub(crate) fn worst_case(case: &Case, profile: &Profile, limits: &JobLimits) -> 
         Isolation::Block => u64::from(manifest.blocks.unwrap_or_default()).saturating_mul(limits.fuel_per_block_units),
         Isolation::Cohort => rows.saturating_add(COHORT_BASE_ROWS).saturating_mul(limits.fuel_per_cohort_row_units),
     };
+    // Releases with noise and tables of a cohort neither ask the guard nor feed it.
+    let is_exact = case.request.privacy.is_none() && manifest.isolation != Isolation::Cohort;
     let state = manifest.rounds.as_ref().map_or(0, |rounds| rounds.state.len() as u64);
     let update = if manifest.rounds.is_some() { limits.fuel_per_update_units } else { 0 };
     Amounts {
         jobs: 1,
         releases: 1,
         cells,
+        claims: if is_exact { cells } else { 0 },
         bytes_out: cells
             .saturating_mul(CELL_MAX_BYTES)
             .saturating_add(state.saturating_mul(rounds).saturating_mul(STATE_MAX_BYTES))
@@ -59,6 +62,23 @@ pub(crate) fn worst_case(case: &Case, profile: &Profile, limits: &JobLimits) -> 
         fuel_units: fuel_of_a_round.saturating_add(update).saturating_mul(rounds),
         rows_read: rows.saturating_mul(rounds),
     }
+}
+
+/// Whether the tables of a job may grow to what they can grow to, by its manifest and the size of the snapshot.
+///
+/// # Errors
+/// A refusal.
+pub(crate) fn check_memory(manifest: &JobManifest, snapshot: &Snapshot, limits: &JobLimits) -> Result<(), Refusal> {
+    let Size { rows, persons } = Size::from(snapshot);
+    if memory_max_bytes(manifest, rows, persons) <= limits.tables_memory_bytes {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "job.tables-too-large",
+        format!("the sets of persons behind all cells fit into {} MiB", limits.tables_memory_bytes >> 20),
+        "the manifest",
+        "declare fewer cells, or fewer contributions a person",
+    ))
 }
 
 /// What the job's release can carry at most, over all rounds.

@@ -18,7 +18,7 @@ use crate::job::judgement::Judged;
 use crate::job::noise::privacy_of;
 use crate::job::pace::Pace;
 use crate::job::patience::{RoundPatience, interrupted};
-use crate::job::reservation::{leakage_bound, worst_case};
+use crate::job::reservation::{check_memory, leakage_bound, worst_case};
 use crate::job::rounds::Rounds;
 use crate::job::{Step, parameters, state_name};
 use crate::{Engine, EngineError};
@@ -118,6 +118,8 @@ impl Engine {
                 address: None,
             })
             .map_err(EngineError::Refused)?;
+        check_memory(&case.module.manifest, &case.snapshot, &self.inner.config.limits)
+            .map_err(|reason| EngineError::Refused(vec![reason]))?;
         let compiled = self.compile(&case.module)?;
         let (started_at, pace) = (self.now(), Pace::start(self.inner.config.pace_step)?);
         let columns: Vec<_> = permit.columns().iter().map(|column| column.name.as_str()).collect();

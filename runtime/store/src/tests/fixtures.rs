@@ -111,6 +111,7 @@ pub(crate) fn grant(id: &GrantId) -> Grant {
             budget: Budget {
                 jobs_max: 10,
                 releases_max: 10,
+                claims_max: 1 << 40,
                 cells_max: 10,
                 bytes_out_max: 10,
                 fuel_max_units: 1_000,

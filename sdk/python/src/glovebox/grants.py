@@ -20,6 +20,7 @@ _METERS = (
     ("jobs_max", "jobs", "jobs"),
     ("releases_max", "releases", "releases"),
     ("cells_max", "cells", "cells that left"),
+    ("claims_max", "claims", "sets of persons claimed"),
     ("bytes_out_max", "bytes_out", "bytes that left"),
     ("leakage_bits_max", "leakage_bits", "bits that could leave"),
     ("fuel_max_units", "fuel_units", "fuel units"),
