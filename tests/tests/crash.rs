@@ -159,6 +159,7 @@ fn less(a: Amounts, b: Amounts) -> Amounts {
         jobs: a.jobs - b.jobs,
         releases: a.releases - b.releases,
         cells: a.cells - b.cells,
+        claims: a.claims - b.claims,
         bytes_out: a.bytes_out - b.bytes_out,
         leakage_bits: a.leakage_bits - b.leakage_bits,
         fuel_units: a.fuel_units - b.fuel_units,

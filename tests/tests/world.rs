@@ -114,20 +114,16 @@ impl World {
                 other["id"] = "clinic-2".into();
                 json(to.into(), other)
             }
-            ("GET", "/v1/datasets/{id}") => path(format!("/v1/datasets/{dataset}")),
             ("POST", "/v1/datasets/{id}/limits") => {
                 json(format!("/v1/datasets/{dataset}/limits"), serde_json::json!({"term_max_days": 365}))
             }
-            ("GET", "/v1/datasets/{id}/claims") => path(format!("/v1/datasets/{dataset}/claims")),
-            ("GET", "/v1/datasets/{id}/privacy") => path(format!("/v1/datasets/{dataset}/privacy")),
-            ("GET", "/v1/datasets/{id}/snapshots") => path(format!("/v1/datasets/{dataset}/snapshots")),
             ("POST", "/v1/datasets/{id}/snapshots") => Asked {
                 content_type: "text/csv",
                 body: "person_id\n".into(),
                 ..path(format!("/v1/datasets/{dataset}/snapshots"))
             },
-            ("GET", "/v1/datasets/{id}/snapshots/{number}/report") => {
-                path(format!("/v1/datasets/{dataset}/snapshots/1/report"))
+            ("GET", to) if to.starts_with("/v1/datasets/{id}") => {
+                path(to.replace("{id}", dataset.as_str()).replace("{number}", "1"))
             }
             ("POST", to @ "/v1/grants") => json(to.into(), serde_json::to_value(enclave::terms(dataset)).unwrap()),
             ("GET", "/v1/grants/{id}") => path(format!("/v1/grants/{grant}")),

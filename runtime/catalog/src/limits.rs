@@ -22,7 +22,13 @@ pub struct DeveloperBudget {
 
 impl Default for DeveloperBudget {
     fn default() -> Self {
-        Self { jobs_max: 1_000, releases_max: 1_000, cells_max: 100_000, claims_max: 1_000_000, leakage_bits_max: 4_000_000 }
+        Self {
+            jobs_max: 1_000,
+            releases_max: 1_000,
+            cells_max: 100_000,
+            claims_max: 1_000_000,
+            leakage_bits_max: 4_000_000,
+        }
     }
 }
 

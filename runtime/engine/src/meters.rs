@@ -134,6 +134,7 @@ fn for_developers(amounts: &Amounts) -> Amounts {
         jobs: amounts.jobs,
         releases: amounts.releases,
         cells: amounts.cells,
+        claims: amounts.claims,
         bytes_out: amounts.bytes_out,
         leakage_bits: amounts.leakage_bits,
         fuel_units: power_of_ten(amounts.fuel_units),

@@ -25,8 +25,16 @@ pub enum Meter {
 
 impl Meter {
     /// Every meter, in the order in which a reservation checks them.
-    pub const ALL: [Self; 8] =
-        [Self::Jobs, Self::Releases, Self::Cells, Self::Claims, Self::BytesOut, Self::LeakageBits, Self::Fuel, Self::Rows];
+    pub const ALL: [Self; 8] = [
+        Self::Jobs,
+        Self::Releases,
+        Self::Cells,
+        Self::Claims,
+        Self::BytesOut,
+        Self::LeakageBits,
+        Self::Fuel,
+        Self::Rows,
+    ];
 
     /// Its name in refusal codes: `meter.<name>-exhausted`.
     #[must_use]

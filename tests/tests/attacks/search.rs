@@ -88,7 +88,8 @@ impl Search {
             (0..PERSONS).map(|_| std::array::from_fn(|_| random.random_range(0..3))).collect();
         persons[0] = [7, 0, 1, 2];
         (1..12).for_each(|number| persons[number][0] = 7);
-        let outputs: Vec<_> = (0..QUERIES).map(|query| json!({"name": format!("q{query}"), "reducer": "count"})).collect();
+        let outputs: Vec<_> =
+            (0..QUERIES).map(|query| json!({"name": format!("q{query}"), "reducer": "count"})).collect();
         let manifest = json!({
             "abi": "glovebox:job@0.1.0", "name": "search", "version": "1", "description": "", "isolation": "row",
             "inputs": [{"name": "x", "type": "float64"}], "outputs": outputs, "contributions_per_person_max": 1,
@@ -223,11 +224,17 @@ impl Model {
     }
 
     fn scaled(&self, answers: &[f64]) -> Vec<f64> {
-        answers.iter().zip(&self.means).zip(&self.scales).map(|((answer, mean), scale)| (answer - mean) / scale).collect()
+        answers
+            .iter()
+            .zip(&self.means)
+            .zip(&self.scales)
+            .map(|((answer, mean), scale)| (answer - mean) / scale)
+            .collect()
     }
 
     fn score(&self, answers: &[f64]) -> f64 {
-        self.offset + self.scaled(answers).iter().zip(&self.weights).map(|(answer, weight)| answer * weight).sum::<f64>()
+        self.offset
+            + self.scaled(answers).iter().zip(&self.weights).map(|(answer, weight)| answer * weight).sum::<f64>()
     }
 
     fn says(&self, answers: &[f64]) -> bool {
