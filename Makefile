@@ -33,7 +33,7 @@ lint-rust:
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path sdk/guest/Cargo.toml
 	cargo fmt --all --check --manifest-path examples/jobs/Cargo.toml
-	rustfmt --edition 2024 --check runtime/*/fuzz/fuzz_targets/*.rs runtime/sandbox/fuzz/src/lib.rs runtime/sandbox/fuzz/examples/*.rs
+	rustfmt --edition 2024 --check runtime/*/fuzz/fuzz_targets/*.rs runtime/gate/fuzz/src/lib.rs runtime/sandbox/fuzz/src/lib.rs runtime/sandbox/fuzz/examples/*.rs
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 lint-deps:
