@@ -9,11 +9,12 @@ use crate::EngineError;
 
 pub(crate) const POLICY_SCHEMA: &str = include_str!("../../../policies/schema.cedarschema");
 
-const POLICIES: [&str; 6] = [
+const POLICIES: [&str; 7] = [
     include_str!("../../../policies/datasets.cedar"),
     include_str!("../../../policies/grants.cedar"),
     include_str!("../../../policies/jobs.cedar"),
     include_str!("../../../policies/reviews.cedar"),
+    include_str!("../../../policies/suspensions.cedar"),
     include_str!("../../../policies/roles.cedar"),
     include_str!("../../../policies/transfer.cedar"),
 ];

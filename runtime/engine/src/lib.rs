@@ -32,6 +32,7 @@ mod releases;
 mod reviews;
 mod sight;
 mod start;
+mod suspensions;
 mod witnesses;
 
 use std::collections::BTreeMap;
@@ -60,6 +61,7 @@ pub use job::{Step, keep_panics_quiet};
 pub use lint::{lint_offline, lint_under};
 pub use page::PageQuery;
 pub use start::Bootstrap;
+pub use suspensions::SuspensionStep;
 pub use witnesses::WitnessFigures;
 
 use clock::Clock;

@@ -30,6 +30,7 @@ mod records;
 mod reviews;
 mod seal;
 mod start;
+mod suspensions;
 
 pub use accounts::{BudgetLimits, Settlement};
 pub use cohorts::{CohortClaim, CohortRow};

@@ -12,4 +12,5 @@ mod log;
 mod privacy;
 mod records;
 mod reviews;
+mod suspensions;
 mod tampering;
