@@ -85,6 +85,7 @@ impl Engine {
             begun("organisation.create", format!("organisation/{}", organisation.id)),
         )?;
         engine.store().put_principal(&principal, begun("principal.create", format!("member/{}", principal.id)))?;
+        engine.note_start()?;
         state
             .remove_file(UNFINISHED)
             .and_then(|()| state.open(".")?.sync_all())
@@ -117,6 +118,7 @@ impl Engine {
         }
         let engine = Self::assemble(config, store, vault, key)?;
         engine.recall_untold()?;
+        engine.note_start()?;
         engine.recover()?;
         Ok(engine)
     }
@@ -140,18 +142,19 @@ impl Engine {
     }
 
     /// Stops: no further job starts, running ones get `grace` to end and are cancelled then. Waiting jobs stay and are
-    /// run after the next start.
+    /// run after the next start. The last event is that it stopped.
     pub async fn shutdown(&self, grace: Duration) {
         self.inner.desk.close();
+        // Also of an engine that never started any.
         self.inner.workers.close();
         if tokio::time::timeout(grace, self.inner.workers.wait()).await.is_err() {
             self.interrupt_jobs();
             self.inner.workers.wait().await;
         }
         let engine = self.clone();
-        let written = tokio::task::spawn_blocking(move || engine.write_reads()).await;
+        let written = tokio::task::spawn_blocking(move || engine.note_stop()).await;
         if !matches!(written, Ok(Ok(()))) {
-            tracing::error!("who has read what since the last minute could not be written to the log");
+            tracing::error!("who has read what since the last minute, and the stop, could not be written to the log");
         }
     }
 
