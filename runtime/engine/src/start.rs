@@ -23,6 +23,8 @@ use crate::witnesses::Witnesses;
 use crate::{Config, Engine, EngineError, Inner, defaults, identity};
 
 const DATABASE: &str = "enclave.db";
+/// What the store keeps beside the database.
+const COUNTER: &str = "enclave.counter";
 const VAULT: &str = "vault";
 /// Stands in the state folder while an enclave is made there.
 const UNFINISHED: &str = ".glovebox-unfinished";
@@ -243,7 +245,7 @@ fn clear(state: &Dir) -> std::io::Result<()> {
         let name = entry.file_name();
         if name == VAULT {
             state.remove_dir_all(VAULT)?;
-        } else if name == identity::FILE || name.to_string_lossy().starts_with(DATABASE) {
+        } else if name == identity::FILE || name == COUNTER || name.to_string_lossy().starts_with(DATABASE) {
             entry.remove_file()?;
         }
     }

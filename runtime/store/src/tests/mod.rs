@@ -3,6 +3,7 @@
 mod budgets;
 mod cohorts;
 mod commitments;
+mod counter;
 mod coverage;
 mod crash;
 mod fixtures;
