@@ -50,11 +50,13 @@ use glovebox_vault::Vault;
 
 pub use audit::EventQuery;
 pub use caller::Caller;
+pub use clock::CLOCK_BEHIND_MAX_MS;
 pub use config::{Config, EarlierClock, JobLimits, ReviewLimits, StepWatcher};
 pub use counters::{BudgetLeft, Figures};
 pub use error::EngineError;
 pub use formats::ReleaseFormat;
 pub use glovebox_policy::ReviewerAct;
+pub use glovebox_store::Survey;
 pub use grants::GrantAction;
 pub use idempotency::Remembered;
 pub use ingestion::IngestionProgress;

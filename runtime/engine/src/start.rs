@@ -11,7 +11,7 @@ use glovebox_catalog::{Organisation, Principal, Role};
 use glovebox_gm::SigningKey;
 use glovebox_policy::{Authoriser, check_filing};
 use glovebox_sandbox::Sandbox;
-use glovebox_store::Store;
+use glovebox_store::{Store, Survey};
 use glovebox_vault::{RootKey, Vault};
 use tokio_util::task::TaskTracker;
 
@@ -123,6 +123,15 @@ impl Engine {
         engine.note_start()?;
         engine.recover()?;
         Ok(engine)
+    }
+
+    /// What the state in `config.state` says of itself, without the passphrase; none while a process has it open, or
+    /// after one that did not close it.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`] when it can't be read.
+    pub fn survey(config: &Config) -> Result<Option<Survey>, EngineError> {
+        Ok(glovebox_store::survey(&config.state.join(DATABASE))?)
     }
 
     /// Whether `config.state` holds an enclave.

@@ -32,6 +32,7 @@ mod records;
 mod reviews;
 mod seal;
 mod start;
+mod survey;
 mod suspensions;
 
 pub use accounts::{BudgetLimits, Settlement};
@@ -46,6 +47,7 @@ pub use privacy::{PrivacyReservation, PrivacyRow};
 pub use receipts::ReleaseRow;
 pub use reviews::{OpenReview, ReviewFilter, ReviewStep};
 pub use seal::StateKey;
+pub use survey::{Survey, survey};
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::fixtures::*;
 use crate::counter::path_of;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, survey};
 
 fn furnished_at(path: &Path) -> Store {
     let store = open_file(path).unwrap();
@@ -205,4 +205,29 @@ fn nobody_else_reads_or_writes_the_counter() {
     let (_folder, path) = file();
     made(&path);
     assert_eq!(std::fs::metadata(path_of(&path)).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// What whoever looks after the machine sees without the passphrase.
+#[test]
+fn a_survey_tells_how_database_and_counter_stand() {
+    let (_folder, path) = file();
+    let store = furnished_at(&path);
+    assert_eq!(survey(&path).unwrap(), None, "a process has it open");
+    let size = store.tree_head(now()).unwrap().size;
+    drop(store);
+    let whole = || (read(&path), read(&path_of(&path)));
+    let before = whole();
+    let seen = survey(&path).unwrap().unwrap();
+    assert_eq!((seen.events, seen.counted, seen.latest), (size, Some(size), now()));
+    assert_eq!(seen.suspended, [""; 0]);
+    assert_eq!(whole(), before, "a look changes nothing");
+    spend(&path, 1);
+    std::fs::write(&path, &before.0).unwrap();
+    let seen = survey(&path).unwrap().unwrap();
+    assert!(seen.counted > Some(seen.events), "{seen:?}");
+    std::fs::remove_file(path_of(&path)).unwrap();
+    assert_eq!(survey(&path).unwrap().unwrap().counted, None);
+    // A file that is none is no state.
+    std::fs::write(&path, b"").unwrap();
+    assert!(survey(&path).is_err());
 }
