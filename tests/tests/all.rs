@@ -18,6 +18,7 @@ mod guests;
 mod layering;
 mod leaks;
 mod ledger;
+mod lifecycle;
 mod malformed;
 mod models;
 mod openssl;

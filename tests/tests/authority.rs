@@ -1,10 +1,11 @@
 //! Who may say yes, and to how much: what people try with grants that are theirs, through the engine.
 
-use glovebox_api::{Decision, JobState, SubmitJob};
+use glovebox_api::{Decision, JobState, NewPrincipal, SubmitJob};
 use glovebox_catalog::{
-    BudgetNarrowing, Capacity, DatasetLimits, DeveloperBudget, GrantState, GrantTerms, Narrowing, ScopeNarrowing,
+    BudgetNarrowing, Capacity, DatasetLimits, DeveloperBudget, GrantState, GrantTerms, Narrowing, OrganisationId,
+    PrincipalId, Role, ScopeNarrowing, SuspendedKind,
 };
-use glovebox_engine::{Engine, EngineError, GrantAction};
+use glovebox_engine::{Caller, Engine, EngineError, GrantAction, PageQuery, SuspensionStep};
 
 use crate::enclave::{self, caller, ended};
 
@@ -104,4 +105,113 @@ async fn a_supplier_approves_less_than_was_asked() {
     // The module reads `age_years`, which is not granted any more.
     let refused = engine.submit_job(&caller("developer"), SubmitJob { grant: grant.clone(), ..contents.job.clone() });
     assert_eq!(code(refused), "policy.column-not-granted");
+}
+
+/// What each of these says against the job, told by the same code wherever it is met.
+fn submits(engine: &Engine, contents: &enclave::Contents) -> Result<(), String> {
+    engine.submit_job(&caller("developer"), contents.job.clone()).map(drop).map_err(|error| code::<()>(Err(error)))
+}
+
+fn step(engine: &Engine, who: &str, of: (SuspendedKind, &str), step: SuspensionStep) -> Result<usize, EngineError> {
+    engine.step_suspension(&caller(who), of.0, of.1, step, &why()).map(|after| after.standing.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_zone_stops_a_thing_at_once_and_starts_none_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = enclave::make(folder.path()).await;
+    let engine = enclave::open(folder.path());
+    engine.start();
+    let (grant, module) = (contents.job.grant.to_string(), contents.job.module.to_string());
+    let zone = (SuspendedKind::Zone, "zone");
+    let things = [
+        (zone, "officer"),
+        ((SuspendedKind::Grant, grant.as_str()), "supplier"),
+        ((SuspendedKind::Dataset, contents.dataset.as_str()), "supplier"),
+        ((SuspendedKind::Module, module.as_str()), "reviewer"),
+    ];
+    for (thing, other_side) in things {
+        for who in ["developer", "regulator"] {
+            let tried = step(&engine, who, thing, SuspensionStep::Suspend);
+            assert_eq!(code(tried), "policy.not-permitted", "{who} {thing:?}");
+        }
+        assert_eq!(step(&engine, "operator", thing, SuspensionStep::Suspend).unwrap(), 1);
+        assert_eq!(submits(&engine, &contents), Err("policy.suspended".to_owned()), "{thing:?}");
+        let release =
+            engine.releases(&caller("developer"), &PageQuery { cursor: None, limit: 9 }).unwrap().items[0].id.clone();
+        let fetched = engine.release(&caller("developer"), &release);
+        assert_eq!(code(fetched.map(drop)), "policy.suspended", "{thing:?}: what left is not handed out");
+        // Nobody of one side alone lets it go on, twice neither.
+        assert_eq!(step(&engine, "operator", thing, SuspensionStep::Resume).unwrap(), 1);
+        assert_eq!(code(step(&engine, "operator", thing, SuspensionStep::Resume)), "policy.same-person");
+        assert!(submits(&engine, &contents).is_err());
+        assert_eq!(step(&engine, other_side, thing, SuspensionStep::Resume).unwrap(), 0, "{thing:?}");
+        let job = engine.submit_job(&caller("developer"), contents.job.clone()).unwrap();
+        assert_eq!(ended(&engine, &job).await.state, JobState::Released, "{thing:?}");
+    }
+    // An organisation comes in again by two people of the zone.
+    let company = (SuspendedKind::Organisation, "company-c");
+    step(&engine, "officer", company, SuspensionStep::Suspend).unwrap();
+    assert!(submits(&engine, &contents).is_err());
+    assert_eq!(step(&engine, "officer", company, SuspensionStep::Resume).unwrap(), 1);
+    assert_eq!(step(&engine, "operator", company, SuspensionStep::Resume).unwrap(), 0);
+    assert_eq!(submits(&engine, &contents), Ok(()));
+    for out_of_reach in ["zone-ops", "health-office"] {
+        let tried = step(&engine, "operator", (SuspendedKind::Organisation, out_of_reach), SuspensionStep::Suspend);
+        assert_eq!(code(tried), "policy.not-suspendable");
+    }
+    // Every step is in the log, with its reason.
+    let log = engine.export(&caller("regulator")).unwrap().map(Result::unwrap).collect::<String>();
+    assert!(log.contains("\"action\":\"zone.suspend\"") && log.contains("\"reason\":\"as agreed\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspension_ends_what_runs_and_what_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = enclave::make(folder.path()).await;
+    let engine = enclave::open(folder.path());
+    engine.start();
+    let slow = engine.submit_module(&caller("developer"), &enclave::slow_module()).unwrap().id;
+    let request = SubmitJob { module: slow, ..contents.job.clone() };
+    let runs = engine.submit_job(&caller("developer"), request).unwrap();
+    let waits = engine.submit_job(&caller("developer"), contents.job.clone()).unwrap();
+    while engine.job(&caller("operator"), &runs.id).unwrap().state != JobState::Running {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    step(&engine, "officer", (SuspendedKind::Zone, "zone"), SuspensionStep::Suspend).unwrap();
+    for job in [runs, waits] {
+        assert_eq!(ended(&engine, &job).await.state, JobState::Killed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_runs_under_a_grant_that_nobody_answers_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let contents = enclave::make(folder.path()).await;
+    let engine = enclave::open(folder.path());
+    engine.start();
+    let id = PrincipalId::new("colleague").unwrap();
+    let organisation = OrganisationId::new("company-c").unwrap();
+    let roles = [Role::Developer].into();
+    let person = NewPrincipal { name: "colleague".into(), id: id.clone(), organisation, roles };
+    engine.create_principal(&caller("officer"), person).unwrap();
+    let mut colleague = caller("developer");
+    colleague.principal.id = id;
+    let submit = || engine.submit_job(&colleague, contents.job.clone());
+    let slow = engine.submit_module(&colleague, &enclave::slow_module()).unwrap().id;
+    let runs = engine.submit_job(&colleague, SubmitJob { module: slow, ..contents.job.clone() });
+    let runs = runs.expect("a colleague works under it as long as who proposed it is there");
+    while engine.job(&caller("operator"), &runs.id).unwrap().state != JobState::Running {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    engine.deactivate_principal(&caller("officer"), &PrincipalId::new("developer").unwrap(), why()).unwrap();
+    assert_eq!(ended(&engine, &runs).await.state, JobState::Killed, "what runs stops with who answered for it");
+    assert_eq!(code(submit()), "policy.no-responsible-person");
+    let take_over = |who: &Caller| engine.take_over_grant(who, &contents.job.grant, &why());
+    for who in ["supplier", "reviewer", "operator"] {
+        assert_eq!(code(take_over(&caller(who))), "policy.not-permitted", "{who}");
+    }
+    assert_eq!(take_over(&colleague).unwrap().responsible_person(), &colleague.principal.id);
+    let job = submit().unwrap();
+    assert_eq!(ended(&engine, &job).await.state, JobState::Released);
 }

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use glovebox_api::{Decision, JobState, JobView, NewPrincipal, SubmitJob};
 use glovebox_catalog::{
     Grant, GrantTerms, Isolation, Organisation, OrganisationId, OrganisationKind, PrincipalId, Review, ReviewAct,
-    ReviewId, ReviewState, Role,
+    ReviewId, ReviewState, Role, SuspendedKind,
 };
-use glovebox_engine::{Caller, Config, Engine, EngineError, GrantAction, PageQuery, ReleaseFormat, ReviewerAct};
+use glovebox_engine::{
+    Caller, Config, Engine, EngineError, GrantAction, PageQuery, ReleaseFormat, ReviewerAct, SuspensionStep,
+};
 use glovebox_meter::Amounts;
 
 use crate::enclave::{self, Contents, caller, ended, key};
@@ -303,6 +305,39 @@ async fn an_approved_output_waits_for_its_grant_and_survives_a_restart() {
     assert_eq!(engine.review(&caller("reviewer"), &review).unwrap().state, ReviewState::Approved);
     decide(&engine, GrantAction::Resume);
     assert_eq!(engine.review(&caller("reviewer"), &review).unwrap().state, ReviewState::Released);
+    assert_eq!(engine.job(&caller("operator"), &job.id).unwrap().state, JobState::Released);
+}
+
+/// What the zone stops is not shown in review, either, and what was approved meanwhile leaves when it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_shown_of_what_the_zone_suspends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, contents, request) = zone(folder.path(), |_| {}).await;
+    let (job, review) = in_review(&engine, &request).await;
+    let [first, second] = claimed(&engine, &review);
+    let step = |who: &str, kind, id: &str, step| {
+        engine.step_suspension(&caller(who), kind, id, step, &why("a leak is suspected")).unwrap()
+    };
+    for (kind, id, other_side) in [
+        (SuspendedKind::Zone, "zone", "officer"),
+        (SuspendedKind::Grant, request.grant.as_str(), "supplier"),
+        (SuspendedKind::Dataset, contents.dataset.as_str(), "supplier"),
+        (SuspendedKind::Module, request.module.as_str(), "reviewer"),
+    ] {
+        step("operator", kind, id, SuspensionStep::Suspend);
+        assert_eq!(code(engine.review_output(&first, &review).map(drop)), "policy.suspended", "{kind:?}");
+        step("operator", kind, id, SuspensionStep::Resume);
+        step(other_side, kind, id, SuspensionStep::Resume);
+        engine.review_output(&first, &review).unwrap();
+    }
+    step("officer", SuspendedKind::Zone, "zone", SuspensionStep::Suspend);
+    for who in [&first, &second] {
+        does(&engine, who, &review, ReviewerAct::Approve).unwrap();
+    }
+    assert_eq!(engine.job(&caller("operator"), &job.id).unwrap().state, JobState::InReview, "approved, and waits");
+    step("officer", SuspendedKind::Zone, "zone", SuspensionStep::Resume);
+    assert_eq!(engine.job(&caller("operator"), &job.id).unwrap().state, JobState::InReview);
+    step("operator", SuspendedKind::Zone, "zone", SuspensionStep::Resume);
     assert_eq!(engine.job(&caller("operator"), &job.id).unwrap().state, JobState::Released);
 }
 

@@ -67,6 +67,7 @@ fn sees(matrix: &Matrix, person: Person, route: &Route) -> bool {
         (_, path) if !path.contains('{') => return true,
         (_, path) => match path.split('/').nth(2).unwrap() {
             "principals" => &["principal.read"],
+            "organisations" => &["organisation.read"],
             "datasets" => &["dataset.read", "snapshot.read"],
             "grants" => &["grant.read", "meter.read"],
             "modules" => &["module.read"],

@@ -408,24 +408,29 @@ fn release_in_the_log(engine: &Engine, job: &JobId) -> ReleaseId {
     ReleaseId::new(id).unwrap()
 }
 
-/// The database alone is put back, and what witnesses cosigned lies beside it.
+/// Database and counter are put back, and what witnesses cosigned lies beside them.
 #[test]
 fn a_database_older_than_what_witnesses_cosigned_does_not_start() {
     run(async {
         let folder = tempfile::tempdir().unwrap();
         let (state, contents, witnesses) = made(folder.path()).await;
-        let database = std::fs::read(state.join("enclave.db")).unwrap();
+        let both = ["enclave.db", "enclave.counter"].map(|name| state.join(name));
+        let read = || both.clone().map(|file| std::fs::read(file).unwrap());
+        let write = |files: &[Vec<u8>; 2]| {
+            both.iter().zip(files).for_each(|(place, bytes)| std::fs::write(place, bytes).unwrap());
+        };
+        let older = read();
         let engine = start(witnesses.config(&state));
         releases_one(&engine, &contents).await;
         stop(engine).await;
         // Once nobody holds the folder any more, what was written lies in its files.
         drop(open(&enclave::config(&state)).unwrap());
-        let (newer, kept) = (std::fs::read(state.join("enclave.db")).unwrap(), state.join("witnessed.json"));
-        std::fs::write(state.join("enclave.db"), &database).unwrap();
+        let (newer, kept) = (read(), state.join("witnessed.json"));
+        write(&older);
         let refused = open(&witnesses.config(&state)).err().unwrap();
-        assert!(refused.contains("put back to an older state"), "{refused}");
+        assert!(refused.contains("witnesses cosigned") && refused.contains("put back to an older state"), "{refused}");
         // What was cosigned is nobody's word but that of enclave and witnesses: damaged, it counts for nothing.
-        std::fs::write(state.join("enclave.db"), newer).unwrap();
+        write(&newer);
         let text = std::fs::read_to_string(&kept).unwrap();
         std::fs::write(&kept, text.replacen("\"size\":", "\"size\":1", 1)).unwrap();
         for index in [0, 1] {

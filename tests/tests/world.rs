@@ -60,6 +60,10 @@ impl World {
     pub(crate) async fn start_with(dataset: Dataset, table: String) -> Self {
         let zone = Zone::start().await;
         file_others(&zone).await;
+        // One that is shut out, so that nobody of these people is.
+        let (id, name, jurisdiction) = (OrganisationId::new("company-e").unwrap(), "E".into(), "CN".into());
+        let shut_out = Organisation { id, name, kind: OrganisationKind::Developer, jurisdiction };
+        zone.client("officer").create_organisation(&shut_out).await.unwrap();
         zone.client("supplier").register_dataset(&dataset).await.unwrap();
         ingest(&zone, &dataset, table).await;
         let proposed = zone.client("developer").propose_grant(&enclave::terms(&dataset.id)).await.unwrap();
@@ -99,6 +103,9 @@ impl World {
         let path = |path: String| Asked { path, content_type: "application/json", body: Bytes::new() };
         let json = |to: String, body: serde_json::Value| Asked { body: body.to_string().into(), ..path(to) };
         let why = || serde_json::to_value(Decision { comment: "why".into() }).unwrap();
+        if let Some(to) = self.stopped(route) {
+            return json(to, why());
+        }
         match (route.method, route.path) {
             ("POST", to @ "/v1/organisations") => json(
                 to.into(),
@@ -129,8 +136,6 @@ impl World {
             ("GET", "/v1/grants/{id}") => path(format!("/v1/grants/{grant}")),
             ("POST", "/v1/grants/{id}/approve") => json(format!("/v1/grants/{proposed}/approve"), why()),
             ("POST", "/v1/grants/{id}/refuse") => json(format!("/v1/grants/{proposed}/refuse"), why()),
-            ("POST", "/v1/grants/{id}/suspend") => json(format!("/v1/grants/{grant}/suspend"), why()),
-            ("POST", "/v1/grants/{id}/resume") => json(format!("/v1/grants/{grant}/resume"), why()),
             ("POST", "/v1/grants/{id}/revoke") => json(format!("/v1/grants/{grant}/revoke"), why()),
             ("POST", to @ "/v1/modules") => {
                 Asked { content_type: "application/wasm", body: enclave::module_bytes().into(), ..path(to.into()) }
@@ -147,17 +152,26 @@ impl World {
             ("GET", "/v1/releases/{id}/receipt") => path(format!("/v1/releases/{release}/receipt")),
             ("GET", "/v1/reviews/{id}") => path(format!("/v1/reviews/{review}")),
             ("GET", "/v1/reviews/{id}/output") => path(format!("/v1/reviews/{review}/output")),
-            ("POST", "/v1/reviews/{id}/claim") => json(format!("/v1/reviews/{review}/claim"), why()),
-            ("POST", "/v1/reviews/{id}/comment") => json(format!("/v1/reviews/{review}/comment"), why()),
-            ("POST", "/v1/reviews/{id}/return") => json(format!("/v1/reviews/{review}/return"), why()),
-            ("POST", "/v1/reviews/{id}/approve") => json(format!("/v1/reviews/{review}/approve"), why()),
-            ("POST", "/v1/reviews/{id}/refuse") => json(format!("/v1/reviews/{review}/refuse"), why()),
-            ("POST", "/v1/reviews/{id}/answer") => json(format!("/v1/reviews/{review}/answer"), why()),
+            ("POST", to) if to.starts_with("/v1/reviews/{id}/") => json(to.replace("{id}", review.as_str()), why()),
             ("GET", "/v1/audit/proofs/inclusion/{sequence}") => path("/v1/audit/proofs/inclusion/0".into()),
             ("GET", "/v1/audit/proofs/consistency") => path("/v1/audit/proofs/consistency?from=1&to=2".into()),
             ("GET", to) if !to.contains('{') => path(to.into()),
             (method, to) => panic!("{method} {to} is new: say here what is asked of it"),
         }
+    }
+
+    /// The path of a route that stops something of this world or lets it go on, or lets somebody answer for it.
+    fn stopped(&self, route: &Route) -> Option<String> {
+        let ends = ["/suspend", "/resume", "/take-over"];
+        let is_of_these = route.method == "POST" && ends.iter().any(|end| route.path.ends_with(end));
+        let id = match route.path.split('/').nth(2)? {
+            "organisations" => "company-e",
+            "datasets" => self.dataset.id.as_str(),
+            "modules" => self.module.as_str(),
+            "grants" => self.grant.id.as_str(),
+            _ => "",
+        };
+        is_of_these.then(|| route.path.replace("{id}", id))
     }
 
     pub(crate) async fn send(&self, client: &reqwest::Client, route: &Route) -> Result<Response, reqwest::Error> {

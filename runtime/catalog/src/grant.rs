@@ -162,6 +162,9 @@ pub struct Grant {
     pub id: GrantId,
     /// Who proposed it.
     pub proposed_by: PrincipalId,
+    /// Who answers for it now, when not who proposed it. Nothing runs under it once they have left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responsible: Option<PrincipalId>,
     /// For which developer organisation.
     pub organisation: OrganisationId,
     /// When.
@@ -184,4 +187,12 @@ pub struct Grant {
     pub suspended_by: BTreeSet<OrganisationId>,
     /// Where it stands.
     pub state: GrantState,
+}
+
+impl Grant {
+    /// Who answers for it at the developer's organisation.
+    #[must_use]
+    pub fn responsible_person(&self) -> &PrincipalId {
+        self.responsible.as_ref().unwrap_or(&self.proposed_by)
+    }
 }

@@ -21,6 +21,7 @@ mod refusal;
 mod refusal_code;
 mod review;
 mod scalar;
+mod suspension;
 pub mod text;
 mod time;
 
@@ -50,4 +51,5 @@ pub use refusal::Refusal;
 pub use refusal_code::{REFUSAL_PARTS, RefusalCode, RefusalPart, refusal_code, refusal_codes};
 pub use review::{Review, ReviewAct, ReviewEntry, ReviewState};
 pub use scalar::Scalar;
+pub use suspension::{Side, Suspended, SuspendedKind, Suspension, Voice, suspended_path};
 pub use time::{Timestamp, TimestampError};

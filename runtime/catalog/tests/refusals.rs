@@ -11,7 +11,10 @@ use glovebox_catalog::{REFUSAL_PARTS, RefusalCode, refusal_codes};
 const NO_CODES: &[&str] = &[
     "budget.reserve",
     "clock.set-back",
+    "enclave.configure",
     "enclave.create",
+    "enclave.start",
+    "enclave.stop",
     "glovebox.job",
     "glovebox.schema",
     "job.claim",
@@ -21,10 +24,14 @@ const NO_CODES: &[&str] = &[
     "job.panic",
     "job.resume",
     "job.settle",
+    "key.unlock",
+    "policies.load",
     "review.expire",
     "review.open",
     "review.release",
     "review.withdraw",
+    "server.configure",
+    "tls.load",
 ];
 
 /// Ends of file names.

@@ -44,6 +44,9 @@ pub(crate) enum Command {
     /// Organisations on file · 机构
     #[command(subcommand)]
     Org(command::org::Org),
+    /// Stop everything at once, see what is suspended, go on · 停用
+    #[command(subcommand)]
+    Zone(command::zone::Zone),
     /// Principals on file: people with a certificate · 人员
     #[command(subcommand)]
     Principal(command::principal::PrincipalCommand),
@@ -95,6 +98,7 @@ impl Command {
             Self::Pki(command) => command.run(output),
             Self::Whoami(command) => command.run(global, output).await,
             Self::Org(command) => command.run(global, output).await,
+            Self::Zone(command) => command.run(global, output).await,
             Self::Principal(command) => command.run(global, output).await,
             Self::Dataset(command) => command.run(global, output).await,
             Self::Grant(command) => command.run(global, output).await,

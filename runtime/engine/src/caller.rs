@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use glovebox_api::WhoAmI;
 use glovebox_audit::{Actor, Draft, Outcome};
-use glovebox_catalog::{Grant, Principal, PrincipalId, Refusal, Role};
+use glovebox_catalog::{Grant, Principal, PrincipalId, Refusal, Role, SuspendedKind};
 use glovebox_gm::pki::Identity;
 
 use crate::{Engine, EngineError};
@@ -85,6 +85,13 @@ impl Engine {
             .ok_or_else(|| refuse("policy.unknown-principal", "a caller is a principal on file"))?;
         if !principal.active {
             return Err(refuse("policy.principal-inactive", "a principal who has left has no access"));
+        }
+        let suspended = self.store().suspended(SuspendedKind::Organisation, principal.organisation.as_str())?;
+        if !suspended.standing.is_empty() {
+            return Err(refuse(
+                "policy.organisation-suspended",
+                "the people of a suspended organisation have no access",
+            ));
         }
         if principal.organisation.as_str() != identity.organisation {
             return Err(refuse("policy.organisation-mismatch", "certificate and file name the same organisation"));

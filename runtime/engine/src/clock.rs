@@ -12,7 +12,7 @@ use crate::config::EarlierClock;
 use crate::directory::check_line;
 
 /// How far the host's clock may be behind the latest event at a start. Clocks that are kept in step jump less.
-const BEHIND_MAX_MS: i64 = 5 * 60 * 1_000;
+pub const CLOCK_BEHIND_MAX_MS: i64 = 5 * 60 * 1_000;
 
 /// The host's two clocks at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +68,7 @@ pub(crate) fn check_host_clock(
     host: HostTime,
 ) -> Result<(), EngineError> {
     let latest = store.latest_time()?;
-    if latest.unix_ms().saturating_sub(host.wall.unix_ms()) <= BEHIND_MAX_MS {
+    if latest.unix_ms().saturating_sub(host.wall.unix_ms()) <= CLOCK_BEHIND_MAX_MS {
         return Ok(());
     }
     let Some(EarlierClock { officer, reason }) = earlier else {

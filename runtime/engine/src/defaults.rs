@@ -9,13 +9,15 @@ use crate::EngineError;
 
 pub(crate) const POLICY_SCHEMA: &str = include_str!("../../../policies/schema.cedarschema");
 
-const POLICIES: [&str; 6] = [
-    include_str!("../../../policies/datasets.cedar"),
-    include_str!("../../../policies/grants.cedar"),
-    include_str!("../../../policies/jobs.cedar"),
-    include_str!("../../../policies/reviews.cedar"),
-    include_str!("../../../policies/roles.cedar"),
-    include_str!("../../../policies/transfer.cedar"),
+/// The files of Cedar policies by name.
+const POLICIES: [(&str, &str); 7] = [
+    ("datasets", include_str!("../../../policies/datasets.cedar")),
+    ("grants", include_str!("../../../policies/grants.cedar")),
+    ("jobs", include_str!("../../../policies/jobs.cedar")),
+    ("reviews", include_str!("../../../policies/reviews.cedar")),
+    ("suspensions", include_str!("../../../policies/suspensions.cedar")),
+    ("roles", include_str!("../../../policies/roles.cedar")),
+    ("transfer", include_str!("../../../policies/transfer.cedar")),
 ];
 
 const PROFILES: [&str; 7] = [
@@ -30,7 +32,12 @@ const PROFILES: [&str; 7] = [
 
 /// The Cedar policies, all files one after another.
 pub(crate) fn policies() -> String {
-    POLICIES.concat()
+    POLICIES.map(|(_, text)| text).concat()
+}
+
+/// Every file that decides who may do what, by name: the policies and their schema.
+pub(crate) fn policy_files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    POLICIES.into_iter().chain([("schema", POLICY_SCHEMA)])
 }
 
 /// The disclosure profiles by name, each with the SM3 digest of its file: those of this repository, then `others`.

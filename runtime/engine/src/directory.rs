@@ -104,7 +104,13 @@ impl Engine {
         let comment: String = text::visible(&decision.comment).replace('\n', " ").chars().take(500).collect();
         let draft = self.done(caller, Action::PrincipalDeactivate, path).with("comment", comment);
         self.store().set_active(&principal.id, false, draft)?;
-        self.cancel_jobs_of(&principal.id)?;
+        // What somebody else submitted under a grant that only the leaver answered for stops, too.
+        let answered: Vec<_> = all(|slice| self.store().grants(Some(&principal.organisation), None, slice))?
+            .into_iter()
+            .filter(|grant| *grant.responsible_person() == principal.id)
+            .map(|grant| grant.id)
+            .collect();
+        self.cancel_jobs_where(|row| row.submitted_by == principal.id || answered.contains(&row.grant))?;
         Ok(principal)
     }
 }

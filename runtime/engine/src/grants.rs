@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use glovebox_api::{Decision, Page};
 use glovebox_audit::{Draft, canonical_json};
-use glovebox_catalog::{Capacity, Dataset, Grant, GrantId, GrantState, GrantTerms, Narrowing, Role, Timestamp, text};
+use glovebox_catalog::{
+    Capacity, Dataset, Grant, GrantId, GrantState, GrantTerms, Narrowing, Role, SuspendedKind, Timestamp, text,
+};
 use glovebox_gm::sm3;
 use glovebox_policy::{self as policy, Action, Context, PolicyError, ResourceRef};
 
 use crate::audit::name_of;
 use crate::page::all;
 use crate::start::new_id;
-use crate::{Caller, Engine, EngineError, PageQuery};
+use crate::{Caller, Engine, EngineError, PageQuery, SuspensionStep};
 
 /// A decision on a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +144,10 @@ impl Engine {
         decided: GrantAction,
         decision: Decision,
     ) -> Result<Grant, EngineError> {
+        if let Some(step) = self.step_of_zone(caller, id, decided)? {
+            self.step_suspension(caller, SuspendedKind::Grant, id.as_str(), step, &decision)?;
+            return self.found_grant(id);
+        }
         let in_capacity = |grant: &Grant, context: Context| match capacity_of(caller, grant, decided) {
             Some(capacity) => context.in_capacity(capacity),
             None => context,
@@ -178,7 +184,7 @@ impl Engine {
         let draft = stated(commented(draft, &decision), &grant)?;
         self.store().update_grant(&before, &grant, draft)?;
         if matches!(decided, GrantAction::Suspend | GrantAction::Revoke) {
-            self.cancel_jobs_under(id)?;
+            self.cancel_jobs_where(|row| row.grant == *id)?;
         }
         // While a grant is suspended its reviews go on, and nothing leaves.
         match grant.state {
@@ -191,6 +197,29 @@ impl Engine {
 }
 
 impl Engine {
+    /// Whether this is about a suspension by the zone: placed by whoever runs it, or lifted by a supplier who has none of
+    /// its own to lift.
+    fn step_of_zone(
+        &self,
+        caller: &Caller,
+        id: &GrantId,
+        decided: GrantAction,
+    ) -> Result<Option<SuspensionStep>, EngineError> {
+        let runs_zone = caller.has(Role::Operator) || caller.has(Role::SecurityOfficer);
+        Ok(match decided {
+            GrantAction::Suspend if runs_zone => Some(SuspensionStep::Suspend),
+            GrantAction::Resume if runs_zone => Some(SuspensionStep::Resume),
+            GrantAction::Resume => {
+                // One that is not there is answered like another's, below.
+                let Some(grant) = self.store().grant(id)? else { return Ok(None) };
+                let own = grant.suspended_by.contains(&caller.principal.organisation);
+                let zone = !self.store().suspended(SuspendedKind::Grant, id.as_str())?.standing.is_empty();
+                (zone && !own).then_some(SuspensionStep::Resume)
+            }
+            _ => None,
+        })
+    }
+
     fn refused_on_grant(&self, caller: &Caller, action: Action, grant: &Grant, error: &PolicyError) -> EngineError {
         let path = ResourceRef::grant(grant).path();
         let reason = error.refusal(format!("grant `{}`", grant.id));
@@ -219,6 +248,7 @@ fn asked_for(id: &GrantId, terms: &GrantTerms, caller: &Caller, datasets: &[Data
         proposed_at: now,
         terms: terms.clone(),
         suppliers: datasets.iter().filter(in_scope).map(|dataset| dataset.supplier.clone()).collect(),
+        responsible: None,
         revision: 0,
         asked: None,
         approvals: Vec::new(),

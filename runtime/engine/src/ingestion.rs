@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use glovebox_api::{IngestionReport, QuarantineReason, SourceFormat};
 use glovebox_audit::Draft;
-use glovebox_catalog::{Dataset, DatasetId, Refusal};
+use glovebox_catalog::{Dataset, DatasetId, Refusal, SuspendedKind};
 use glovebox_policy::{Action, ResourceRef};
 use glovebox_vault::{IngestOptions, Staged};
 use tokio::io::AsyncRead;
 
 use crate::counters::Counters;
 use crate::job::Step;
+use crate::suspensions::ZONE;
 use crate::{Caller, Engine, EngineError};
 
 /// Told rows and bytes read so far.
@@ -33,6 +34,11 @@ impl Engine {
     ) -> Result<IngestionReport, EngineError> {
         let dataset: Dataset = self.sought(caller, Action::DatasetIngest, id)?;
         let path = ResourceRef::dataset(&dataset).path();
+        let stops =
+            self.suspended_among(&[(SuspendedKind::Zone, ZONE), (SuspendedKind::Dataset, dataset.id.as_str())])?;
+        if !stops.is_empty() {
+            return Err(self.refuse(caller, Action::DatasetIngest, &path, stops));
+        }
         match self.stage_and_publish(caller, &dataset, format, source, progress).await {
             Ok(report) => Ok(report),
             Err(error) => {

@@ -23,6 +23,7 @@ mod identity;
 mod ingestion;
 mod job;
 mod ledger;
+mod lifecycle;
 mod lint;
 mod meters;
 mod modules;
@@ -32,6 +33,7 @@ mod releases;
 mod reviews;
 mod sight;
 mod start;
+mod suspensions;
 mod witnesses;
 
 use std::collections::BTreeMap;
@@ -48,18 +50,22 @@ use glovebox_vault::Vault;
 
 pub use audit::EventQuery;
 pub use caller::Caller;
+pub use clock::CLOCK_BEHIND_MAX_MS;
 pub use config::{Config, EarlierClock, JobLimits, ReviewLimits, StepWatcher};
 pub use counters::{BudgetLeft, Figures};
 pub use error::EngineError;
 pub use formats::ReleaseFormat;
 pub use glovebox_policy::ReviewerAct;
+pub use glovebox_store::Survey;
 pub use grants::GrantAction;
 pub use idempotency::Remembered;
 pub use ingestion::IngestionProgress;
 pub use job::{Step, keep_panics_quiet};
+pub use lifecycle::{Settings, TlsIdentity};
 pub use lint::{lint_offline, lint_under};
 pub use page::PageQuery;
 pub use start::Bootstrap;
+pub use suspensions::SuspensionStep;
 pub use witnesses::WitnessFigures;
 
 use clock::Clock;

@@ -84,6 +84,10 @@ impl Engine {
         let row: ReleaseRow = self.sought(caller, Action::ReleaseRead, id)?;
         let path = self.release_resource(&row)?.path();
         let job = self.found_job(&row.job)?;
+        let stops = self.stops_showing(&job.grant, &job.dataset, &job.module)?;
+        if !stops.is_empty() {
+            return Err(self.refuse(caller, Action::ReleaseRead, &path, stops));
+        }
         let draft = self
             .done(caller, Action::ReleaseRead, path)
             .with("recipient", &caller.principal.organisation)

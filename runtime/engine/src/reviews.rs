@@ -62,6 +62,10 @@ impl Engine {
         if let Err(error) = policy::check_reviewer(&review, &caller.principal) {
             return Err(self.refused_in_review(caller, Action::ReviewInspect, &review, &error));
         }
+        let stops = self.stops_showing(&review.grant, &review.dataset, &review.module)?;
+        if !stops.is_empty() {
+            return Err(self.refuse(caller, Action::ReviewInspect, &path, stops));
+        }
         if review.state.is_final() && review.state != ReviewState::Released {
             let rule = format!("an output that did not leave is destroyed; this review is {}", review.state);
             let place = format!("review `{id}`");

@@ -11,7 +11,7 @@ use glovebox_catalog::{Organisation, Principal, Role};
 use glovebox_gm::SigningKey;
 use glovebox_policy::{Authoriser, check_filing};
 use glovebox_sandbox::Sandbox;
-use glovebox_store::Store;
+use glovebox_store::{Store, Survey};
 use glovebox_vault::{RootKey, Vault};
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +23,8 @@ use crate::witnesses::Witnesses;
 use crate::{Config, Engine, EngineError, Inner, defaults, identity};
 
 const DATABASE: &str = "enclave.db";
+/// What the store keeps beside the database.
+const COUNTER: &str = "enclave.counter";
 const VAULT: &str = "vault";
 /// Stands in the state folder while an enclave is made there.
 const UNFINISHED: &str = ".glovebox-unfinished";
@@ -85,6 +87,7 @@ impl Engine {
             begun("organisation.create", format!("organisation/{}", organisation.id)),
         )?;
         engine.store().put_principal(&principal, begun("principal.create", format!("member/{}", principal.id)))?;
+        engine.note_start()?;
         state
             .remove_file(UNFINISHED)
             .and_then(|()| state.open(".")?.sync_all())
@@ -117,8 +120,18 @@ impl Engine {
         }
         let engine = Self::assemble(config, store, vault, key)?;
         engine.recall_untold()?;
+        engine.note_start()?;
         engine.recover()?;
         Ok(engine)
+    }
+
+    /// What the state in `config.state` says of itself, without the passphrase; none while a process has it open, or
+    /// after one that did not close it.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`] when it can't be read.
+    pub fn survey(config: &Config) -> Result<Option<Survey>, EngineError> {
+        Ok(glovebox_store::survey(&config.state.join(DATABASE))?)
     }
 
     /// Whether `config.state` holds an enclave.
@@ -140,18 +153,19 @@ impl Engine {
     }
 
     /// Stops: no further job starts, running ones get `grace` to end and are cancelled then. Waiting jobs stay and are
-    /// run after the next start.
+    /// run after the next start. The last event is that it stopped.
     pub async fn shutdown(&self, grace: Duration) {
         self.inner.desk.close();
+        // Also of an engine that never started any.
         self.inner.workers.close();
         if tokio::time::timeout(grace, self.inner.workers.wait()).await.is_err() {
             self.interrupt_jobs();
             self.inner.workers.wait().await;
         }
         let engine = self.clone();
-        let written = tokio::task::spawn_blocking(move || engine.write_reads()).await;
+        let written = tokio::task::spawn_blocking(move || engine.note_stop()).await;
         if !matches!(written, Ok(Ok(()))) {
-            tracing::error!("who has read what since the last minute could not be written to the log");
+            tracing::error!("who has read what since the last minute, and the stop, could not be written to the log");
         }
     }
 
@@ -241,7 +255,7 @@ fn clear(state: &Dir) -> std::io::Result<()> {
         let name = entry.file_name();
         if name == VAULT {
             state.remove_dir_all(VAULT)?;
-        } else if name == identity::FILE || name.to_string_lossy().starts_with(DATABASE) {
+        } else if name == identity::FILE || name == COUNTER || name.to_string_lossy().starts_with(DATABASE) {
             entry.remove_file()?;
         }
     }

@@ -32,6 +32,10 @@ macro_rules! actions {
 actions! {
     /// File an organisation.
     OrganisationCreate = "organisation.create" on Organisation,
+    /// Shut an organisation out for the time being.
+    OrganisationSuspend = "organisation.suspend" on Organisation,
+    /// Consent that an organisation comes in again.
+    OrganisationResume = "organisation.resume" on Organisation,
     /// Read an organisation's entry.
     OrganisationRead = "organisation.read" on Organisation,
     /// File a principal.
@@ -44,6 +48,10 @@ actions! {
     DatasetRegister = "dataset.register" on Dataset,
     /// Set what a developer organisation may take of a dataset, and the longest term.
     DatasetLimit = "dataset.limit" on Dataset,
+    /// Stop a dataset for the time being.
+    DatasetSuspend = "dataset.suspend" on Dataset,
+    /// Consent that a dataset is used again.
+    DatasetResume = "dataset.resume" on Dataset,
     /// Read a dataset's catalogue entry.
     DatasetRead = "dataset.read" on Dataset,
     /// Bring rows in.
@@ -62,10 +70,16 @@ actions! {
     GrantRefuse = "grant.refuse" on Grant,
     /// Stop a grant for the time being.
     GrantSuspend = "grant.suspend" on Grant,
-    /// Lift one's own suspension.
+    /// Lift one's own suspension, or consent that the zone's is lifted.
     GrantResume = "grant.resume" on Grant,
     /// End a grant for good.
     GrantRevoke = "grant.revoke" on Grant,
+    /// Become responsible for a grant.
+    GrantTakeOver = "grant.take-over" on Grant,
+    /// Stop a module for the time being.
+    ModuleSuspend = "module.suspend" on Module,
+    /// Consent that a module runs again.
+    ModuleResume = "module.resume" on Module,
     /// Submit a module.
     ModuleSubmit = "module.submit" on Module,
     /// Read a module's entry.
@@ -100,6 +114,12 @@ actions! {
     ReceiptRead = "receipt.read" on Job,
     /// Read a grant's meters.
     MeterRead = "meter.read" on Grant,
+    /// Stop the zone for the time being.
+    ZoneSuspend = "zone.suspend" on Enclave,
+    /// Consent that the zone goes on.
+    ZoneResume = "zone.resume" on Enclave,
+    /// Read what is suspended.
+    SuspensionRead = "suspension.read" on Enclave,
     /// Watch the enclave's meters live.
     MeterLive = "meter.live" on Enclave,
     /// Search the audit log.

@@ -130,6 +130,24 @@ pub enum PolicyError {
         /// Its end.
         until: Timestamp,
     },
+    /// No suspension of this kind is theirs to place or to lift.
+    #[error("neither suspends this nor has to consent that it goes on")]
+    NotTheirSide,
+    /// A suspension without a reason.
+    #[error("a suspension says why")]
+    ReasonMissing,
+    /// Their side has suspended it already.
+    #[error("{what} is suspended already by this side")]
+    AlreadySuspended {
+        /// What.
+        what: String,
+    },
+    /// Nothing stands against it.
+    #[error("{what} is not suspended")]
+    NotSuspended {
+        /// What.
+        what: String,
+    },
     /// The principal has left.
     #[error("the principal is no longer active")]
     Inactive,
@@ -173,6 +191,10 @@ impl PolicyError {
             Self::ReviewClaimed => "review.already-claimed",
             Self::ReviewCommentMissing { .. } => "review.comment-missing",
             Self::ReviewOver { .. } => "review.expired",
+            Self::NotTheirSide => "policy.not-their-side",
+            Self::ReasonMissing => "policy.reason-missing",
+            Self::AlreadySuspended { .. } => "policy.already-suspended",
+            Self::NotSuspended { .. } => "policy.not-suspended",
             Self::Inactive => "policy.principal-inactive",
             Self::Roles(_) | Self::RoleOfKind { .. } => "policy.roles",
         }
@@ -208,6 +230,10 @@ impl PolicyError {
             Self::ReviewClaimed => "comment, return, approve or refuse",
             Self::ReviewCommentMissing { .. } => "say in a comment what the other side has to know",
             Self::ReviewOver { .. } => "submit the job again, and agree with the reviewers on a time",
+            Self::NotTheirSide => "ask a person of a side that the suspension waits for",
+            Self::ReasonMissing => "say why, for those who must consent later",
+            Self::AlreadySuspended { .. } => "nothing is left to do; `glovebox zone status` shows what stands",
+            Self::NotSuspended { .. } => "read what stands with `glovebox zone status`",
             Self::Inactive => "ask the security officer",
             Self::Roles(_) | Self::RoleOfKind { .. } => "file the principal with roles that go together",
         }

@@ -20,6 +20,15 @@ pub fn roles_of(kind: OrganisationKind) -> &'static [Role] {
     }
 }
 
+/// Whether the zone may suspend organisations of this kind: not itself, nor who supervises it.
+#[must_use]
+pub fn can_be_suspended(kind: OrganisationKind) -> bool {
+    match kind {
+        OrganisationKind::Supplier | OrganisationKind::Developer | OrganisationKind::ReviewBoard => true,
+        OrganisationKind::Operator | OrganisationKind::Regulator => false,
+    }
+}
+
 /// Whether `principal` may be filed as it stands for `organisation`.
 ///
 /// # Errors

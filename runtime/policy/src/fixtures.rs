@@ -16,6 +16,7 @@ pub(crate) const POLICIES: &str = concat!(
     include_str!("../../../policies/grants.cedar"),
     include_str!("../../../policies/jobs.cedar"),
     include_str!("../../../policies/reviews.cedar"),
+    include_str!("../../../policies/suspensions.cedar"),
     include_str!("../../../policies/transfer.cedar"),
 );
 pub(crate) const SCHEMA: &str = include_str!("../../../policies/schema.cedarschema");

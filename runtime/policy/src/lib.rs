@@ -15,11 +15,12 @@ mod permit;
 mod proposal;
 mod request;
 mod review;
+mod suspension;
 
 pub use action::Action;
 pub use authoriser::Authoriser;
 pub use error::PolicyError;
-pub use filing::{check_filing, roles_of};
+pub use filing::{can_be_suspended, check_filing, roles_of};
 pub use life::{GrantEvent, TRANSITIONS, Transition, approve_narrowed, decide, diagram, resume, revoke, suspend};
 pub use narrowing::narrow;
 pub use permit::{Permit, PermitRequest};
@@ -29,6 +30,8 @@ pub use review::{
     APPROVALS_NEEDED, REVIEW_TRANSITIONS, ReviewEvent, ReviewTransition, ReviewerAct, answer_review, check_reviewer,
     expire_review, judge, release_review, review_diagram, withdraw_review,
 };
+
+pub use suspension::{SUSPENSION_RULES, SuspensionRule, consent_to_resume, place_suspension};
 
 #[cfg(test)]
 mod attacks;

@@ -50,6 +50,7 @@ pub fn propose(
         proposed_at: now,
         terms,
         suppliers,
+        responsible: None,
         revision: 0,
         asked: None,
         approvals: Vec::new(),

@@ -1,8 +1,11 @@
 //! How the server is set up: addresses, files, limits.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use glovebox_engine::Settings;
 
 /// Settings of the server. [`Config::new`] lists the defaults.
 #[derive(Debug, Clone)]
@@ -96,6 +99,59 @@ impl Config {
     #[must_use]
     pub fn new(listen: SocketAddr, admin: SocketAddr, tls: Tls) -> Self {
         Self { listen, admin, tls, limits: Limits::default(), shutdown_grace: Duration::from_secs(30) }
+    }
+
+    /// Every setting, as the log's events hold them. Named one by one, so that a new one can't be left out by mistake;
+    /// certificates and revocation lists have events of their own.
+    pub(crate) fn settings(&self) -> Settings {
+        let Self { listen, admin, tls: Tls { gm: _, standard: _, poll_interval }, limits, shutdown_grace } = self;
+        let Limits {
+            connections_max,
+            connections_per_address_max,
+            connections_per_principal_max,
+            handshakes_max,
+            handshakes_per_address_max,
+            requests_max,
+            streams_max,
+            headers_max,
+            headers_max_bytes,
+            json_max_bytes,
+            module_max_bytes,
+            upload_max_bytes,
+            first_byte_timeout,
+            hello_timeout,
+            handshake_timeout,
+            header_timeout,
+            body_timeout,
+            upload_pause_max,
+            keep_alive_interval,
+        } = limits;
+        let settings: [(&'static str, &dyn Display); 23] = [
+            ("listen", listen),
+            ("admin", admin),
+            ("tls_poll_interval_ms", &poll_interval.as_millis()),
+            ("shutdown_grace_ms", &shutdown_grace.as_millis()),
+            ("connections_max", connections_max),
+            ("connections_per_address_max", connections_per_address_max),
+            ("connections_per_principal_max", connections_per_principal_max),
+            ("handshakes_max", handshakes_max),
+            ("handshakes_per_address_max", handshakes_per_address_max),
+            ("requests_max", requests_max),
+            ("streams_max", streams_max),
+            ("headers_max", headers_max),
+            ("headers_max_bytes", headers_max_bytes),
+            ("json_max_bytes", json_max_bytes),
+            ("module_max_bytes", module_max_bytes),
+            ("upload_max_bytes", upload_max_bytes),
+            ("first_byte_timeout_ms", &first_byte_timeout.as_millis()),
+            ("hello_timeout_ms", &hello_timeout.as_millis()),
+            ("handshake_timeout_ms", &handshake_timeout.as_millis()),
+            ("header_timeout_ms", &header_timeout.as_millis()),
+            ("body_timeout_ms", &body_timeout.as_millis()),
+            ("upload_pause_max_ms", &upload_pause_max.as_millis()),
+            ("keep_alive_interval_ms", &keep_alive_interval.as_millis()),
+        ];
+        settings.into_iter().map(|(name, value)| (name, value.to_string())).collect()
     }
 }
 

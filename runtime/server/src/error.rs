@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use glovebox_engine::EngineError;
 use glovebox_tls::{Suites, TlsError};
 use thiserror::Error;
 
@@ -54,4 +55,7 @@ pub enum ServerError {
         /// The address.
         address: SocketAddr,
     },
+    /// What is served can't be written to the log, so it isn't served.
+    #[error("what the server is set up with can't be written to the log: {0}")]
+    Log(#[from] EngineError),
 }

@@ -10,7 +10,7 @@ use crate::app::{self, App, Matched};
 use crate::problem::Failure;
 use crate::resource::{
     audit, dataset, document, grant, job, key, meter, module, organisation, principal, release, review, snapshot,
-    whoami,
+    suspension, whoami,
 };
 
 /// One route.
@@ -49,6 +49,11 @@ routes! {
 
     get  "/v1/organisations" => organisation::list, Some(Action::OrganisationRead);
     post "/v1/organisations" => organisation::create, Some(Action::OrganisationCreate);
+    post "/v1/organisations/{id}/suspend" => suspension::suspend_organisation, Some(Action::OrganisationSuspend);
+    post "/v1/organisations/{id}/resume" => suspension::resume_organisation, Some(Action::OrganisationResume);
+    get  "/v1/suspensions" => suspension::list, Some(Action::SuspensionRead);
+    post "/v1/zone/suspend" => suspension::suspend_zone, Some(Action::ZoneSuspend);
+    post "/v1/zone/resume" => suspension::resume_zone, Some(Action::ZoneResume);
     get  "/v1/principals" => principal::list, Some(Action::PrincipalRead);
     post "/v1/principals" => principal::create, Some(Action::PrincipalCreate);
     post "/v1/principals/{id}/deactivate" => principal::deactivate, Some(Action::PrincipalDeactivate);
@@ -58,6 +63,8 @@ routes! {
     get  "/v1/datasets/{id}" => dataset::show, Some(Action::DatasetRead);
     post "/v1/datasets/{id}/limits" => dataset::limit, Some(Action::DatasetLimit);
     get  "/v1/datasets/{id}/claims" => dataset::claims, Some(Action::ClaimRead);
+    post "/v1/datasets/{id}/suspend" => suspension::suspend_dataset, Some(Action::DatasetSuspend);
+    post "/v1/datasets/{id}/resume" => suspension::resume_dataset, Some(Action::DatasetResume);
     get  "/v1/datasets/{id}/privacy" => dataset::privacy, Some(Action::DatasetRead);
     get  "/v1/datasets/{id}/snapshots" => snapshot::list, Some(Action::SnapshotRead);
     post "/v1/datasets/{id}/snapshots" => snapshot::ingest, Some(Action::DatasetIngest);
@@ -72,9 +79,13 @@ routes! {
     post "/v1/grants/{id}/resume" => grant::resume, Some(Action::GrantResume);
     post "/v1/grants/{id}/revoke" => grant::revoke, Some(Action::GrantRevoke);
 
+    post "/v1/grants/{id}/take-over" => suspension::take_over, Some(Action::GrantTakeOver);
+
     get  "/v1/modules" => module::list, Some(Action::ModuleRead);
     post "/v1/modules" => module::submit, Some(Action::ModuleSubmit);
     get  "/v1/modules/{id}" => module::show, Some(Action::ModuleRead);
+    post "/v1/modules/{id}/suspend" => suspension::suspend_module, Some(Action::ModuleSuspend);
+    post "/v1/modules/{id}/resume" => suspension::resume_module, Some(Action::ModuleResume);
     post "/v1/modules/lint" => module::lint, Some(Action::ModuleSubmit);
 
     get  "/v1/jobs" => job::list, Some(Action::JobRead);

@@ -45,7 +45,7 @@ impl Server {
         let few = Limits { connections_max: 32, connections_per_address_max: 32, ..config.limits.clone() };
         let admin = Listener::bind(config.admin, few, metrics.clone()).await?;
         let ended = CancellationToken::new();
-        let trust = tls::watch_files(config.tls.clone(), metrics.clone(), ended.clone())?;
+        let trust = tls::watch_files(config.tls.clone(), Some(engine.clone()), metrics.clone(), ended.clone())?;
         Ok(Self { engine, config, metrics, rest, admin, trust, ended: ended.drop_guard() })
     }
 
@@ -70,6 +70,7 @@ impl Server {
         let ended = end.disarm();
         let _end = ended.clone().drop_guard();
         let shutdown = Shutdown::default();
+        engine.note_server(config.settings())?;
         engine.start();
 
         let app = App::new(engine.clone(), config.limits, metrics.clone(), trust.clone(), shutdown.clone());

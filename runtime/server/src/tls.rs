@@ -8,10 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use glovebox_engine::{Engine, TlsIdentity};
 use glovebox_tls::{Authorities, Credentials, Suites, TlsError, client_verifier, server_config};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ServerConfig};
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -39,6 +41,7 @@ pub(crate) struct TrustSet {
     /// Counts the states, so that a connection knows when its certificate has to be checked again.
     pub(crate) generation: u64,
     verifier: Arc<dyn ClientCertVerifier>,
+    identity: TlsIdentity,
 }
 
 impl std::fmt::Debug for TrustSet {
@@ -95,15 +98,22 @@ impl TrustSet {
         if credentials.suites() != suites {
             return Err(ServerError::OtherSuites { path: files.certificate.clone(), suites });
         }
-        let authorities = Authorities::from_pem(&read(&files.client_authority)?, suites)
+        let (authorities_pem, revocations_pem) = (read(&files.client_authority)?, read(&files.client_revocations)?);
+        let authorities = Authorities::from_pem(&authorities_pem, suites)
             .map_err(|source| unusable(&files.client_authority, source))?;
-        let verifier = client_verifier(suites, &authorities, &read(&files.client_revocations)?)
+        let verifier = client_verifier(suites, &authorities, &revocations_pem)
             .map_err(|source| unusable(&files.client_revocations, source))?;
         let mut config =
             server_config(&credentials, verifier.clone()).map_err(|source| unusable(&files.certificate, source))?;
         // HTTP/2 is not offered: the listener does not speak it.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { suites, config: Arc::new(config), generation, verifier })
+        let identity = TlsIdentity {
+            suites: suites.as_str(),
+            certificates: digests::<CertificateDer<'_>>(&certificate),
+            authorities: digests::<CertificateDer<'_>>(&authorities_pem),
+            revocations: digests::<CertificateRevocationListDer<'_>>(&revocations_pem),
+        };
+        Ok(Self { suites, config: Arc::new(config), generation, verifier, identity })
     }
 
     /// Whether a chain presented earlier would still be accepted: authority, term and revocation, as of now.
@@ -116,12 +126,14 @@ impl TrustSet {
     }
 }
 
-/// Loads the files now, and those of a set again whenever one of them changes, until `stop`.
+/// Loads the files now, and those of a set again whenever one of them changes, until `stop`. Each state that is taken
+/// into use is an event of the engine's log, where there is an engine.
 ///
 /// # Errors
 /// [`ServerError`] when they can't be used at the start. Later faults are logged and the state before stays.
 pub(crate) fn watch_files(
     tls: Tls,
+    engine: Option<Engine>,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) -> Result<watch::Receiver<Arc<Trust>>, ServerError> {
@@ -130,7 +142,11 @@ pub(crate) fn watch_files(
     let given = [(Suites::Gm, tls.gm.clone()), (Suites::Standard, tls.standard.clone())];
     let mut watched: Vec<_> =
         given.into_iter().filter_map(|(suites, files)| Some(Watched::new(suites, Arc::new(files?)))).collect();
-    let (sender, receiver) = watch::channel(Arc::new(Trust::load(&tls)?));
+    let trust = Trust::load(&tls)?;
+    for set in [&trust.gm, &trust.standard].into_iter().flatten() {
+        engine.iter().try_for_each(|engine| engine.note_tls(&set.identity))?;
+    }
+    let (sender, receiver) = watch::channel(Arc::new(trust));
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(poll_interval);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -141,7 +157,10 @@ pub(crate) fn watch_files(
                         let (suites, generation) = (trust.suites, trust.generation);
                         tracing::info!(%suites, generation, "TLS files changed and are in use");
                         metrics.tls_reload(suites, true);
+                        let identity = trust.identity.clone();
+                        // First in use: a revocation must not wait for a disk.
                         sender.send_modify(|trusted| Arc::make_mut(trusted).put(trust));
+                        note(engine.clone(), identity).await;
                     }
                     Some(Err(error)) => {
                         let suites = set.suites;
@@ -153,6 +172,19 @@ pub(crate) fn watch_files(
         }
     });
     Ok(receiver)
+}
+
+async fn note(engine: Option<Engine>, identity: TlsIdentity) {
+    let Some(engine) = engine else { return };
+    let noted = tokio::task::spawn_blocking(move || engine.note_tls(&identity)).await;
+    if !matches!(noted, Ok(Ok(()))) {
+        tracing::error!("TLS files are in use whose digests could not be written to the log");
+    }
+}
+
+/// The digests of everything of one kind in a PEM text that was read before.
+fn digests<T: PemObject + AsRef<[u8]>>(pem: &str) -> Vec<glovebox_gm::Digest> {
+    T::pem_slice_iter(pem.as_bytes()).flatten().map(|der| glovebox_gm::sm3(der.as_ref())).collect()
 }
 
 /// Files of a set and the state in which they were last used.

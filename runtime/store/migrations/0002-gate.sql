@@ -55,6 +55,12 @@ CREATE TABLE privacy_accounts (
 );
 CREATE INDEX privacy_accounts_by_dataset ON privacy_accounts (dataset, id);
 
+-- What stands against a grant, a dataset, a module, an organisation or the zone.
+CREATE TABLE suspensions (id TEXT PRIMARY KEY, body TEXT NOT NULL, salt BLOB NOT NULL);
+
+CREATE TRIGGER suspensions_stay BEFORE DELETE ON suspensions
+BEGIN SELECT RAISE(ABORT, 'nothing is deleted from suspensions'); END;
+
 CREATE INDEX idempotency_by_time ON idempotency (claimed_at);
 
 -- Jobs may wait for a review.

@@ -12,7 +12,7 @@ use crate::privacy::{self, PrivacyReservation};
 use crate::receipts::{ReceiptRecord, ReleaseRow};
 use crate::records::{self, Table};
 use crate::reviews::{self, ReviewStep};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, suspensions};
 
 /// How a job that holds a reservation ends.
 #[derive(Debug, Clone)]
@@ -215,10 +215,12 @@ fn developer_account(dataset: &DatasetId, developer: &OrganisationId) -> String 
 /// What leaves, leaves under a grant that is active at that moment: whoever stopped it while the job ran was told so.
 fn check_grant(changes: &Changes<'_>, job: &JobRow) -> Result<(), StoreError> {
     let grant: Grant = changes.known(Table::Grants, job.grant.as_str())?;
-    if grant.state == GrantState::Active {
+    let stopped = suspensions::stopped(changes, job)?;
+    if grant.state == GrantState::Active && stopped.is_none() {
         return Ok(());
     }
-    let (expected, found) = ("active".to_owned(), state_name(grant.state));
+    let expected = "active, with nothing suspended".to_owned();
+    let found = stopped.map_or_else(|| state_name(grant.state), |stopped| format!("{} suspended", stopped.path()));
     Err(StoreError::Conflict { kind: Table::Grants.kind(), id: job.grant.to_string(), expected, found })
 }
 

@@ -75,7 +75,7 @@ impl Store {
         change: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreError>,
     ) -> Result<(T, Vec<Event>), StoreError> {
         let mut shared = self.lock();
-        let Shared { connection, log } = &mut *shared;
+        let Shared { connection, log, counter } = &mut *shared;
         // Out of its place until the commit: whatever ends this function before leaves none, and the next call rebuilds.
         let mut working = match log.take() {
             Some(log) => log,
@@ -111,8 +111,11 @@ impl Store {
         }
         seal::note_log(&transaction, &self.key, &working, latest)?;
         transaction.commit()?;
+        // After the commit, so that it is never ahead of it; before anybody is told, so that nobody can be told of what a
+        // database that is put back does not hold.
+        let noted = counter.as_mut().map_or(Ok(()), |counter| counter.note(&self.key, &working));
         *log = Some(working);
-        Ok((outcome, events))
+        noted.map(|()| (outcome, events))
     }
 
     /// Runs `read` on the connection.
@@ -126,7 +129,7 @@ impl Store {
         read: impl FnOnce(&Connection, &Log) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut shared = self.lock();
-        let Shared { connection, log } = &mut *shared;
+        let Shared { connection, log, .. } = &mut *shared;
         let log = match log {
             Some(log) => log,
             None => log.insert(start::verified_log(connection, &self.key)?),

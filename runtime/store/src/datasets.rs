@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::records::{self, Table};
-use crate::{Page, Slice, Store, StoreError};
+use crate::{Page, Slice, Store, StoreError, suspensions};
 
 /// A snapshot with the report of its ingestion, as one record.
 #[derive(Serialize, Deserialize)]
@@ -64,10 +64,12 @@ impl Store {
     /// latest plus one.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for an unknown dataset, [`StoreError::Conflict`] when another number comes next.
+    /// [`StoreError::NotFound`] for an unknown dataset, [`StoreError::Conflict`] when another number comes next, or
+    /// while the dataset or the zone is suspended.
     pub fn publish(&self, snapshot: &Snapshot, report: &Value, audit: Draft) -> Result<Event, StoreError> {
         let published = self.write(audit, |changes| {
             changes.known::<Dataset>(Table::Datasets, snapshot.dataset.as_str())?;
+            suspensions::check_intake(changes, &snapshot.dataset)?;
             let latest = latest(changes.connection(), &snapshot.dataset)?;
             let next = latest.map_or(1, |latest| latest.number.saturating_add(1));
             let id = snapshot_id(&snapshot.dataset, snapshot.number);

@@ -19,6 +19,15 @@ pub enum StoreError {
         /// What does not fit.
         what: String,
     },
+    /// The file is older than what was committed, or its counter was taken away.
+    #[error(
+        "the state file was put back to an older state: {what}; restore the newest state file and the counter beside it, or \
+         everything that was spent since would be spent again"
+    )]
+    Behind {
+        /// What does not fit.
+        what: String,
+    },
     /// A record of this id is there already.
     #[error("{kind} `{id}` exists already")]
     Exists {

@@ -130,6 +130,25 @@ impl Store {
         self.read(|connection| event_at(connection, sequence))
     }
 
+    /// The last event of one of these actions, if there is one.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn latest_event(&self, actions: &[&str]) -> Result<Option<Event>, StoreError> {
+        self.read(|connection| {
+            let mut latest: Option<Event> = None;
+            for action in actions {
+                let leaf: Option<String> = connection
+                    .prepare_cached("SELECT leaf FROM events WHERE action = ?1 ORDER BY sequence DESC LIMIT 1")?
+                    .query_row([action], |row| row.get(0))
+                    .optional()?;
+                let found: Option<Event> = leaf.map(|leaf| serde_json::from_str(&leaf)).transpose()?;
+                latest = latest.into_iter().chain(found).max_by_key(|event| event.sequence);
+            }
+            Ok(latest)
+        })
+    }
+
     /// The leaves of the first `size` events, in order, each a line of the export without its line feed. Reads in
     /// batches, so that others can work in between; `size` is that of the head that ends the export.
     pub fn export(&self, size: u64) -> impl Iterator<Item = Result<String, StoreError>> + Send + use<> {

@@ -24,13 +24,14 @@ pub(crate) enum Table {
     Reviews,
     CohortSets,
     PrivacyAccounts,
+    Suspensions,
 }
 
 /// Prefix of the details under which events hold the commitments to the records that they wrote.
 pub(crate) const COMMITMENT_DETAIL: &str = "commitment:";
 
 impl Table {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Organisations,
         Self::Principals,
         Self::Datasets,
@@ -44,6 +45,7 @@ impl Table {
         Self::Reviews,
         Self::CohortSets,
         Self::PrivacyAccounts,
+        Self::Suspensions,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -61,6 +63,7 @@ impl Table {
             Self::Reviews => "reviews",
             Self::CohortSets => "cohort_sets",
             Self::PrivacyAccounts => "privacy_accounts",
+            Self::Suspensions => "suspensions",
         }
     }
 

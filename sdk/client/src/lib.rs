@@ -36,6 +36,7 @@ mod page;
 mod receipt;
 mod releases;
 mod reviews;
+mod suspensions;
 mod upload;
 
 pub use access::Access;
@@ -47,3 +48,4 @@ pub use glovebox_tls::Suites;
 pub use page::{Paging, every};
 pub use receipt::{verify_receipt, verify_release};
 pub use releases::ReleaseFormat;
+pub use suspensions::Stoppable;

@@ -10,6 +10,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "nothing is left to do in this capacity",
     ),
     entry(
+        "policy.already-suspended",
+        "a side suspends a thing once",
+        "the suspension that stands already stops it",
+        "nothing is left to do; `glovebox zone status` shows what stands",
+    ),
+    entry(
         "policy.approval-missing",
         "every supplier concerned and a reviewer of an organisation that is not concerned approve",
         "nobody opens data by themselves; the approvals are counted anew at each job",
@@ -106,10 +112,28 @@ pub(super) const CODES: &[RefusalCode] = &[
         "use a module of an allowed isolation, or propose a grant that allows this one",
     ),
     entry(
+        "policy.narrowing-invalid",
+        "a narrowing takes away from what was asked, leaves something, and adds nothing",
+        "a developer who asked for less would else be given more, unseen by the others who approve",
+        "take away what was asked for, or refuse the grant",
+    ),
+    entry(
+        "policy.narrowing-not-theirs",
+        "a supplier narrows the terms, and of the scopes those of its own datasets",
+        "nobody decides on another's data",
+        "leave out what is not yours, or refuse the grant and say why",
+    ),
+    entry(
         "policy.no-privacy-limit",
         "the supplier has said how much privacy all releases of a dataset together may lose",
         "without a limit, noise wears off: the average of many noisy answers is the answer",
         "ask the supplier to file a limit with the dataset, or leave `privacy` out",
+    ),
+    entry(
+        "policy.no-responsible-person",
+        "somebody of the developer's organisation is responsible for a grant",
+        "what nobody answers for must not run on",
+        "let a colleague take it over: `glovebox grant take-over`",
     ),
     entry(
         "policy.no-role",
@@ -136,22 +160,34 @@ pub(super) const CODES: &[RefusalCode] = &[
         "ask a party to the resource that holds the role",
     ),
     entry(
+        "policy.not-suspendable",
+        "the zone suspends neither itself nor who supervises it",
+        "an operator could else shut the regulator out",
+        "deactivate the person, or suspend the zone",
+    ),
+    entry(
+        "policy.not-suspended",
+        "what goes on was suspended before",
+        "a consent without a suspension would stand for a later one",
+        "read what stands with `glovebox zone status`",
+    ),
+    entry(
+        "policy.not-their-side",
+        "a suspension is placed and lifted by the sides of the table",
+        "whoever stops a thing must not be able to start it alone",
+        "ask a person of a side that the suspension waits for",
+    ),
+    entry(
         "policy.organisation-mismatch",
         "certificate and file name the same organisation",
         "a person who changed sides must not bring old rights along",
         "ask the security officer for a certificate that matches the file",
     ),
     entry(
-        "policy.narrowing-invalid",
-        "a narrowing takes away from what was asked, leaves something, and adds nothing",
-        "a developer who asked for less would else be given more, unseen by the others who approve",
-        "take away what was asked for, or refuse the grant",
-    ),
-    entry(
-        "policy.narrowing-not-theirs",
-        "a supplier narrows the terms, and of the scopes those of its own datasets",
-        "nobody decides on another's data",
-        "leave out what is not yours, or refuse the grant and say why",
+        "policy.organisation-suspended",
+        "the people of a suspended organisation have no access",
+        "a suspension takes effect at once",
+        "ask the operator of the zone who suspended it, and why",
     ),
     entry(
         "policy.own-organisation",
@@ -176,6 +212,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "a module that names a purpose runs under grants for that purpose only",
         "data are given for a purpose",
         "use a module for this purpose, or a grant for the module's",
+    ),
+    entry(
+        "policy.reason-missing",
+        "a suspension says why",
+        "others have to decide whether it goes on",
+        "say why, for those who must consent later",
     ),
     entry(
         "policy.roles",
@@ -212,6 +254,12 @@ pub(super) const CODES: &[RefusalCode] = &[
         "the dataset's supplier is among those who approved the grant",
         "nobody's data is opened without them",
         "propose a grant that this supplier approves",
+    ),
+    entry(
+        "policy.suspended",
+        "nothing runs or leaves while the zone, the grant, dataset, module or organisation is suspended",
+        "a suspension takes effect at once, also for waiting and running jobs",
+        "ask who suspended it; `glovebox zone status` shows who has to consent",
     ),
     entry(
         "policy.terms-invalid",

@@ -6,10 +6,10 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use glovebox_api::{Claim, DatasetClaims, IngestionReport, LedgerEntry, PrivacyLedger, QuarantineReason, SourceFormat};
 use glovebox_catalog::{Dataset, DatasetId, DatasetLimits, DeveloperBudget, Field, PrivacyLimit, Snapshot};
-use glovebox_client::every;
+use glovebox_client::{Stoppable, every};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::command::{parse_name, read_document};
+use crate::command::{parse_name, read_document, zone};
 use crate::connection::Global;
 use crate::output::Output;
 use crate::text::{self, number};
@@ -49,6 +49,13 @@ pub(crate) enum DatasetCommand {
     #[command(after_help = "Examples:\n  glovebox dataset claims nhanes-2017\n\n\
         For its supplier and for regulators. Numbers are rounded up to a power of two.")]
     Claims(One),
+    /// Stop a dataset at once: no job on it runs, nothing comes in or leaves
+    #[command(after_help = "Examples:\n  glovebox dataset suspend nhanes-2017 --reason 'a leak is suspected'\n\n\
+        It goes on once its supplier has consented, and the zone where the zone suspended it.")]
+    Suspend(Suspend),
+    /// Consent that a dataset is used again
+    #[command(after_help = "Examples:\n  glovebox dataset resume nhanes-2017 --reason 'looked into'")]
+    Resume(Resume),
     /// Show what is spent and left of a dataset's privacy limit
     #[command(after_help = "Examples:\n  glovebox dataset privacy nhanes-2017\n\n\
         The supplier, operators and regulators see every account, a developer those of its organisation.")]
@@ -62,6 +69,22 @@ pub(crate) enum DatasetCommand {
 pub(crate) struct Register {
     /// The dataset, as JSON or TOML
     file: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Suspend {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    why: zone::Why,
+}
+
+#[derive(Args)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    why: zone::Consent,
 }
 
 #[derive(Args)]
@@ -161,6 +184,8 @@ impl DatasetCommand {
                 let claims = client.dataset_claims(&dataset).await?;
                 output.show(&claims, || claimed(&claims))
             }
+            Self::Suspend(Suspend { one, why }) => why.suspend(client, &Stoppable::Dataset(one.dataset), output).await,
+            Self::Resume(Resume { one, why }) => why.resume(client, &Stoppable::Dataset(one.dataset), output).await,
             Self::Privacy(One { dataset }) => {
                 let ledger = client.privacy_ledger(&dataset).await?;
                 output.show(&ledger, || privacy(&ledger))

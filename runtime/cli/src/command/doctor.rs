@@ -4,6 +4,7 @@ mod algorithms;
 mod handshake;
 mod machine;
 mod pki;
+mod record;
 mod report;
 mod state;
 mod witnesses;
@@ -29,7 +30,7 @@ use crate::tls_files::Sources;
     Nothing is changed, and no passphrase is needed but that of encrypted private keys. To read files that only the \
     enclave's user may read, run it as that user.")]
 pub(crate) struct Doctor {
-    /// Folder of an enclave: permissions, owners, free space
+    /// Folder of an enclave: permissions, owners, free space; of one that is stopped also whether it is as new as its counter, and what is suspended
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
     /// Folder of `glovebox pki`, or one laid out like it: keys, certificates, revocation lists and their ends
@@ -52,6 +53,7 @@ impl Doctor {
         handshake::examine(&mut report, now_ms);
         if let Some(folder) = &self.state {
             state::examine(&mut report, folder);
+            record::examine(&mut report, folder, now_ms);
         }
         match self.witnesses.as_deref().map(read_policy).transpose()? {
             Some(policy) => witnesses::examine(&mut report, &policy).await,

@@ -47,12 +47,20 @@ pub(crate) enum GrantCommand {
     /// Refuse a grant, for good
     #[command(after_help = "Examples:\n  glovebox grant refuse grt-01k9 --comment 'purpose too wide'")]
     Refuse(Decide),
-    /// Stop a grant for the time being; its running jobs are stopped
-    #[command(after_help = "Examples:\n  glovebox grant suspend grt-01k9 --comment 'under inspection'")]
+    /// Stop a grant for the time being; its waiting and running jobs are stopped
+    #[command(after_help = "Examples:\n  glovebox grant suspend grt-01k9 --comment 'under inspection'\n\n\
+        For its suppliers, operators and security officers. What the zone suspended goes on once the zone and a supplier\n\
+        have consented; `glovebox zone status` shows what stands.")]
     Suspend(Stop),
-    /// Lift your suspension
+    /// Lift your suspension, or consent that the zone's is lifted
     #[command(after_help = "Examples:\n  glovebox grant resume grt-01k9")]
     Resume(Stop),
+    /// Become responsible for a grant of your organisation, e.g. since whoever was has left
+    #[command(
+        after_help = "Examples:\n  glovebox grant take-over grt-01k9 --comment 'for Chen Jing, who has left'\n\n\
+        Nothing runs under a grant whose responsible person has left."
+    )]
+    TakeOver(Stop),
     /// End a grant for good; its running jobs are stopped
     #[command(after_help = "Examples:\n  glovebox grant revoke grt-01k9 --comment 'agreement ended'")]
     Revoke(Stop),
@@ -133,6 +141,7 @@ impl GrantCommand {
             }
             Self::Suspend(Stop { grant, comment }) => client.suspend_grant(&grant, &Decision { comment }).await?,
             Self::Resume(Stop { grant, comment }) => client.resume_grant(&grant, &Decision { comment }).await?,
+            Self::TakeOver(Stop { grant, comment }) => client.take_over_grant(&grant, &Decision { comment }).await?,
             Self::Revoke(Stop { grant, comment }) => client.revoke_grant(&grant, &Decision { comment }).await?,
         };
         output.show(&grant, || shown(&grant))
@@ -273,6 +282,7 @@ fn shown(grant: &Grant) -> String {
         ("state", text::name(&grant.state)),
         ("title", terms.title.clone()),
         ("proposed", format!("{} of {}, {}", grant.proposed_by, grant.organisation, grant.proposed_at)),
+        ("responsible", grant.responsible_person().to_string()),
         ("purpose", format!("{} on the ground of {}", text::name(&terms.purpose), text::name(&terms.basis))),
         ("term", format!("{} to {}", terms.valid_from, terms.valid_until)),
         ("scope", scopes.collect::<Vec<_>>().join("\n")),

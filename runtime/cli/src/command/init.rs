@@ -62,6 +62,7 @@ impl Init {
         let bootstrap = self.first.bootstrap()?;
         let engine = Engine::create(config, &passphrase, bootstrap)?;
         let key = engine.key()?;
+        engine.note_stop()?;
         output.show(&key, || {
             format!(
                 "enclave in {}\npublic key SM3 {}\nlog {}\nnext: glovebox serve --state {} --passphrase-file {} --pki pki",

@@ -21,6 +21,7 @@ pub(crate) mod review;
 pub(crate) mod serve;
 pub(crate) mod whoami;
 pub(crate) mod witness;
+pub(crate) mod zone;
 
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use glovebox_api::ModuleView;
 use glovebox_catalog::{Door, Isolation, JobManifest, ModuleId, Separation};
-use glovebox_client::every;
+use glovebox_client::{Stoppable, every};
 use glovebox_sandbox::Inspected;
 use serde_json::json;
 
+use crate::command::zone;
 use crate::connection::{Global, read_bytes};
 use crate::failure::Refused;
 use crate::output::Output;
@@ -27,6 +28,13 @@ pub(crate) enum Module {
     /// Show a module and its manifest
     #[command(after_help = "Examples:\n  glovebox module show 5f0a")]
     Show(One),
+    /// Stop a module at once: whoever runs it
+    #[command(after_help = "Examples:\n  glovebox module suspend 5f0a --reason 'a leak is suspected'\n\n\
+        It goes on once the zone and a reviewer of another organisation have consented.")]
+    Suspend(Suspend),
+    /// Consent that a module is used again
+    #[command(after_help = "Examples:\n  glovebox module resume 5f0a --reason 'looked into'")]
+    Resume(Resume),
     /// Inspect a module as the enclave would, without one, and say what is proven
     #[command(after_help = "Examples:\n  glovebox module inspect examples/jobs/bmi-by-age-sex/bmi-by-age-sex.wasm")]
     Inspect(File),
@@ -36,6 +44,22 @@ pub(crate) enum Module {
 pub(crate) struct File {
     /// The module or component, in binary form
     file: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Suspend {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    why: zone::Why,
+}
+
+#[derive(Args)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    why: zone::Consent,
 }
 
 #[derive(Args)]
@@ -49,6 +73,12 @@ impl Module {
         let module = match self {
             Self::Inspect(File { file }) => return inspect(&file, output),
             Self::Submit(File { file }) => global.client()?.submit_module(read_bytes(&file)?).await?,
+            Self::Suspend(Suspend { one, why }) => {
+                return why.suspend(&global.client()?, &Stoppable::Module(one.module), output).await;
+            }
+            Self::Resume(Resume { one, why }) => {
+                return why.resume(&global.client()?, &Stoppable::Module(one.module), output).await;
+            }
             Self::Show(One { module }) => global.client()?.module(&module).await?,
             Self::List => {
                 let client = &global.client()?;

@@ -3,9 +3,9 @@
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use glovebox_catalog::{Organisation, OrganisationId, OrganisationKind};
-use glovebox_client::every;
+use glovebox_client::{Stoppable, every};
 
-use crate::command::parse_name;
+use crate::command::{parse_name, zone};
 use crate::connection::Global;
 use crate::output::Output;
 use crate::text;
@@ -19,6 +19,13 @@ pub(crate) enum Org {
         after_help = "Examples:\n  glovebox org create hospital-a --name 甲医院 --kind supplier --jurisdiction CN"
     )]
     Create(Create),
+    /// Shut an organisation out at once: its people get in nowhere, its jobs stop
+    #[command(after_help = "Examples:\n  glovebox org suspend company-c --reason 'breach of the agreement'\n\n\
+        For operators and security officers. It comes in again once an operator and a security officer have consented.")]
+    Suspend(Suspend),
+    /// Consent that an organisation comes in again
+    #[command(after_help = "Examples:\n  glovebox org resume company-c --reason 'settled'")]
+    Resume(Resume),
     /// List organisations
     #[command(after_help = "Examples:\n  glovebox org list --json")]
     List,
@@ -39,6 +46,22 @@ pub(crate) struct Create {
     jurisdiction: String,
 }
 
+#[derive(Args)]
+pub(crate) struct Suspend {
+    /// The organisation
+    organisation: OrganisationId,
+    #[command(flatten)]
+    why: zone::Why,
+}
+
+#[derive(Args)]
+pub(crate) struct Resume {
+    /// The organisation
+    organisation: OrganisationId,
+    #[command(flatten)]
+    why: zone::Consent,
+}
+
 impl Org {
     pub(crate) async fn run(self, global: &Global, output: &Output) -> anyhow::Result<()> {
         let client = &global.client()?;
@@ -47,6 +70,12 @@ impl Org {
                 let name = name.unwrap_or_else(|| id.to_string());
                 let filed = client.create_organisation(&Organisation { id, name, kind, jurisdiction }).await?;
                 output.show(&filed, || table(std::slice::from_ref(&filed)))
+            }
+            Self::Suspend(Suspend { organisation, why }) => {
+                why.suspend(client, &Stoppable::Organisation(organisation), output).await
+            }
+            Self::Resume(Resume { organisation, why }) => {
+                why.resume(client, &Stoppable::Organisation(organisation), output).await
             }
             Self::List => {
                 let all = every(|page| async move { client.organisations(&page).await }).await;

@@ -166,7 +166,13 @@ impl Serve {
         let first = self.first;
         // Opening derives keys from the passphrase, on purpose slowly.
         let engine = tokio::task::spawn_blocking(move || open(engine_config, &passphrase, &first)).await??;
-        let server = Server::bind(server_config, engine.clone()).await?;
+        let server = match Server::bind(server_config, engine.clone()).await {
+            Ok(server) => server,
+            Err(error) => {
+                engine.shutdown(Duration::ZERO).await;
+                return Err(error.into());
+            }
+        };
         let key = engine.key()?;
         let facts = json!({
             "server": format!("https://{}", server.address()),

@@ -21,7 +21,7 @@ mod step;
 use std::time::{Duration, Instant};
 
 use glovebox_api::{FuelBucket, JobEvent, JobState, JobView, Page, SubmitJob, TimeBucket};
-use glovebox_catalog::{Dataset, Grant, GrantId, Isolation, JobId, JobManifest, PrincipalId, Refusal};
+use glovebox_catalog::{Dataset, Grant, GrantId, Isolation, JobId, JobManifest, Refusal};
 use glovebox_policy::{Action, Context, PermitRequest, ResourceRef};
 use glovebox_store::{JobFilter, JobPatch, JobRow};
 use tokio::sync::watch;
@@ -50,6 +50,10 @@ impl Engine {
         let path = ResourceRef::grant(&grant).path();
         let dataset: Dataset = self.sought(caller, Action::DatasetRead, &request.dataset)?;
         let module = self.submitted_module(caller, &request.module)?;
+        let stops = self.stops(&grant, dataset.id.as_str(), &module.id)?;
+        if !stops.is_empty() {
+            return Err(self.refuse(caller, Action::JobSubmit, &path, stops));
+        }
         parameters(&module.manifest, &request)?;
         let snapshot = self.store().latest_snapshot(&dataset.id)?;
         let snapshot = snapshot.ok_or_else(|| EngineError::Conflict(nothing_ingested(&request)))?;
@@ -159,17 +163,9 @@ impl Engine {
         if now.state.is_final() { Ok(self.inner.desk.watch(now)) } else { Ok(receiver) }
     }
 
-    /// Stops every job of a principal who has left.
-    pub(crate) fn cancel_jobs_of(&self, principal: &PrincipalId) -> Result<(), EngineError> {
-        for row in self.store().unfinished()?.iter().filter(|row| row.submitted_by == *principal) {
-            self.stop_job(row)?;
-        }
-        Ok(())
-    }
-
-    /// Stops every job under a grant.
-    pub(crate) fn cancel_jobs_under(&self, grant: &GrantId) -> Result<(), EngineError> {
-        for row in self.store().unfinished()?.iter().filter(|row| row.grant == *grant) {
+    /// Stops every job that waits or runs and of which this holds.
+    pub(crate) fn cancel_jobs_where(&self, holds: impl Fn(&JobRow) -> bool) -> Result<(), EngineError> {
+        for row in self.store().unfinished()?.iter().filter(|row| holds(row)) {
             self.stop_job(row)?;
         }
         Ok(())

@@ -103,6 +103,10 @@ impl Engine {
 
     /// Authorises and reserves. None when someone else has ended the job meanwhile.
     fn start_job(&self, case: &Case) -> Result<Option<(Permit, Compiled, Running)>, EngineError> {
+        let stops = self.stops(&case.grant, case.dataset.id.as_str(), &case.module.id)?;
+        if !stops.is_empty() {
+            return Err(EngineError::Refused(stops));
+        }
         let own = case.row.reservation.map_or(0, |reservation| reservation.jobs);
         let permit = self
             .inner

@@ -67,7 +67,7 @@ async fn trial(suites: Suites, limits: Limits) -> Trial {
 async fn trial_with(zone: Zone, suites: Suites, tls: Tls, limits: Limits) -> Trial {
     let metrics = Arc::new(Metrics::new(None));
     let shutdown = Shutdown::default();
-    let trust = watch_files(tls, metrics.clone(), CancellationToken::new()).unwrap();
+    let trust = watch_files(tls, None, metrics.clone(), CancellationToken::new()).unwrap();
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), limits, metrics.clone()).await.unwrap();
     let address = listener.address();
     let standing = trust.clone();

@@ -13,4 +13,5 @@ pub(crate) mod principal;
 pub(crate) mod release;
 pub(crate) mod review;
 pub(crate) mod snapshot;
+pub(crate) mod suspension;
 pub(crate) mod whoami;

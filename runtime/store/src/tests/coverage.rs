@@ -23,6 +23,7 @@ const COVERED: &[(&str, &[&str], &str)] = &[
     ("reviews", RECORD, COMMITMENT),
     ("cohort_sets", RECORD, COMMITMENT),
     ("privacy_accounts", RECORD, COMMITMENT),
+    ("suspensions", RECORD, COMMITMENT),
     ("module_bytes", &["id", "bytes"], "the id is their digest, compared when they are read, and stands in `modules`"),
     ("review_candidates", &["id", "sealed"], "a digest in `reviews`, compared when it is read"),
     ("cohorts", &["dataset", "number", "sketch", "persons_sm3"], "one digest over a job's in `cohort_sets`"),

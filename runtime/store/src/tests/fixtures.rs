@@ -126,6 +126,7 @@ pub(crate) fn grant(id: &GrantId) -> Grant {
         },
         suppliers: [hospital()].into(),
         approvals: Vec::new(),
+        responsible: None,
         revision: 0,
         asked: None,
         suspended_by: Default::default(),

@@ -3,6 +3,7 @@
 mod budgets;
 mod cohorts;
 mod commitments;
+mod counter;
 mod coverage;
 mod crash;
 mod fixtures;
@@ -12,4 +13,5 @@ mod log;
 mod privacy;
 mod records;
 mod reviews;
+mod suspensions;
 mod tampering;

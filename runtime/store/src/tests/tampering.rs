@@ -9,15 +9,18 @@ use rusqlite::Connection;
 
 use super::cohorts::cohort;
 use super::fixtures::*;
+use crate::counter::path_of;
 use crate::{EventFilter, JobFilter, Slice, Store, StoreError};
 
 /// Writes a file with every kind of record and two signed heads to `path`. Made once, then copied.
 fn write(path: &Path) {
-    static WHOLE: OnceLock<Vec<u8>> = OnceLock::new();
-    std::fs::write(path, WHOLE.get_or_init(whole)).unwrap();
+    static WHOLE: OnceLock<[Vec<u8>; 2]> = OnceLock::new();
+    let [database, counter] = WHOLE.get_or_init(whole);
+    std::fs::write(path, database).unwrap();
+    std::fs::write(path_of(path), counter).unwrap();
 }
 
-fn whole() -> Vec<u8> {
+fn whole() -> [Vec<u8>; 2] {
     let (_folder, path) = file();
     let store = open_file(&path).unwrap();
     furnish(&store);
@@ -44,7 +47,7 @@ fn whole() -> Vec<u8> {
     store.signed_head(now(), |head| head.sign(&key)).unwrap();
     store.record(draft("key.read")).unwrap();
     drop(store);
-    std::fs::read(&path).unwrap()
+    [path.clone(), path_of(&path)].map(|file| std::fs::read(file).unwrap())
 }
 
 /// Runs `sql` on the file as someone would who has the SQLite shell, and opens the store.
@@ -295,6 +298,7 @@ fn no_flipped_bit_changes_what_is_read() {
     let whole = std::fs::read(&path).unwrap();
     let untouched = content(&open_file(&path).unwrap());
     let flipped = folder.path().join("flipped.sqlite");
+    std::fs::copy(path_of(&path), path_of(&flipped)).unwrap();
     let (mut found, mut harmless) = (0, 0);
     for place in (0..whole.len()).step_by(211) {
         let mut bytes = whole.clone();

@@ -52,7 +52,7 @@ async fn what_is_not_served_is_refused_with_an_alert() {
 async fn a_server_needs_certificates_of_one_kind_at_least() {
     let zone = Zone::new();
     let none = Tls { gm: None, standard: None, ..zone.tls() };
-    let error = watch_files(none, Arc::new(Metrics::new(None)), CancellationToken::new()).unwrap_err();
+    let error = watch_files(none, None, Arc::new(Metrics::new(None)), CancellationToken::new()).unwrap_err();
     assert!(error.to_string().starts_with("no TLS files"), "{error}");
 }
 
@@ -60,7 +60,8 @@ async fn a_server_needs_certificates_of_one_kind_at_least() {
 #[tokio::test]
 async fn files_in_the_wrong_set_are_named() {
     let zone = Zone::new();
-    let load = |tls| watch_files(tls, Arc::new(Metrics::new(None)), CancellationToken::new()).unwrap_err().to_string();
+    let load =
+        |tls| watch_files(tls, None, Arc::new(Metrics::new(None)), CancellationToken::new()).unwrap_err().to_string();
     let swapped = Tls { gm: Some(zone.standard.files()), standard: None, ..zone.tls() };
     let error = load(swapped);
     assert!(error.contains("server.pem") && error.contains("an SM2 one"), "{error}");
