@@ -95,12 +95,12 @@ fn the_commands_of_the_page_refuse_what_was_changed() {
         for (name, from, to) in [
             ("receipt.json", "\"cells_released\": 12", "\"cells_released\": 13"),
             ("receipt.json", "\"bmi_max\": 39.5", "\"bmi_max\": 39.25"),
-            ("receipt.json", "\"size\": 9,\n      \"root\": \"79", "\"size\": 9,\n      \"root\": \"78"),
-            ("receipt.json", "\"signature\": \"4a98", "\"signature\": \"4a99"),
-            ("receipt.json", "\"signature\": \"de60", "\"signature\": \"de61"),
-            ("receipt.json", "\"signature\": \"de60", "\"signature\": \"00de60"),
-            ("receipt.json", "\"signature\": \"de60", "\"signature\": \"1\\n[rs]\\nde60"),
-            ("receipt.json", "\"statement_sm3\": \"ac1b", "\"statement_sm3\": \"ac1c"),
+            ("receipt.json", "\"size\": 9,\n      \"root\": \"46", "\"size\": 9,\n      \"root\": \"47"),
+            ("receipt.json", "\"signature\": \"e791", "\"signature\": \"e792"),
+            ("receipt.json", "\"signature\": \"afa5", "\"signature\": \"afa6"),
+            ("receipt.json", "\"signature\": \"afa5", "\"signature\": \"00afa5"),
+            ("receipt.json", "\"signature\": \"afa5", "\"signature\": \"1\\n[rs]\\nafa5"),
+            ("receipt.json", "\"statement_sm3\": \"5461", "\"statement_sm3\": \"5462"),
             ("release.json", "output", "outpux"),
         ] {
             assert!(!verifies(&path, |folder| replace(folder, name, from, to)), "{to}");
