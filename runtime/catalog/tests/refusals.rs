@@ -35,7 +35,8 @@ const NO_CODES: &[&str] = &[
 ];
 
 /// Ends of file names.
-const FILES: &[&str] = &["db", "gbx", "json", "jsonl", "key", "parquet", "pem", "py", "rs", "toml", "txt", "wasm"];
+const FILES: &[&str] =
+    &["counter", "db", "gbx", "json", "jsonl", "key", "parquet", "pem", "py", "rs", "toml", "txt", "wasm"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

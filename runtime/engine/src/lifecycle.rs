@@ -165,6 +165,7 @@ fn settings(config: &Config) -> Settings {
         fuel_per_cohort_row_units,
         fuel_per_update_units,
         memory_bytes,
+        tables_memory_bytes,
         wall,
     } = limits;
     let ReviewLimits { days, fetches_max, fetch_days, tended_every } = reviews;
@@ -175,7 +176,7 @@ fn settings(config: &Config) -> Settings {
             format!("{} of {}", policy.required(), known.collect::<Vec<_>>().join(", "))
         },
     );
-    let settings: [(&'static str, &dyn Display); 17] = [
+    let settings: [(&'static str, &dyn Display); 18] = [
         ("workers", workers),
         ("queue_jobs_max", queue_jobs_max),
         ("queue_jobs_per_organisation_max", queue_jobs_per_organisation_max),
