@@ -186,6 +186,7 @@ fn settings(config: &Config) -> Settings {
         ("fuel_per_cohort_row_units", fuel_per_cohort_row_units),
         ("fuel_per_update_units", fuel_per_update_units),
         ("job_memory_bytes", memory_bytes),
+        ("job_tables_memory_bytes", tables_memory_bytes),
         ("job_wall_ms", &wall.as_millis()),
         ("pace_step_ms", &pace_step.as_millis()),
         ("review_days", days),
