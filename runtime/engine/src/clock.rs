@@ -29,8 +29,9 @@ impl HostTime {
     }
 }
 
-/// The time of a running enclave.
-pub(crate) struct Clock {
+/// The time of a running enclave, for whoever judges terms beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
     /// At `since`.
     start: Timestamp,
     since: Instant,
@@ -38,7 +39,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// Starts at the host's time, or at the `latest` event if that is later.
-    pub(crate) fn starting_at(latest: Timestamp) -> Self {
+    #[must_use]
+    pub fn starting_at(latest: Timestamp) -> Self {
         Self::from(latest, HostTime::now())
     }
 
@@ -46,7 +48,9 @@ impl Clock {
         Self { start: host.wall.max(latest), since: host.even }
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The time now, which never goes back.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         self.at(HostTime::now())
     }
 

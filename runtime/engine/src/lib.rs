@@ -50,7 +50,7 @@ use glovebox_vault::Vault;
 
 pub use audit::EventQuery;
 pub use caller::Caller;
-pub use clock::CLOCK_BEHIND_MAX_MS;
+pub use clock::{CLOCK_BEHIND_MAX_MS, Clock};
 pub use config::{Config, EarlierClock, JobLimits, ReviewLimits, StepWatcher};
 pub use counters::{BudgetLeft, Figures};
 pub use error::EngineError;
@@ -68,7 +68,6 @@ pub use start::Bootstrap;
 pub use suspensions::SuspensionStep;
 pub use witnesses::WitnessFigures;
 
-use clock::Clock;
 use counters::Counters;
 use job::cohorts::Cohorts;
 use job::desk::Desk;
@@ -106,6 +105,12 @@ impl Engine {
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.inner.counters
+    }
+
+    /// The enclave's clock, for terms that others judge: those of certificates.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.inner.clock
     }
 
     /// The time now, which never goes back: see `clock.rs`. The one clock for decisions.

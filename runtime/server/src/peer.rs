@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use glovebox_gm::pki::Identity;
 use glovebox_tls::Suites;
@@ -33,7 +32,8 @@ impl Peer {
     pub(crate) fn new(chain: &[CertificateDer<'_>], address: IpAddr, set: &TrustSet) -> Option<Arc<Self>> {
         let identity = Identity::from_der(chain.first()?).ok()?;
         let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
-        let (generation, checked_unix_s) = (AtomicU64::new(set.generation), AtomicU64::new(since_epoch().as_secs()));
+        let (generation, checked_unix_s) =
+            (AtomicU64::new(set.generation), AtomicU64::new(set.time.since_epoch().as_secs()));
         Some(Arc::new(Self { identity, address, suites: set.suites, chain, generation, checked_unix_s }))
     }
 
@@ -44,11 +44,11 @@ impl Peer {
     /// # Errors
     /// [`Failure::Certificate`] once it does not.
     pub(crate) fn check(&self, trust: &Trust) -> Result<(), Failure> {
-        let now = since_epoch();
+        let set = trust.of(self.suites).ok_or(Failure::Certificate)?;
+        let now = set.time.since_epoch();
         if i64::try_from(now.as_millis()).unwrap_or(i64::MAX) > self.identity.not_after_unix_ms {
             return Err(Failure::Certificate);
         }
-        let set = trust.of(self.suites).ok_or(Failure::Certificate)?;
         let is_of_this_state = self.generation.load(Ordering::Acquire) == set.generation;
         let is_of_this_second = self.checked_unix_s.load(Ordering::Acquire) == now.as_secs();
         if !is_of_this_state || !is_of_this_second {
@@ -58,9 +58,4 @@ impl Peer {
         }
         Ok(())
     }
-}
-
-/// The time by the clock; with one before the epoch, a time at which nothing holds any more.
-fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::MAX)
 }

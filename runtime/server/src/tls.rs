@@ -6,12 +6,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use glovebox_engine::{Engine, TlsIdentity};
+use glovebox_engine::{Clock, Engine, TlsIdentity};
 use glovebox_tls::{Authorities, Credentials, Suites, TlsError, client_verifier, server_config};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ServerConfig};
+use rustls::time_provider::TimeProvider;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use tokio::sync::watch;
@@ -32,6 +33,31 @@ pub(crate) struct Trust {
     standard: Option<Arc<TrustSet>>,
 }
 
+/// The time by which terms of certificates and of revocation lists are judged: the enclave's, which never goes back. The host's
+/// where there is no enclave.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Time(pub(crate) Option<Clock>);
+
+impl Time {
+    /// Since the Unix epoch; before it, a time at which nothing holds any more.
+    pub(crate) fn since_epoch(self) -> Duration {
+        match self.0 {
+            Some(clock) => u64::try_from(clock.now().unix_ms()).map_or(Duration::MAX, Duration::from_millis),
+            None => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::MAX),
+        }
+    }
+
+    fn now(self) -> UnixTime {
+        UnixTime::since_unix_epoch(self.since_epoch())
+    }
+}
+
+impl TimeProvider for Time {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(self.now())
+    }
+}
+
 /// One state of the files of a set, in use until the next.
 pub(crate) struct TrustSet {
     /// What it speaks.
@@ -40,6 +66,8 @@ pub(crate) struct TrustSet {
     pub(crate) config: Arc<ServerConfig>,
     /// Counts the states, so that a connection knows when its certificate has to be checked again.
     pub(crate) generation: u64,
+    /// By what its certificates are judged.
+    pub(crate) time: Time,
     verifier: Arc<dyn ClientCertVerifier>,
     identity: TlsIdentity,
 }
@@ -55,9 +83,9 @@ impl std::fmt::Debug for TrustSet {
 
 impl Trust {
     /// Reads the files of every set that is given.
-    fn load(tls: &Tls) -> Result<Self, ServerError> {
+    fn load(tls: &Tls, time: Time) -> Result<Self, ServerError> {
         let load = |suites, files: &Option<TlsFiles>| {
-            files.as_ref().map(|files| TrustSet::load(suites, files, 0).map(Arc::new)).transpose()
+            files.as_ref().map(|files| TrustSet::load(suites, files, 0, time).map(Arc::new)).transpose()
         };
         let trust = Self { gm: load(Suites::Gm, &tls.gm)?, standard: load(Suites::Standard, &tls.standard)? };
         if trust.gm.is_none() && trust.standard.is_none() { Err(ServerError::NoTls) } else { Ok(trust) }
@@ -90,7 +118,7 @@ impl TrustSet {
     ///
     /// # Errors
     /// [`ServerError`] names the file at fault.
-    pub(crate) fn load(suites: Suites, files: &TlsFiles, generation: u64) -> Result<Self, ServerError> {
+    pub(crate) fn load(suites: Suites, files: &TlsFiles, generation: u64, time: Time) -> Result<Self, ServerError> {
         let passphrase = files.key_passphrase.as_deref().map(first_line).transpose()?;
         let (certificate, key) = (read(&files.certificate)?, read(&files.key)?);
         let credentials = Credentials::from_pem(&certificate, &key, passphrase.as_deref().map(Vec::as_slice))
@@ -107,13 +135,14 @@ impl TrustSet {
             server_config(&credentials, verifier.clone()).map_err(|source| unusable(&files.certificate, source))?;
         // HTTP/2 is not offered: the listener does not speak it.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.time_provider = Arc::new(time);
         let identity = TlsIdentity {
             suites: suites.as_str(),
             certificates: digests::<CertificateDer<'_>>(&certificate),
             authorities: digests::<CertificateDer<'_>>(&authorities_pem),
             revocations: digests::<CertificateRevocationListDer<'_>>(&revocations_pem),
         };
-        Ok(Self { suites, config: Arc::new(config), generation, verifier, identity })
+        Ok(Self { suites, config: Arc::new(config), generation, time, verifier, identity })
     }
 
     /// Whether a chain presented earlier would still be accepted: authority, term and revocation, as of now.
@@ -122,7 +151,7 @@ impl TrustSet {
     /// What the verifier said.
     pub(crate) fn check(&self, chain: &[CertificateDer<'_>]) -> Result<(), rustls::Error> {
         let (end_entity, intermediates) = chain.split_first().ok_or(rustls::Error::NoCertificatesPresented)?;
-        self.verifier.verify_client_cert(end_entity, intermediates, UnixTime::now()).map(|_| ())
+        self.verifier.verify_client_cert(end_entity, intermediates, self.time.now()).map(|_| ())
     }
 }
 
@@ -137,12 +166,12 @@ pub(crate) fn watch_files(
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) -> Result<watch::Receiver<Arc<Trust>>, ServerError> {
-    let poll_interval = tls.poll_interval;
+    let (poll_interval, time) = (tls.poll_interval, Time(engine.as_ref().map(Engine::clock)));
     // Before the files are read: what changes in between is then read twice rather than never.
     let given = [(Suites::Gm, tls.gm.clone()), (Suites::Standard, tls.standard.clone())];
     let mut watched: Vec<_> =
-        given.into_iter().filter_map(|(suites, files)| Some(Watched::new(suites, Arc::new(files?)))).collect();
-    let trust = Trust::load(&tls)?;
+        given.into_iter().filter_map(|(suites, files)| Some(Watched::new(suites, Arc::new(files?), time))).collect();
+    let trust = Trust::load(&tls, time)?;
     for set in [&trust.gm, &trust.standard].into_iter().flatten() {
         engine.iter().try_for_each(|engine| engine.note_tls(&set.identity))?;
     }
@@ -191,6 +220,7 @@ fn digests<T: PemObject + AsRef<[u8]>>(pem: &str) -> Vec<glovebox_gm::Digest> {
 struct Watched {
     suites: Suites,
     files: Arc<TlsFiles>,
+    time: Time,
     seen: Stamps,
     /// The state that could not be used, and when that was found.
     refused: Option<(Stamps, Instant)>,
@@ -198,9 +228,9 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(suites: Suites, files: Arc<TlsFiles>) -> Self {
+    fn new(suites: Suites, files: Arc<TlsFiles>, time: Time) -> Self {
         let seen = Stamps::of(&files);
-        Self { suites, files, seen, refused: None, generation: 0 }
+        Self { suites, files, time, seen, refused: None, generation: 0 }
     }
 
     /// What the files hold now, if that is not what is in use.
@@ -211,9 +241,9 @@ impl Watched {
             return None;
         }
         self.generation += 1;
-        let (suites, files, generation) = (self.suites, self.files.clone(), self.generation);
+        let (suites, files, generation, time) = (self.suites, self.files.clone(), self.generation, self.time);
         // A key under a passphrase is opened slowly, on purpose.
-        let load = move || TrustSet::load(suites, &files, generation);
+        let load = move || TrustSet::load(suites, &files, generation, time);
         let loaded = tokio::task::spawn_blocking(load).await.ok()?;
         // Only what was used counts as seen. A half-written set is tried again once it changes, and not before, or the
         // log would say the same each second and an encrypted key be opened slowly each time.
@@ -261,5 +291,32 @@ impl Stamps {
             stamp(&files.client_authority),
             stamp(&files.client_revocations),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use glovebox_catalog::Timestamp;
+
+    use super::*;
+    use crate::trial::Zone;
+
+    /// Whoever sets the host's clock back does not open the door again for certificates whose term is over: the enclave's
+    /// clock stays at the latest event.
+    #[tokio::test]
+    async fn terms_of_certificates_are_judged_by_the_enclaves_clock() {
+        let zone = Zone::new();
+        let host = Time(None);
+        let in_forty_days = Timestamp::from_unix_ms(host.since_epoch().as_millis() as i64).plus_days(40);
+        let enclave = Time(Some(Clock::starting_at(in_forty_days)));
+        assert!(enclave.since_epoch() > host.since_epoch() + Duration::from_secs(39 * 86_400));
+        for suites in [Suites::Gm, Suites::Standard] {
+            let issued = zone.of(suites).client(1, 30);
+            let chain = [CertificateDer::from_pem_slice(issued.cert_pem.as_bytes()).unwrap()];
+            for (time, holds) in [(host, true), (enclave, false)] {
+                let trust = Trust::load(&zone.tls(), time).unwrap();
+                assert_eq!(trust.of(suites).unwrap().check(&chain).is_ok(), holds, "{suites}");
+            }
+        }
     }
 }
