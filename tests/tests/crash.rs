@@ -262,8 +262,14 @@ fn a_job_that_may_not_go_on_after_a_kill_pays_for_what_it_read() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = runtime();
     let (contents, before) = made(&runtime, folder.path());
-    let spent =
-        Amounts { jobs: 1, fuel_units: FUEL_UNITS, rows_read: 400, leakage_bits: END_BITS, ..Amounts::default() };
+    let spent = Amounts {
+        jobs: 1,
+        claims: before.committed.claims,
+        fuel_units: FUEL_UNITS,
+        rows_read: 400,
+        leakage_bits: END_BITS,
+        ..Amounts::default()
+    };
 
     let state = folder.path().join("stopped");
     enclave::copy(&folder.path().join("made"), &state);
@@ -323,6 +329,7 @@ fn a_job_that_was_running_at_four_kills_is_given_up() {
             // The worst case, which it held.
             let worst = Amounts {
                 jobs: 1,
+                claims: before.committed.claims,
                 fuel_units: FUEL_UNITS,
                 rows_read: 400,
                 leakage_bits: END_BITS,

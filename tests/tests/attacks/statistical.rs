@@ -37,7 +37,8 @@ async fn noise_is_averaged_away() {
             for job in jobs {
                 let ran = side.ended(job.map_err(|error| error.code().unwrap_or_default().to_owned())).await;
                 let Some(table) = ran.tables().first() else {
-                    assert_eq!(ran.codes, ["meter.epsilon-exhausted"]);
+                    let refused = ["meter.epsilon-exhausted", "job.refused-too-often"];
+                    assert!(refused.contains(&ran.codes[0].as_str()), "{ran:?}");
                     continue;
                 };
                 sums.iter_mut().zip(&table.cells).for_each(|(sum, cell)| *sum += cell.value.unwrap());
