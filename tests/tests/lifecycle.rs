@@ -166,6 +166,23 @@ async fn certificates_and_revocation_lists_in_use_are_events() {
     );
     assert_ne!(reloaded[2].detail["revocations_sm3"], loaded[1].detail["revocations_sm3"]);
     assert_eq!(reloaded[2].detail["certificates_sm3"], loaded[1].detail["certificates_sm3"]);
+
+    // A list that is spoilt is not taken in, which shows, and shows once.
+    let path = zone.folder.path().join("revoked.pem");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, "no list at all").unwrap();
+    let kept = loop {
+        let events = found("tls.keep").await;
+        if !events.is_empty() {
+            break events;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "a list that was not taken in is no event");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(kept[0].detail["suites"], "standard");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!((found("tls.keep").await.len(), found("tls.load").await.len()), (1, 3));
+    std::fs::write(&path, whole).unwrap();
     zone.stop().await;
 }
 

@@ -31,6 +31,7 @@ const NO_CODES: &[&str] = &[
     "review.release",
     "review.withdraw",
     "server.configure",
+    "tls.keep",
     "tls.load",
 ];
 

@@ -21,6 +21,7 @@ const SERVER_CONFIGURE: &str = "server.configure";
 const POLICIES_LOAD: &str = "policies.load";
 const KEY_UNLOCK: &str = "key.unlock";
 const TLS_LOAD: &str = "tls.load";
+const TLS_KEEP: &str = "tls.keep";
 const ENCLAVE: &str = "enclave/enclave";
 
 /// Before the name of a setting, with its value.
@@ -100,6 +101,16 @@ impl Engine {
             .with("authorities_sm3", listed(authorities))
             .with("revocations_sm3", listed(revocations));
         self.store().record(draft)?;
+        Ok(())
+    }
+
+    /// Notes that the files of a set of suites changed and can't be used, so that those before stay in use: whoever spoils
+    /// a revocation list keeps it from being taken in.
+    ///
+    /// # Errors
+    /// When the log can't be written.
+    pub fn note_tls_kept(&self, suites: &str) -> Result<(), EngineError> {
+        self.store().record(self.of_enclave(TLS_KEEP).with("suites", suites))?;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use glovebox_engine::{Clock, Engine, TlsIdentity};
+use glovebox_engine::{Clock, Engine, EngineError, TlsIdentity};
 use glovebox_tls::{Authorities, Credentials, Suites, TlsError, client_verifier, server_config};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ServerConfig};
@@ -189,12 +189,15 @@ pub(crate) fn watch_files(
                         let identity = trust.identity.clone();
                         // First in use: a revocation must not wait for a disk.
                         sender.send_modify(|trusted| Arc::make_mut(trusted).put(trust));
-                        note(engine.clone(), identity).await;
+                        note(engine.clone(), move |engine| engine.note_tls(&identity)).await;
                     }
-                    Some(Err(error)) => {
+                    Some(Err(Unused { error, is_new })) => {
                         let suites = set.suites;
                         tracing::error!(%suites, %error, "TLS files changed but can't be used; those before stay in use");
                         metrics.tls_reload(suites, false);
+                        if is_new {
+                            note(engine.clone(), move |engine| engine.note_tls_kept(suites.as_str())).await;
+                        }
                     }
                 }
             }
@@ -203,11 +206,14 @@ pub(crate) fn watch_files(
     Ok(receiver)
 }
 
-async fn note(engine: Option<Engine>, identity: TlsIdentity) {
+async fn note<N>(engine: Option<Engine>, write: N)
+where
+    N: FnOnce(&Engine) -> Result<(), EngineError> + Send + 'static,
+{
     let Some(engine) = engine else { return };
-    let noted = tokio::task::spawn_blocking(move || engine.note_tls(&identity)).await;
+    let noted = tokio::task::spawn_blocking(move || write(&engine)).await;
     if !matches!(noted, Ok(Ok(()))) {
-        tracing::error!("TLS files are in use whose digests could not be written to the log");
+        tracing::error!("that TLS files changed could not be written to the log");
     }
 }
 
@@ -227,6 +233,12 @@ struct Watched {
     generation: u64,
 }
 
+/// Why files can't be used, and whether that is new or was found before of the same files.
+struct Unused {
+    error: ServerError,
+    is_new: bool,
+}
+
 impl Watched {
     fn new(suites: Suites, files: Arc<TlsFiles>, time: Time) -> Self {
         let seen = Stamps::of(&files);
@@ -234,7 +246,7 @@ impl Watched {
     }
 
     /// What the files hold now, if that is not what is in use.
-    async fn reload(&mut self) -> Option<Result<TrustSet, ServerError>> {
+    async fn reload(&mut self) -> Option<Result<TrustSet, Unused>> {
         let now = Stamps::of(&self.files);
         let is_known = |(stamps, since): &(Stamps, Instant)| *stamps == now && since.elapsed() < RETRY_AFTER;
         if now == self.seen || self.refused.as_ref().is_some_and(is_known) {
@@ -248,10 +260,16 @@ impl Watched {
         // Only what was used counts as seen. A half-written set is tried again once it changes, and not before, or the
         // log would say the same each second and an encrypted key be opened slowly each time.
         match loaded {
-            Ok(_) => self.seen = now,
-            Err(_) => self.refused = Some((now, Instant::now())),
+            Ok(trust) => {
+                self.seen = now;
+                Some(Ok(trust))
+            }
+            Err(error) => {
+                let is_new = self.refused.as_ref().is_none_or(|(stamps, _)| *stamps != now);
+                self.refused = Some((now, Instant::now()));
+                Some(Err(Unused { error, is_new }))
+            }
         }
-        Some(loaded)
     }
 }
 
