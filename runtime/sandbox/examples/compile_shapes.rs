@@ -8,7 +8,7 @@ use std::time::Instant;
 use glovebox_sandbox::{Config, Sandbox, inspect};
 
 const MANIFEST: &str = r#"{"abi": "glovebox:job@0.1.0", "name": "shape", "version": "1", "description": "", "isolation": "row",
-    "inputs": [{"name": "x", "type": "float64"}], "outputs": [{"name": "out", "reducer": "count"}]}"#;
+    "inputs": [{"name": "x", "type": "float64"}], "outputs": [{"name": "out", "reducer": "count"}], "contributions_per_person_max": 1}"#;
 
 fn main() {
     if let Some(name) = std::env::args().nth(1) {
