@@ -261,7 +261,7 @@ BUDGET = {
 def meters() -> dict[str, Any]:
     """The budget of the grant, nine tenths of its jobs used up."""
     nothing = dict.fromkeys(
-        ["jobs", "releases", "cells", "bytes_out", "leakage_bits", "fuel_units", "rows_read"], 0
+        ["jobs", "releases", "cells", "claims", "bytes_out", "leakage_bits", "fuel_units", "rows_read"], 0
     )
     committed = {**nothing, "jobs": 9, "cells": 130, "fuel_units": 25000000}
     return {

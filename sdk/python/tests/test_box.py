@@ -180,7 +180,7 @@ def test_budgets_show_what_is_left() -> None:
     assert budget.left("cells") == 870
     assert list(budget.to_pandas().loc["jobs"]) == [10, 9, 1, 0]
     html = budget._repr_html_()
-    assert html.count("<svg") == 7
+    assert html.count("<svg") == 8
     # A developer's fuel is a bound, and drawn as one.
     assert "at most 25 M" in html
     assert "at most 0 % used" in html

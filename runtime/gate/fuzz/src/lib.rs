@@ -99,10 +99,12 @@ impl Case {
         if (persons.len() as u32) < self.threshold {
             return Some(true);
         }
-        if !self.is_sum {
+        // A count in which everybody is once is nobody's.
+        if !self.is_sum && self.contributions_max == 1 {
             return Some(false);
         }
-        let mut values: Vec<f64> = persons.iter().map(|(_, value)| *value).collect();
+        let weight = |(count, value): &(u32, f64)| if self.is_sum { *value } else { f64::from(*count) };
+        let mut values: Vec<f64> = persons.iter().map(weight).collect();
         values.sort_by(|one, other| other.total_cmp(one));
         let (all, first) = (values.iter().sum::<f64>(), values[0]);
         let second = values.get(1).copied().unwrap_or(0.0);

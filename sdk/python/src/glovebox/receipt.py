@@ -11,7 +11,17 @@ from glovebox.errors import VerificationError
 from glovebox.html import Html, page, table
 from glovebox.verification import EnclaveKey, Witnesses, parse_json, verify_output, verify_receipt
 
-_SHOWN = ("outcome", "module", "grant", "dataset", "snapshot", "isolation", "separation", "mechanism", "disclosure_profile")
+_SHOWN = (
+    "outcome",
+    "module",
+    "grant",
+    "dataset",
+    "snapshot",
+    "isolation",
+    "separation",
+    "mechanism",
+    "disclosure_profile",
+)
 _SHOWN_AFTER = ("parameters", "cells_released", "cells_withheld", "ended_at", "output_sm3")
 
 
