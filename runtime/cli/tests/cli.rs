@@ -178,7 +178,7 @@ fn the_demo_fits_a_screen() {
         "20,190 rows of 5,912 persons",
         "approved by both hospitals and a reviewer",
         "bmi-by-age-sex: proven to keep no state between rows",
-        "visits-per-person: a fresh sandbox for each person",
+        "visits-per-person: overwritten between persons",
         "gate.cell-below-threshold",
         "sandbox.row-keeps-state",
         "a developer approves their own grant → policy.not-permitted",

@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use glovebox_api::{Decision, IngestionReport, JobState, JobView, ModuleView, SourceFormat, SubmitJob};
 use glovebox_catalog::{
     Budget, Dataset, DatasetScope, Delta, Epsilon, Grant, GrantTerms, LegalBasis, OrganisationId, Privacy,
-    PrivacyLimit, Purpose, Recipient, Timestamp,
+    PrivacyLimit, Purpose, Recipient, Separation, Timestamp,
 };
 use glovebox_client::Client;
 use glovebox_gate::ReleaseDocument;
@@ -75,15 +75,12 @@ pub(crate) async fn play(folder: &Path, output: &Output) -> anyhow::Result<Playe
 
     let module = cast.developer.submit_module(embedded::BMI).await?;
     let (job, release) = run(&cast.developer, &grant, &first, &module, None).await?;
-    teller.step("row job", &[ran(&module, &job, &release), "mean body-mass index by sex and age:".into()])?;
+    teller.step("row job", &[ran(&module, &release), "mean body-mass index by sex and age:".into()])?;
     output_table(output, &release, "mean_bmi", usize::MAX)?;
 
     let visits = cast.developer.submit_module(embedded::VISITS).await?;
     let (visits_job, visits_release) = run(&cast.developer, &grant, &second, &visits, None).await?;
-    teller.step(
-        "person job",
-        &[ran(&visits, &visits_job, &visits_release), "persons by share of the bill and health:".into()],
-    )?;
+    teller.step("person job", &[ran(&visits, &visits_release), "persons by share of the bill and health:".into()])?;
     let marks = output_table(output, &visits_release, "persons", 4)?;
     teller.step("withheld", &withheld(&marks)?)?;
 
@@ -193,12 +190,12 @@ async fn run(
     Ok((job, document))
 }
 
-fn ran(module: &ModuleView, job: &JobView, release: &ReleaseDocument) -> String {
-    let isolation = match job.isolation {
-        glovebox_catalog::Isolation::Row => "proven to keep no state between rows",
-        glovebox_catalog::Isolation::Person => "a fresh sandbox for each person",
-        glovebox_catalog::Isolation::Block => "a fresh sandbox for each block of persons",
-        glovebox_catalog::Isolation::Cohort => "reviewed by people",
+fn ran(module: &ModuleView, release: &ReleaseDocument) -> String {
+    let isolation = match module.separation {
+        Separation::StatelessProof => "proven to keep no state between rows",
+        Separation::Reset => "overwritten between persons",
+        Separation::FreshInstance => "a fresh sandbox for each person",
+        Separation::None => "reviewed by people",
     };
     let ReleaseDocument { cells_released, cells_withheld, .. } = release;
     format!("{}: {isolation}; {cells_released} cells left, {cells_withheld} did not", module.manifest.name)
