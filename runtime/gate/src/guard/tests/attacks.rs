@@ -215,6 +215,63 @@ fn groups_that_come_in_one_by_one_are_added_up() {
     }
 }
 
+/// A total of all but three, and five groups that come to everybody.
+fn total_and_groups() -> (Released, Vec<RoaringBitmap>) {
+    let mut numbers = Numbers(29);
+    let mut released = Released::new(10);
+    assert!(released.one(0..4_997));
+    let mut groups = vec![RoaringBitmap::new(); 5];
+    (0..5_000).for_each(|person| _ = groups[numbers.next(5) as usize].insert(person));
+    (released, groups)
+}
+
+/// Eighty sets, larger than the groups, in which the person stands with whom the search for the parts begins: more than it tries.
+fn hide(released: &mut Released, groups: &[RoaringBitmap]) {
+    let mut numbers = Numbers(31);
+    let rest = range(0..4_997) - &groups[4];
+    let (_, first) = released.index.order().lowest(&rest, 1)[0];
+    for _ in 0..80 {
+        let mut set: RoaringBitmap = rest.iter().filter(|_| numbers.next(100) < 45).collect();
+        set.insert(first);
+        released.release(&[set]);
+    }
+}
+
+/// Releases by others, so many that their unions are the newest.
+fn others_go_on(released: &mut Released) {
+    for start in (6_000..9_000).step_by(300) {
+        assert_eq!(released.release(&[range(start..start + 100), range(start + 100..start + 200)]), [true, true]);
+    }
+}
+
+/// Groups that were released before count in the running union as new ones do.
+#[test]
+fn known_groups_join_the_running_union() {
+    let (mut released, groups) = total_and_groups();
+    assert_eq!(released.release(&groups[..4]), [true; 4]);
+    hide(&mut released, &groups);
+    others_go_on(&mut released);
+    assert_eq!(released.release(&groups), [true, true, true, true, false]);
+}
+
+/// What was refused once is refused when it is asked for alone, where nothing else would find out any more.
+#[test]
+fn a_refusal_is_remembered() {
+    for is_asked_before in [true, false] {
+        let (mut released, groups) = total_and_groups();
+        for group in &groups[..4] {
+            assert_eq!(released.release(std::slice::from_ref(group)), [true]);
+        }
+        if is_asked_before {
+            assert!(!released.one(groups[4].clone()));
+        }
+        hide(&mut released, &groups);
+        others_go_on(&mut released);
+        // The limit that docs/differencing.md names: hidden well enough, the parts are not found.
+        assert_eq!(released.one(groups[4].clone()), !is_asked_before);
+    }
+}
+
 /// Nothing of this stands in the way of tables that everybody asks for: partitions of all persons, one after another.
 #[test]
 fn tables_of_everybody_pass() {
