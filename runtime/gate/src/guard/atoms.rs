@@ -22,7 +22,7 @@ pub(super) struct Atom {
 }
 
 /// The signatures of all persons over some sets.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Atoms {
     /// By the upper half of a person's id; pages nobody is on are empty.
     pages: Vec<Vec<u64>>,
@@ -62,13 +62,6 @@ impl Atoms {
         }
         self.counts.retain(|_, persons| *persons > 0);
         self.sets += 1;
-    }
-
-    /// The atoms with `everybody` as one more set and `persons` as the one after it.
-    pub(super) fn with_both(&self, everybody: &RoaringBitmap, persons: &RoaringBitmap) -> Vec<Atom> {
-        let mut both = self.clone();
-        both.push(everybody);
-        both.with(persons)
     }
 
     /// The atoms with `persons` as one more set, whose bit is [`Atoms::sets`]. Persons in no set at all are left out.

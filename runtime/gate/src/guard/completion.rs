@@ -6,7 +6,7 @@
 
 use roaring::RoaringBitmap;
 
-use super::space::Space;
+use super::space::{Place, Space};
 use super::{GuardFault, sketch::Order};
 use crate::Patience;
 
@@ -51,10 +51,11 @@ impl Space<'_> {
     pub(super) fn completion(
         &mut self,
         set: &RoaringBitmap,
+        containing: &[Place],
         patience: &dyn Patience,
     ) -> Result<Completion, GuardFault> {
         let mut to_cover = vec![Open { persons: set.clone(), left_over: 0, too_often: 0 }];
-        for whole in self.wholes(set, WHOLES_MAX)? {
+        for whole in self.wholes(set, containing.iter().take(WHOLES_MAX))? {
             let (persons, too_often) = (&*whole - set, set.difference_len(&whole));
             if too_often < self.k && !persons.is_empty() {
                 to_cover.push(Open { persons, left_over: 0, too_often });

@@ -56,6 +56,8 @@ pub(super) struct Space<'a> {
     /// The cohort of an earlier release that lay closest to the last judged set, or to a union with it.
     pub(super) in_the_way: Option<u64>,
     audited: Audited,
+    /// The sets of [`Audited::All`] after everybody, while there are few and everybody is known.
+    beside_everybody: Option<Atoms>,
     /// What the last judged set was audited with.
     close: Vec<Rc<RoaringBitmap>>,
 }
@@ -92,6 +94,7 @@ impl<'a> Space<'a> {
             has_resumed: false,
             in_the_way: None,
             audited: Audited::Unknown,
+            beside_everybody: None,
             close: Vec::new(),
         }
     }
@@ -118,13 +121,16 @@ impl<'a> Space<'a> {
         self.look_at_all(patience)?;
         let finding = if let Audited::All(atoms, sets) = &self.audited {
             self.close.clone_from(sets);
-            match audit(&atoms.with(set), atoms.sets(), self.k, patience)? {
-                Finding::Safe => self.audit_with_everybody(set, patience)?,
-                finding => finding,
+            match (audit(&atoms.with(set), atoms.sets(), self.k, patience)?, &self.beside_everybody) {
+                // What `set` tells beside the number of all.
+                (Finding::Safe, Some(atoms)) => audit(&atoms.with(set), atoms.sets(), self.k, patience)?,
+                (finding, _) => finding,
             }
         } else {
-            self.close = self.closest(set, patience)?;
-            match self.completion(set, patience)? {
+            let neighbours = self.neighbours(set);
+            self.close = self.closest(set, &neighbours, patience)?;
+            let [_, containing, _] = &neighbours;
+            match self.completion(set, containing, patience)? {
                 Completion::Near => return Ok(Answer::Refused),
                 Completion::Exact => return Ok(Answer::New),
                 Completion::None => {}
@@ -150,15 +156,6 @@ impl<'a> Space<'a> {
         self.population.as_ref().is_some_and(|everybody| distance(set, everybody, self.k) == Distance::Small)
     }
 
-    /// The audit with everybody as one more set: what `set` tells beside the number of all.
-    fn audit_with_everybody(&self, set: &RoaringBitmap, patience: &dyn Patience) -> Result<Finding, GuardFault> {
-        let (Audited::All(atoms, _), Some(everybody)) = (&self.audited, &self.population) else {
-            return Ok(Finding::Safe);
-        };
-        patience.spend(everybody.len())?;
-        Ok(audit(&atoms.with_both(everybody, set), atoms.sets() + 1, self.k, patience)?)
-    }
-
     /// Counts `set` as released. Answers the differences with the sets closest to it: what an attacker can form, too, and
     /// the sketches could not find again where they are small parts of large sets.
     pub(super) fn take(
@@ -173,8 +170,12 @@ impl<'a> Space<'a> {
             Audited::All(atoms, sets) if atoms.sets() + 2 < SETS_MAX => {
                 atoms.push(&set);
                 sets.push(Rc::clone(&set));
+                self.beside_everybody.iter_mut().for_each(|atoms| atoms.push(&set));
             }
-            audited => *audited = Audited::Closest,
+            audited => {
+                *audited = Audited::Closest;
+                self.beside_everybody = None;
+            }
         }
         self.keep(Rc::clone(&set), Standing::Released)?;
         let mut differences = Vec::new();
@@ -283,20 +284,31 @@ impl<'a> Space<'a> {
             atoms.push(&set);
             sets.push(set);
         }
+        if let Some(everybody) = &self.population {
+            patience.spend(everybody.len())?;
+            let mut beside = Atoms::default();
+            beside.push(everybody);
+            sets.iter().for_each(|set| beside.push(set));
+            self.beside_everybody = Some(beside);
+        }
         self.audited = Audited::All(atoms, sets);
         Ok(())
     }
 
     /// The sets with which a combination is likeliest to isolate persons: parts of `set`, sets that contain it, parts of what
     /// those hold besides, and the sets likest to it.
-    fn closest(&mut self, set: &RoaringBitmap, patience: &dyn Patience) -> Result<Vec<Rc<RoaringBitmap>>, GuardFault> {
+    fn closest(
+        &mut self,
+        set: &RoaringBitmap,
+        [contained, containing, overlapping]: &[Vec<Place>; 3],
+        patience: &dyn Patience,
+    ) -> Result<Vec<Rc<RoaringBitmap>>, GuardFault> {
         let mut chosen = Chosen::default();
         for union in &self.unions {
             if union.parts > 1 {
                 chosen.sets.push(Rc::new(union.persons.clone()));
             }
         }
-        let [contained, containing, overlapping] = self.neighbours(set);
         for place in contained.iter().take(CONTAINED_MAX) {
             self.choose(&mut chosen, *place)?;
         }

@@ -162,7 +162,8 @@ impl Space<'_> {
     fn rests(&mut self, union: &RoaringBitmap, patience: &dyn Patience) -> Result<Vec<RoaringBitmap>, GuardFault> {
         let mut rests = Vec::new();
         let everybody = self.population.clone();
-        for whole in everybody.into_iter().chain(self.wholes(union, WHOLES_MAX)?) {
+        let [_, containing, _] = self.neighbours(union);
+        for whole in everybody.into_iter().chain(self.wholes(union, containing.iter().take(WHOLES_MAX))?) {
             patience.spend(whole.len())?;
             let mut rest = &*whole - union;
             let [parts, ..] = self.neighbours(&rest);
@@ -180,11 +181,14 @@ impl Space<'_> {
         Ok(rests)
     }
 
-    /// Released sets that `set` may be a part of: the smallest that hold it by their sketches, and the largest of all, since
-    /// a sketch can't tell what a large set holds of a small one.
-    pub(super) fn wholes(&mut self, set: &RoaringBitmap, most: usize) -> Result<Vec<Rc<RoaringBitmap>>, GuardFault> {
-        let [_, containing, _] = self.neighbours(set);
-        let mut places: Vec<Place> = containing.into_iter().take(most).collect();
+    /// Released sets that `set` is a part of, but for fewer than k persons: of those that hold it by their sketches, and of
+    /// the largest of all, since a sketch can't tell what a large set holds of a small one.
+    pub(super) fn wholes<'p>(
+        &mut self,
+        set: &RoaringBitmap,
+        containing: impl Iterator<Item = &'p Place>,
+    ) -> Result<Vec<Rc<RoaringBitmap>>, GuardFault> {
+        let mut places: Vec<Place> = containing.copied().collect();
         let of_index = self.index.largest(LARGEST_MAX, self.family).into_iter().map(Place::Index);
         for place in of_index.chain(self.own.largest(LARGEST_MAX, self.family).into_iter().map(Place::Own)) {
             if !places.contains(&place) {
