@@ -18,18 +18,23 @@ impl Engine {
         let dataset: Dataset = self.sought(caller, Action::ClaimRead, id)?;
         self.has_read(caller, Action::ClaimRead, &ResourceRef::dataset(&dataset).path(), "claims")?;
         let claimed = self.store().cohort_claims(id)?;
-        let job_of = |number: u64| claimed.iter().find(|claim| claim.numbers.contains(&number)).map(|claim| &claim.job);
+        // Both lists ascend: there may be hundreds of thousands of sets.
+        let job_of = |number: u64| {
+            let at = claimed.partition_point(|claim| claim.numbers.end <= number);
+            claimed.get(at).filter(|claim| claim.numbers.contains(&number)).map(|claim| &claim.job)
+        };
         let cohorts = self.claimed_cohorts(id)?;
-        let mut refused: BTreeMap<(&JobId, &JobId), u64> = BTreeMap::new();
+        let mut refused: BTreeMap<&JobId, BTreeMap<&JobId, u64>> = BTreeMap::new();
         for (number, beside) in cohorts.refused {
-            if let Some(both) = beside.and_then(job_of).zip(job_of(number)) {
-                *refused.entry(both).or_default() += 1;
+            if let Some((by, job)) = beside.and_then(job_of).zip(job_of(number)) {
+                *refused.entry(by).or_default().entry(job).or_default() += 1;
             }
         }
         let claim = |CohortClaim { job, numbers }: &CohortClaim| {
-            let sets = cohorts.released.iter().filter(|number| numbers.contains(number)).count() as u64;
-            let by_this = refused.iter().filter(|((by, _), _)| *by == job);
-            let refused = by_this.map(|((_, job), sets)| self.refused(job, *sets)).collect::<Result<_, _>>()?;
+            let before = |end: u64| cohorts.released.partition_point(|number| *number < end);
+            let sets = (before(numbers.end) - before(numbers.start)) as u64;
+            let by_this = refused.get(job).into_iter().flatten();
+            let refused = by_this.map(|(job, sets)| self.refused(job, *sets)).collect::<Result<_, _>>()?;
             let row = self.found_job(job)?;
             Ok(Claim { job: row.id, grant: row.grant, organisation: row.organisation, sets: coarse(sets), refused })
         };

@@ -42,15 +42,13 @@ pub(crate) fn worst_case(case: &Case, profile: &Profile, limits: &JobLimits) -> 
         Isolation::Block => u64::from(manifest.blocks.unwrap_or_default()).saturating_mul(limits.fuel_per_block_units),
         Isolation::Cohort => rows.saturating_add(COHORT_BASE_ROWS).saturating_mul(limits.fuel_per_cohort_row_units),
     };
-    // Releases with noise and tables of a cohort neither ask the guard nor feed it.
-    let is_exact = case.request.privacy.is_none() && manifest.isolation != Isolation::Cohort;
     let state = manifest.rounds.as_ref().map_or(0, |rounds| rounds.state.len() as u64);
     let update = if manifest.rounds.is_some() { limits.fuel_per_update_units } else { 0 };
     Amounts {
         jobs: 1,
         releases: 1,
         cells,
-        claims: if is_exact { cells } else { 0 },
+        claims: if case.is_guarded() { cells } else { 0 },
         bytes_out: cells
             .saturating_mul(CELL_MAX_BYTES)
             .saturating_add(state.saturating_mul(rounds).saturating_mul(STATE_MAX_BYTES))

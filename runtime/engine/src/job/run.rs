@@ -34,6 +34,13 @@ pub(crate) struct Case {
     pub(crate) module: ModuleRow,
 }
 
+impl Case {
+    /// Whether its figures ask the guard and feed it: those with noise and tables of a cohort do neither.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.request.privacy.is_none() && self.module.manifest.isolation != Isolation::Cohort
+    }
+}
+
 /// What a job that may run rests on.
 pub(crate) struct Admitted {
     pub(crate) permit: Permit,
@@ -215,9 +222,7 @@ impl Engine {
         let manifest = &case.module.manifest;
         let (profile, _) = self.profile(&case.grant)?;
         let mut rounds = Rounds::new(manifest, parameters(manifest, &case.request)?);
-        // Releases with noise and tables of a cohort neither ask the guard nor feed it.
-        let is_exact = case.request.privacy.is_none() && manifest.isolation != Isolation::Cohort;
-        let guarding = if is_exact { Some(self.guarding(permit, profile)?) } else { None };
+        let guarding = if case.is_guarded() { Some(self.guarding(permit, profile)?) } else { None };
         let load = self.cohort_loader(&case.dataset.id);
         let mut asked = guarding.as_ref().map(|guarding| guarding.ask(&load));
         let wall = self.inner.config.limits.wall;
