@@ -154,6 +154,11 @@ fn releases_of(engine: &Engine, job: &JobView) -> usize {
     page.items.iter().filter(|release| release.job == job.id).count()
 }
 
+/// What a job holds, and pays when nobody knows how far it came.
+fn worst_case(claims: u64) -> Amounts {
+    Amounts { jobs: 1, claims, fuel_units: FUEL_UNITS, rows_read: 400, leakage_bits: END_BITS, ..Amounts::default() }
+}
+
 fn less(a: Amounts, b: Amounts) -> Amounts {
     Amounts {
         jobs: a.jobs - b.jobs,
@@ -262,14 +267,7 @@ fn a_job_that_may_not_go_on_after_a_kill_pays_for_what_it_read() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = runtime();
     let (contents, before) = made(&runtime, folder.path());
-    let spent = Amounts {
-        jobs: 1,
-        claims: before.committed.claims,
-        fuel_units: FUEL_UNITS,
-        rows_read: 400,
-        leakage_bits: END_BITS,
-        ..Amounts::default()
-    };
+    let spent = worst_case(before.committed.claims);
 
     let state = folder.path().join("stopped");
     enclave::copy(&folder.path().join("made"), &state);
@@ -326,16 +324,7 @@ fn a_job_that_was_running_at_four_kills_is_given_up() {
         assert_eq!(reserved, Amounts::default(), "{step:?}");
         let spent = less(committed, before.committed);
         if step == Step::Ran {
-            // The worst case, which it held.
-            let worst = Amounts {
-                jobs: 1,
-                claims: before.committed.claims,
-                fuel_units: FUEL_UNITS,
-                rows_read: 400,
-                leakage_bits: END_BITS,
-                ..Amounts::default()
-            };
-            assert_eq!(spent, worst);
+            assert_eq!(spent, worst_case(before.committed.claims));
         } else {
             assert_eq!(spent, Amounts::default());
         }
